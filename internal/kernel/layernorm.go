@@ -4,9 +4,9 @@ import "math"
 
 // LayerNormStats are what the backward pass of LayerNorm needs of the forward pass, for rows of n values.
 type LayerNormStats struct {
-	XHat       []float32 // the normalised rows, (x−μ)/scale, [rows*n]
+	Mean       []float64 // μ of each row, [rows]
 	InvScale   []float64 // 1/scale of each row, [rows]
-	Correction []float64 // what the book's form multiplies the projection on x̂ by, scale/σ; 1 in Keras's form, [rows]
+	Correction []float64 // what the projection on x̂ is multiplied by: scale/σ in the book's form, 1 in Keras's, [rows]
 
 	dAlpha, dBeta []float64 // sums over the rows, [n]
 }
@@ -14,7 +14,7 @@ type LayerNormStats struct {
 // NewLayerNormStats makes the statistics of so many rows of n values.
 func NewLayerNormStats(rows, n int) *LayerNormStats {
 	return &LayerNormStats{
-		XHat:       make([]float32, rows*n),
+		Mean:       make([]float64, rows),
 		InvScale:   make([]float64, rows),
 		Correction: make([]float64, rows),
 		dAlpha:     make([]float64, n),
@@ -30,9 +30,9 @@ func NewLayerNormStats(rows, n int) *LayerNormStats {
 func LayerNorm(y, x, alpha, beta []float32, epsilon float64, sqrtForm bool, s *LayerNormStats) {
 	n := len(alpha)
 	check("LayerNorm", "beta", len(beta), n)
-	check("LayerNorm", "x", len(x), len(s.XHat))
+	check("LayerNorm", "x", len(x), len(s.Mean)*n)
 	check("LayerNorm", "y", len(y), len(x))
-	for r := range s.InvScale {
+	for r := range s.Mean {
 		row := x[r*n : (r+1)*n]
 		var sum float64
 		for _, v := range row {
@@ -57,48 +57,50 @@ func LayerNorm(y, x, alpha, beta []float32, epsilon float64, sqrtForm bool, s *L
 			}
 		}
 		inv := 1 / scale
-		s.InvScale[r], s.Correction[r] = inv, correction
+		s.Mean[r], s.InvScale[r], s.Correction[r] = mean, inv, correction
 
-		xHat, out := s.XHat[r*n:(r+1)*n], y[r*n:(r+1)*n]
+		out := y[r*n : (r+1)*n]
 		for j, v := range row {
-			h := float32((float64(v) - mean) * inv)
-			xHat[j] = h
-			out[j] = float32(alpha[j]*h) + beta[j]
+			xHat := (float64(v) - mean) * inv
+			out[j] = float32(float64(float64(alpha[j])*xHat) + float64(beta[j]))
 		}
 	}
 }
 
-// LayerNormGrad sets dx, dα and dβ from the gradient dy of the output and the statistics of the forward pass, in one pass
-// over the rows: with g = α⊗dy,
+// LayerNormGrad sets dx, dα and dβ from the gradient dy of the output, the input x and the statistics of the forward pass, in
+// one pass over the rows: with g = α⊗dy,
 //
 //	dx = (g − mean(g) − correction·x̂·mean(g⊗x̂)) / scale,   dα = Σ dy⊗x̂,   dβ = Σ dy   (sums over the rows)
 //
-// dx and dy are [rows, len(alpha)], dα and dβ [len(alpha)].
-func LayerNormGrad(dx, dAlpha, dBeta, dy, alpha []float32, s *LayerNormStats) {
+// dx, dy and x are [rows, len(alpha)], dα and dβ [len(alpha)]. x̂ is computed again rather than kept: kept in float32, its
+// rounding would be all that is left of dx on short rows, where the three terms cancel.
+func LayerNormGrad(dx, dAlpha, dBeta, dy, x, alpha []float32, s *LayerNormStats) {
 	n := len(alpha)
-	check("LayerNormGrad", "dy", len(dy), len(s.XHat))
-	check("LayerNormGrad", "dx", len(dx), len(dy))
+	check("LayerNormGrad", "x", len(x), len(s.Mean)*n)
+	check("LayerNormGrad", "dy", len(dy), len(x))
+	check("LayerNormGrad", "dx", len(dx), len(x))
 	check("LayerNormGrad", "dAlpha", len(dAlpha), n)
 	check("LayerNormGrad", "dBeta", len(dBeta), n)
 	clear(s.dAlpha)
 	clear(s.dBeta)
-	for r := range s.InvScale {
-		xHat, grad, out := s.XHat[r*n:(r+1)*n], dy[r*n:(r+1)*n], dx[r*n:(r+1)*n]
+	for r, mean := range s.Mean {
+		row, grad, out := x[r*n:(r+1)*n], dy[r*n:(r+1)*n], dx[r*n:(r+1)*n]
+		inv := s.InvScale[r]
 		var sum, projection float64
 		for j, d := range grad {
-			h := float64(xHat[j])
-			s.dAlpha[j] += float64(float64(d) * h)
+			xHat := (float64(row[j]) - mean) * inv
+			s.dAlpha[j] += float64(float64(d) * xHat)
 			s.dBeta[j] += float64(d)
 			g := float64(alpha[j]) * float64(d)
 			sum += g
-			projection += float64(g * h)
+			projection += float64(g * xHat)
 		}
-		mean := sum / float64(n)
+		meanG := sum / float64(n)
 		slope := s.Correction[r] * projection / float64(n)
-		inv := s.InvScale[r]
 		for j, d := range grad {
+			xHat := (float64(row[j]) - mean) * inv
 			g := float64(alpha[j]) * float64(d)
-			out[j] = float32((g - mean - float64(slope*float64(xHat[j]))) * inv)
+			out[j] = float32((g - meanG - float64(slope*xHat)) * inv)
 		}
 	}
 	for j := range n {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"fmtrain/internal/op"
 )
@@ -25,17 +24,12 @@ func NewLayer(g *gorgonia.ExprGraph, name string, features int, form Form, epsil
 	if err := alpha.Memset(float32(1)); err != nil {
 		return nil, err
 	}
-	return Over(g, name, alpha, op.New(features), form, epsilon), nil
-}
-
-// Over makes a layer over the given α and β, whose backing it shares: two graphs may hold layers over the same weights.
-func Over(g *gorgonia.ExprGraph, name string, alpha, beta *tensor.Dense, form Form, epsilon float64) *Layer {
 	return &Layer{
 		Alpha:   gorgonia.NodeFromAny(g, alpha, gorgonia.WithName(name+".alpha")),
-		Beta:    gorgonia.NodeFromAny(g, beta, gorgonia.WithName(name+".beta")),
+		Beta:    gorgonia.NodeFromAny(g, op.New(features), gorgonia.WithName(name+".beta")),
 		Form:    form,
 		Epsilon: epsilon,
-	}
+	}, nil
 }
 
 // Forward adds the layer to the graph of x.

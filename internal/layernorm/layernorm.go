@@ -121,7 +121,7 @@ func (l *layerNorm) DiffWRT(int) []bool { return []bool{true, true, true} }
 // SymDiff adds the backward op, which returns dx, and the two that pick up dα and dβ.
 func (l *layerNorm) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	back := l.backward()
-	dx, err := gorgonia.ApplyOp(back, inputs[1], output, grad)
+	dx, err := gorgonia.ApplyOp(back, inputs[0], inputs[1], output, grad)
 	if err != nil {
 		return nil, err
 	}
@@ -144,7 +144,7 @@ func (l *layerNorm) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, o
 		return err
 	}
 	back := l.backward()
-	if _, err := back.Do(inputs[1].Value(), output.Value(), grad); err != nil {
+	if _, err := back.Do(inputs[0].Value(), inputs[1].Value(), output.Value(), grad); err != nil {
 		return err
 	}
 	for i, g := range []*tensor.Dense{back.dx, back.dAlpha, back.dBeta} {
@@ -160,7 +160,7 @@ func (l *layerNorm) backward() *layerNormGrad {
 	features := shape[len(shape)-1]
 	dims := op.Tensor(len(shape))
 	return &layerNormGrad{
-		Base:   op.NewBase("LayerNormGrad", dims, op.Vector, dims, dims),
+		Base:   op.NewBase("LayerNormGrad", dims, dims, op.Vector, dims, dims),
 		stats:  l.stats,
 		dx:     op.New(shape...),
 		dAlpha: op.New(features),
@@ -168,7 +168,7 @@ func (l *layerNorm) backward() *layerNormGrad {
 	}
 }
 
-// layerNormGrad is the backward op, (α, y, dy) → dx. It does not read y; it has it as an input so that it runs after the
+// layerNormGrad is the backward op, (x, α, y, dy) → dx. It does not read y; it has it as an input so that it runs after the
 // forward op, whose statistics it does read.
 type layerNormGrad struct {
 	op.Base
@@ -183,14 +183,18 @@ func (l *layerNormGrad) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
 
 // Do computes dx, dα and dβ, and returns dx.
 func (l *layerNormGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	alpha, err := op.Floats(inputs[0])
+	x, err := op.Floats(inputs[0])
 	if err != nil {
 		return nil, err
 	}
-	dy, err := op.Floats(inputs[2])
+	alpha, err := op.Floats(inputs[1])
 	if err != nil {
 		return nil, err
 	}
-	kernel.LayerNormGrad(l.dx.Float32s(), l.dAlpha.Float32s(), l.dBeta.Float32s(), dy, alpha, l.stats)
+	dy, err := op.Floats(inputs[3])
+	if err != nil {
+		return nil, err
+	}
+	kernel.LayerNormGrad(l.dx.Float32s(), l.dAlpha.Float32s(), l.dBeta.Float32s(), dy, x, alpha, l.stats)
 	return l.dx, nil
 }

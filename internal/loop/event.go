@@ -69,23 +69,20 @@ type Iteration struct {
 
 // Epoch is told at the end of each epoch, after validation.
 type Epoch struct {
-	Epoch            int     `json:"epoch"`
-	Epochs           int     `json:"-"`
-	Iterations       int     `json:"iterations"`
-	Loss             float64 `json:"loss"`
-	Accuracy         float64 `json:"accuracy"`
-	ValLoss          float64 `json:"val_loss"`
-	ValAccuracy      float64 `json:"val_accuracy"`
-	Seconds          float64 `json:"seconds"` // of the training loop alone
-	SamplesPerSecond float64 `json:"samples_per_second"`
-	Rates            Rates   `json:"lr"`
-	BestEpoch        int     `json:"best_epoch"` // the epoch of the best validation accuracy so far
+	Epoch, Epochs        int     // from 1
+	Iterations           int     // of this epoch
+	Loss, Accuracy       float64 // means over the epoch's samples
+	ValLoss, ValAccuracy float64 // means over the validation images; NaN if there are none
+	Seconds              float64 // of the training loop alone
+	SamplesPerSecond     float64
+	Rates                Rates // of the epoch's last step
+	BestEpoch            int   // the epoch of the best validation accuracy so far; 0 if there is no validation
 }
 
 // Done is told once, after the last epoch and the last checkpoint.
 type Done struct {
-	Epochs     int     `json:"epochs"`
-	BestEpoch  int     `json:"best_epoch"`
-	Checkpoint string  `json:"checkpoint"` // the path of the best checkpoint
-	Seconds    float64 `json:"seconds"`    // of the whole run
+	Epochs     int     // done
+	BestEpoch  int     // of the best validation accuracy; 0 if none was measured
+	Checkpoint string  // the path of the best checkpoint, or of the last if there is no best
+	Seconds    float64 // of the whole run
 }

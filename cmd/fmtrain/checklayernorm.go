@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"fmtrain/internal/layernorm"
+	"fmtrain/testdata/golden"
+)
+
+type checkOptions struct {
+	golden []string
+	json   bool
+}
+
+func newCheckLayerNorm(s streams) *cobra.Command {
+	var o checkOptions
+	cmd := &cobra.Command{
+		Use:   "check-layernorm",
+		Short: "Hold the LayerNorm against Keras, PyTorch and others",
+		Long: `Hold the hand-written LayerNorm and its gradient against values of Keras and PyTorch, a float64 reference, Gorgonia's own nodes,
+finite differences and Gorgonia's LispMachine. Exits with 3 if an error exceeds its tolerance.`,
+		Example: `  fmtrain check-layernorm
+  fmtrain check-layernorm --golden more.json --json`,
+		Args: noArgs,
+		RunE: func(*cobra.Command, []string) error { return runCheckLayerNorm(s, o) },
+	}
+	cmd.Flags().StringArrayVar(&o.golden, "golden", nil, "one more `FILE` of reference values, of the form of testdata/golden; may be repeated")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
+	return cmd
+}
+
+// runCheckLayerNorm runs the checks on the embedded golden files and those named.
+func runCheckLayerNorm(s streams, o checkOptions) error {
+	files, err := readGolden(o.golden)
+	if err != nil {
+		return err
+	}
+	checks, err := layernorm.CheckAll(files)
+	if err != nil {
+		return err
+	}
+	failed := 0
+	for _, c := range checks {
+		if !c.Passed {
+			failed++
+		}
+	}
+	if o.json {
+		if err := json.NewEncoder(s.out).Encode(map[string]any{"passed": failed == 0, "checks": checks}); err != nil {
+			return err
+		}
+	} else {
+		printChecks(s.out, checks)
+		fmt.Fprintf(s.out, "\n%d of %d checks passed\n", len(checks)-failed, len(checks))
+	}
+	if failed > 0 {
+		return fmt.Errorf("%w: %d of %d LayerNorm checks exceed their tolerance", errCheckFailed, failed, len(checks))
+	}
+	return nil
+}
+
+// readGolden reads the embedded golden files, then those at the paths.
+func readGolden(paths []string) ([]*layernorm.Golden, error) {
+	var files []*layernorm.Golden
+	read := func(name string, f io.ReadCloser, err error) error {
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		g, err := layernorm.ReadGolden(name, f)
+		files = append(files, g)
+		return err
+	}
+	names, err := fs.Glob(golden.LayerNorm, "*")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		f, err := golden.LayerNorm.Open(name)
+		if err := read(name, f, err); err != nil {
+			return nil, err
+		}
+	}
+	for _, path := range paths {
+		f, err := os.Open(path)
+		if err := read(path, f, err); err != nil {
+			return nil, fmt.Errorf("--golden: %w", err)
+		}
+	}
+	return files, nil
+}
+
+// printChecks prints a line a check, and below the table what the errors are errors of.
+func printChecks(w io.Writer, checks []layernorm.Check) {
+	var measures []string
+	fmt.Fprintf(w, "%-28s%-22s%6s%10s%11s\n", "check", "against", "values", "error", "tolerance")
+	for _, c := range checks {
+		note := slices.Index(measures, c.Measure)
+		if note < 0 {
+			note = len(measures)
+			measures = append(measures, c.Measure)
+		}
+		result := "ok"
+		if !c.Passed {
+			result = "FAILED"
+		}
+		fmt.Fprintf(w, "%-28s%-22s%6d%10.2g%11.2g  [%d] %s\n", c.Name, c.Against, c.Values, c.Error, c.Tolerance, note+1, result)
+	}
+	fmt.Fprintln(w, "\nThe largest error, as a share of its tolerance, of each check:")
+	for i, m := range measures {
+		fmt.Fprintf(w, "[%d] %s\n", i+1, m)
+	}
+}

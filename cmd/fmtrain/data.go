@@ -1,0 +1,196 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/progress"
+)
+
+type dataOptions struct {
+	dir  string
+	json bool
+}
+
+func newData(s streams) *cobra.Command {
+	var o dataOptions
+	cmd := &cobra.Command{
+		Use:   "data",
+		Short: "Show, verify or download the data set",
+		Long: fmt.Sprintf(`The data are looked for in --data, $%s, the user's cache directory and Debian's package
+dataset-fashion-mnist. If they are nowhere, training downloads them, or else uses the sample embedded in the program.`, dataset.DirVariable),
+		Example: `  fmtrain data info
+  fmtrain data verify --data DIR
+  fmtrain data fetch`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	for _, sub := range []struct {
+		name, short, example string
+		run                  func(context.Context, streams, dataOptions) error
+	}{
+		{"info", "Print where the data are and what they hold", "  fmtrain data info --json", runDataInfo},
+		{"verify", "Read the four files to their ends and compare them with Fashion-MNIST", "  fmtrain data verify", runDataVerify},
+		{"fetch", "Download the data, to the user's cache directory or to --data", "  fmtrain data fetch --data DIR", runDataFetch},
+	} {
+		c := &cobra.Command{
+			Use:     sub.name,
+			Short:   sub.short,
+			Example: sub.example,
+			Args:    noArgs,
+			RunE:    func(cmd *cobra.Command, _ []string) error { return sub.run(cmd.Context(), s, o) },
+		}
+		c.Flags().StringVar(&o.dir, "data", "", "`DIR` of the IDX files")
+		c.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
+		cmd.AddCommand(c)
+	}
+	return cmd
+}
+
+// loadData reads the data from the named directory or the usual places, with a bar if they must be downloaded, and prints
+// the warnings about them.
+func loadData(ctx context.Context, s streams, dir string) (*dataset.Data, error) {
+	options := dataset.DefaultOptions()
+	options.Dir = dir
+	bar := newDownload(s)
+	options.Progress = bar.Update
+	data, err := dataset.Load(ctx, options)
+	bar.Clear()
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range data.Warnings {
+		fmt.Fprintf(s.err, "warning: %s\n", w)
+	}
+	return data, nil
+}
+
+// newDownload is a download bar on stderr, without a bar where that is no terminal.
+func newDownload(s streams) *progress.Download {
+	t := terminal(s)
+	if !progress.IsTerminal(s.err) {
+		t.Width = nil
+	}
+	return progress.NewDownload(t)
+}
+
+// classCount is one class of a set, for JSON.
+type classCount struct {
+	Label string `json:"label"`
+	Count int    `json:"count"`
+}
+
+// setInfo is one set, for JSON.
+type setInfo struct {
+	Count   int          `json:"count"`
+	Mean    float64      `json:"mean"`
+	Std     float64      `json:"std"`
+	Classes []classCount `json:"classes"`
+}
+
+func describe(set *dataset.Set) setInfo {
+	stats := set.Stats()
+	info := setInfo{Count: stats.Count, Mean: stats.Mean, Std: stats.Std}
+	for k, n := range stats.PerClass {
+		info.Classes = append(info.Classes, classCount{dataset.ClassNames[k], n})
+	}
+	return info
+}
+
+func runDataInfo(ctx context.Context, s streams, o dataOptions) error {
+	data, err := loadData(ctx, s, o.dir)
+	if err != nil {
+		return err
+	}
+	train, test := describe(data.Train), describe(data.Test)
+	if o.json {
+		return json.NewEncoder(s.out).Encode(map[string]any{"origin": data.Origin, "kind": data.Kind.String(), "train": train, "test": test})
+	}
+	fmt.Fprintf(s.out, "%s: %s\n\n%-12s%10s%10s\n", data.Kind, data.Origin, "", "train", "test")
+	fmt.Fprintf(s.out, "%-12s%10s%10s\n", "images", thousands(train.Count), thousands(test.Count))
+	fmt.Fprintf(s.out, "%-12s%10.4f%10.4f\n%-12s%10.4f%10.4f\n", "pixel mean", train.Mean, test.Mean, "pixel std", train.Std, test.Std)
+	for k, c := range train.Classes {
+		fmt.Fprintf(s.out, "%-12s%10s%10s\n", c.Label, thousands(c.Count), thousands(test.Classes[k].Count))
+	}
+	return nil
+}
+
+// fileReport is the state of one file, for JSON.
+type fileReport struct {
+	Name    string `json:"name"`
+	Path    string `json:"path"`
+	Bytes   int64  `json:"bytes"`
+	Records int    `json:"records"`
+	SHA256  string `json:"sha256"`
+	State   string `json:"state"`
+	Error   string `json:"error,omitempty"`
+}
+
+func runDataVerify(_ context.Context, s streams, o dataOptions) error {
+	options := dataset.DefaultOptions()
+	options.Dir = o.dir
+	dir := dataset.Find(options)
+	if dir == "" {
+		return errors.New("no data found: name their directory with --data, or download them with fmtrain data fetch")
+	}
+	status := dataset.Verify(dir)
+	var reports []fileReport
+	failed := 0
+	for _, f := range status {
+		r := fileReport{Name: f.Name, Path: f.Path, Bytes: f.Size, Records: f.Records, SHA256: f.SHA256, State: f.State.String()}
+		if f.Err != nil {
+			r.Error = f.Err.Error()
+		}
+		if f.State != dataset.Fashion {
+			failed++
+		}
+		reports = append(reports, r)
+	}
+	if o.json {
+		if err := json.NewEncoder(s.out).Encode(map[string]any{"dir": dir, "passed": failed == 0, "files": reports}); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintln(s.out, dir)
+		for _, r := range reports {
+			fmt.Fprintf(s.out, "%-26s%8s  %s\n", r.Name, thousands(r.Records), r.State)
+			if r.Error != "" {
+				fmt.Fprintf(s.out, "    %s\n", r.Error)
+			} else {
+				fmt.Fprintf(s.out, "    sha256 %s\n", r.SHA256)
+			}
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%w: %d of 4 files in %s are not those of Fashion-MNIST", errCheckFailed, failed, dir)
+	}
+	return nil
+}
+
+func runDataFetch(ctx context.Context, s streams, o dataOptions) error {
+	options := dataset.DefaultOptions()
+	dir := o.dir
+	if dir == "" {
+		dir = options.CacheDir
+	}
+	if dir == "" {
+		return usageError{errors.New("no cache directory on this system: name a directory with --data")}
+	}
+	bar := newDownload(s)
+	options.Progress = bar.Update
+	err := dataset.Fetch(ctx, options, dir)
+	bar.Clear()
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return json.NewEncoder(s.out).Encode(map[string]any{"dir": dir})
+	}
+	_, err = fmt.Fprintf(s.out, "Fashion-MNIST is in %s\n", dir)
+	return err
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/loop"
+)
+
+type evalOptions struct {
+	target, split, data string
+	json                bool
+}
+
+func newEval(s streams) *cobra.Command {
+	var o evalOptions
+	cmd := &cobra.Command{
+		Use:   "eval [RUN|CHECKPOINT]",
+		Short: "Measure a trained classifier",
+		Long: `Measure a classifier on the test images, or on another part of the data: loss, accuracy, precision, recall and F1 of each
+class, and the confusion matrix.
+
+RUN is a run directory, of which the best checkpoint is taken; without an argument, the newest run in runs/. The data are
+those of the run, unless --data names others.`,
+		Example: `  fmtrain eval
+  fmtrain eval runs/book --split validation
+  fmtrain eval runs/book/checkpoints/last.safetensors --json`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("%s: expected one run or checkpoint at most, found %d", cmd.CommandPath(), len(args))}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				o.target = args[0]
+			}
+			return runEval(cmd.Context(), s, o)
+		},
+	}
+	cmd.Flags().StringVar(&o.split, "split", "test", "images to measure on: test, validation or train")
+	cmd.Flags().StringVar(&o.data, "data", "", "`DIR` of the IDX files (default: those of the run)")
+	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
+	return cmd
+}
+
+// runEval measures a checkpoint and prints what it found.
+func runEval(ctx context.Context, s streams, o evalOptions) error {
+	if o.split != "test" && o.split != "validation" && o.split != "train" {
+		return usageError{fmt.Errorf("--split: expected test, validation or train, found %q", o.split)}
+	}
+	path, err := checkpointOf(o.target)
+	if err != nil {
+		return err
+	}
+	saved, err := loop.Load(path)
+	if err != nil {
+		return err
+	}
+	var settings struct {
+		Data       string `json:"data"`
+		Validation int    `json:"validation"`
+	}
+	if err := json.Unmarshal(saved.Settings, &settings); err != nil {
+		return fmt.Errorf("%s: expected the run's settings in the metadata: %w", path, err)
+	}
+	if o.data == "" {
+		o.data = settings.Data
+	}
+	data, err := loadData(ctx, s, o.data)
+	if err != nil {
+		return err
+	}
+	set := data.Test
+	if o.split != "test" {
+		validation, train, err := dataset.Split(data.Train, settings.Validation)
+		if err != nil {
+			return err
+		}
+		set = train
+		if o.split == "validation" {
+			set = validation
+		}
+	}
+	if set.Len() == 0 {
+		return fmt.Errorf("--split %s: the run %s set no images apart", o.split, path)
+	}
+	evaluator, err := loop.NewEvaluator(saved.Spec, saved.Weights, set)
+	if err != nil {
+		return err
+	}
+	result, err := evaluator.Evaluate()
+	if err != nil {
+		return err
+	}
+	if o.json {
+		return json.NewEncoder(s.out).Encode(map[string]any{
+			"checkpoint": path, "split": o.split, "loss": result.Loss, "accuracy": result.Accuracy, "count": result.Count,
+			"classes": result.Confusion.Scores(), "confusion": result.Confusion,
+		})
+	}
+	fmt.Fprintf(s.out, "%s\n%s, %s %s images\n\n", path, data.Origin, thousands(result.Count), o.split)
+	printEvaluation(s.out, result)
+	return nil
+}
+
+// printEvaluation prints the tables, 80 columns wide at the most.
+func printEvaluation(w io.Writer, e *loop.Evaluation) {
+	fmt.Fprintf(w, "loss %.4f  accuracy %.4f\n\n", e.Loss, e.Accuracy)
+	fmt.Fprintf(w, "%-12s%10s%10s%10s%10s\n", "class", "precision", "recall", "F1", "support")
+	for _, c := range e.Confusion.Scores() {
+		fmt.Fprintf(w, "%-12s%10.4f%10.4f%10.4f%10s\n", c.Label, c.Precision, c.Recall, c.F1, thousands(c.Support))
+	}
+	fmt.Fprintf(w, "\n%-12s", "true \\ found")
+	for _, name := range dataset.ClassNames {
+		fmt.Fprintf(w, "%6.5s", name)
+	}
+	fmt.Fprintln(w)
+	for k, row := range e.Confusion {
+		fmt.Fprintf(w, "%-12s", dataset.ClassNames[k])
+		for _, n := range row {
+			fmt.Fprintf(w, "%6d", n)
+		}
+		fmt.Fprintln(w)
+	}
+}
+
+// checkpointOf is the checkpoint that a run directory or a path stands for: of a run the best, or the last if there is no best
+// yet; of nothing, that of the newest run.
+func checkpointOf(target string) (string, error) {
+	if target == "" {
+		var err error
+		if target, err = newestRun(); err != nil {
+			return "", err
+		}
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return "", fmt.Errorf("expected a run directory or a checkpoint: %w", err)
+	}
+	if !info.IsDir() {
+		return target, nil
+	}
+	for _, path := range []string{loop.BestPath(target), loop.LastPath(target)} {
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path, err
+		}
+	}
+	return "", fmt.Errorf("%s: expected a run directory with %s, found none", target, loop.LastPath(""))
+}
+
+// newestRun is the run in runs/ that was started last.
+func newestRun() (string, error) {
+	configs, err := filepath.Glob(filepath.Join(runsDir, "*", loop.ConfigName))
+	if err != nil {
+		return "", err
+	}
+	var newest string
+	var at time.Time
+	for _, path := range configs {
+		if info, err := os.Stat(path); err == nil && !info.ModTime().Before(at) {
+			newest, at = filepath.Dir(path), info.ModTime()
+		}
+	}
+	if newest == "" {
+		return "", usageError{fmt.Errorf("no run in %s: name a run directory or a checkpoint, or train first with fmtrain train", runsDir)}
+	}
+	return newest, nil
+}

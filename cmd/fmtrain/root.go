@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"fmtrain/internal/config"
+	"fmtrain/internal/loop"
+)
+
+// Exit codes.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitCheckFailed = 3
+	exitDiverged    = 4
+	exitInterrupted = 130
+)
+
+// errCheckFailed ends a command whose checks ran, and were not all passed.
+var errCheckFailed = errors.New("a check failed")
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+// streams are where a command writes: results to out, what only accompanies them to err.
+type streams struct{ out, err io.Writer }
+
+// run is the program: it carries out the arguments and gives the exit code.
+func run(ctx context.Context, args []string, s streams) int {
+	root := newRoot(s)
+	root.SetArgs(args)
+	root.SetOut(s.out)
+	root.SetErr(s.err)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		fmt.Fprintf(s.err, "fmtrain: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+func exitCode(err error) int {
+	var usage usageError
+	var diverged *loop.Diverged
+	var interrupted *loop.Interrupted
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &usage), errors.Is(err, config.ErrInvalid):
+		return exitUsage
+	case errors.Is(err, errCheckFailed):
+		return exitCheckFailed
+	case errors.As(err, &diverged):
+		return exitDiverged
+	case errors.As(err, &interrupted), errors.Is(err, context.Canceled):
+		return exitInterrupted
+	default:
+		return exitFailed
+	}
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "fmtrain",
+		Short: "Train, evaluate and check Fashion-MNIST classifiers built on Gorgonia",
+		Long: `fmtrain carries out two exercises of Géron's Hands-On Machine Learning, chapter 12: a hand-written LayerNorm (12), and a
+custom training loop on Fashion-MNIST (13) with a solver and a learn rate of its own for the lower and the upper layers.`,
+		Example: `  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
+  fmtrain eval
+  fmtrain check-layernorm`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	})
+	root.AddCommand(newTrain(s), newEval(s), newCheckLayerNorm(s), newData(s), newVersion(s))
+	return root
+}
+
+// noArgs refuses arguments: a word that is no command is one too.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
+		return usageError{fmt.Errorf("%s: unknown argument %q; did you mean %q?", cmd.CommandPath(), args[0], suggestions[0])}
+	}
+	return usageError{fmt.Errorf("%s: unknown argument %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+}

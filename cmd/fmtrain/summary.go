@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+
+	"fmtrain/internal/config"
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/loop"
+	"fmtrain/internal/model"
+)
+
+// printSettings says what will be trained, and on what.
+func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.Weights, data *dataset.Data, training int) {
+	fmt.Fprintf(w, "%s: %s\n", data.Kind, data.Origin)
+	fmt.Fprintf(w, "%s training, %s validation, %s test images\n\n", thousands(training), thousands(*c.Validation), thousands(data.Test.Len()))
+
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(table, "group\tlayers\tparameters\tsolver\tlearn rate\tweight decay\t")
+	for _, g := range []struct {
+		name, solver string
+		rate, decay  float64
+	}{{model.Lower, c.LowerSolver, c.LowerLR, c.LowerWeightDecay}, {model.Upper, c.UpperSolver, c.UpperLR, c.UpperWeightDecay}} {
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%g\t%g\t\n", g.name, layersOf(spec, g.name), thousands(weights.Count(g.name)), g.solver, g.rate, g.decay)
+	}
+	table.Flush()
+
+	norm := "no LayerNorm"
+	if spec.LayerNorm != model.NoLayerNorm {
+		norm = fmt.Sprintf("LayerNorm (%s, ε %g)", spec.LayerNorm, spec.Epsilon)
+	}
+	fmt.Fprintf(w, "\n%s, %s, batch %d, epochs %d, seed %d\n%s\n\n", norm, spec.Activation, c.BatchSize, c.Epochs, c.Seed, c.Out)
+}
+
+// layersOf lists the layers of a group, such as 784→300→100: each begins where the one before ends.
+func layersOf(spec model.Spec, group string) string {
+	var b strings.Builder
+	for _, l := range spec.Layers() {
+		switch {
+		case l.Group != group:
+		case b.Len() == 0:
+			fmt.Fprintf(&b, "%d→%d", l.In, l.Out)
+		default:
+			fmt.Fprintf(&b, "→%d", l.Out)
+		}
+	}
+	return b.String()
+}
+
+// printDone says what came of a run and what to do with it.
+func printDone(w io.Writer, c config.Config, done *loop.Done) {
+	if done.BestEpoch > 0 {
+		fmt.Fprintf(w, "\nBest epoch %d of %d, ", done.BestEpoch, done.Epochs)
+	} else {
+		fmt.Fprintf(w, "\nEpoch %d, ", done.Epochs)
+	}
+	fmt.Fprintf(w, "saved in %s\nTest it: fmtrain eval %s\n", done.Checkpoint, c.Out)
+}
+
+// thousands writes 55000 as 55,000.
+func thousands(n int) string {
+	digits := strconv.Itoa(n)
+	for i := len(digits) - 3; i > 0; i -= 3 {
+		digits = digits[:i] + "," + digits[i:]
+	}
+	return digits
+}
+
+// list writes names as "a, b and c".
+func list(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	last := len(names) - 1
+	return strings.Join(names[:last], ", ") + " and " + names[last]
+}

@@ -1,0 +1,256 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fmtrain/configs"
+	"fmtrain/internal/atomicfile"
+	"fmtrain/internal/config"
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/layernorm"
+	"fmtrain/internal/loop"
+	"fmtrain/internal/model"
+	"fmtrain/internal/progress"
+	"fmtrain/internal/solver"
+)
+
+// runsDir is where runs go that are given no directory.
+const runsDir = "runs"
+
+func newTrain(s streams) *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "train",
+		Short: "Train a classifier",
+		Long: fmt.Sprintf(`Train a classifier on Fashion-MNIST: dense layers with LayerNorm, the lower ones under one solver and learn rate, the upper
+ones under another, from one backward pass.
+
+Settings come from the defaults, over them a config file, over them the flags. The built-in configs are %s.
+The run directory receives config.yaml, metrics.jsonl, checkpoints/last.safetensors and checkpoints/best.safetensors.`, list(configs.Names())),
+		Example: `  fmtrain train
+  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
+  fmtrain train --config book-13b --epochs 10 --out runs/book
+  fmtrain train --init runs/book --epochs 2
+  fmtrain train --json --log-every 100 | jq .loss`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := config.Resolve(file, cmd.Flags())
+			if err != nil {
+				return err
+			}
+			return runTrain(cmd.Context(), s, c)
+		},
+	}
+	cmd.Flags().StringVar(&file, "config", "", "settings `FILE`, or the name of a built-in config")
+	config.AddFlags(cmd.Flags())
+	return cmd
+}
+
+// runTrain trains a model as the settings say.
+func runTrain(ctx context.Context, s streams, c config.Config) error {
+	data, err := loadData(ctx, s, c.Data)
+	if err != nil {
+		return err
+	}
+	held, err := c.ValidationImages(data.Train.Len())
+	if err != nil {
+		return err
+	}
+	validation, train, err := dataset.Split(data.Train, held)
+	if err != nil {
+		return err
+	}
+	c.Data, c.Validation = data.Origin, &held
+
+	spec := specOf(c)
+	weights := model.NewWeights(spec, c.Seed)
+	if c.Init != "" {
+		path, err := checkpointOf(c.Init)
+		if err != nil {
+			return fmt.Errorf("--init: %w", err)
+		}
+		if err := loop.LoadWeights(path, weights); err != nil {
+			return fmt.Errorf("--init: %w", err)
+		}
+	}
+	graph, err := model.NewTraining(spec, weights, c.BatchSize)
+	if err != nil {
+		return err
+	}
+	solvers, err := newSolvers(c)
+	if err != nil {
+		return err
+	}
+	trainer := &loop.Trainer{
+		Graph:   graph,
+		Solvers: solvers,
+		Train:   train,
+		Sampler: dataset.NewSampler(train.Len(), c.Seed, c.Shuffle),
+		Epochs:  c.Epochs,
+	}
+	if held > 0 {
+		if trainer.Validation, err = loop.NewEvaluator(spec, weights, validation); err != nil {
+			return err
+		}
+	}
+
+	if c.Out, err = makeRun(c.Out); err != nil {
+		return err
+	}
+	err = atomicfile.Write(filepath.Join(c.Out, loop.ConfigName), 0o644, func(w io.Writer) error { return config.WriteYAML(w, c) })
+	if err != nil {
+		return err
+	}
+	trainer.Settings = c
+	trainer.Checkpoints = &loop.Checkpoints{Run: c.Out, Spec: spec, Weights: weights, Groups: graph.Groups, Solvers: solvers, Settings: c}
+
+	metrics, err := os.Create(filepath.Join(c.Out, loop.MetricsName))
+	if err != nil {
+		return err
+	}
+	defer metrics.Close()
+	show := newDisplay(s, c, metrics)
+	if c.Progress != "none" {
+		printSettings(show.text, c, spec, weights, data, train.Len())
+	}
+	trainer.Observers = show.observers
+	done, err := trainer.Run(ctx)
+	if err := errors.Join(err, show.close()); err != nil {
+		return err
+	}
+	printDone(show.text, c, done)
+	return nil
+}
+
+// specOf is the architecture that the settings describe.
+func specOf(c config.Config) model.Spec {
+	return model.Spec{
+		Inputs:      dataset.Pixels,
+		Hidden:      c.Hidden,
+		Classes:     dataset.Classes,
+		Activation:  c.Activation,
+		LayerNorm:   layernorm.Form(c.LayerNormForm),
+		Epsilon:     c.LayerNormEpsilon,
+		UpperLayers: c.UpperLayers,
+	}
+}
+
+// newSolvers makes the solvers of the lower and the upper group.
+func newSolvers(c config.Config) ([]solver.Solver, error) {
+	var solvers []solver.Solver
+	for _, g := range []struct {
+		name                   string
+		learnRate, weightDecay float64
+	}{{c.LowerSolver, c.LowerLR, c.LowerWeightDecay}, {c.UpperSolver, c.UpperLR, c.UpperWeightDecay}} {
+		options, err := solver.Defaults(g.name)
+		if err != nil {
+			return nil, err
+		}
+		options.WeightDecay, options.DecayAll = g.weightDecay, c.WeightDecayAll
+		s, err := solver.New(g.name, g.learnRate, options)
+		if err != nil {
+			return nil, err
+		}
+		solvers = append(solvers, s)
+	}
+	return solvers, nil
+}
+
+// makeRun makes the run directory, a new one below runs if none is named. A directory that holds anything is refused: a run in
+// it would lose its checkpoints.
+func makeRun(dir string) (string, error) {
+	if dir == "" {
+		var err error
+		if dir, err = makeNumbered(filepath.Join(runsDir, time.Now().Format("2006-01-02T15-04-05"))); err != nil {
+			return "", err
+		}
+	} else if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return "", usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found %s in it", dir, entries[0].Name())}
+	}
+	if err := os.MkdirAll(filepath.Dir(loop.LastPath(dir)), 0o755); err != nil {
+		return "", fmt.Errorf("run directory: %w", err)
+	}
+	return dir, nil
+}
+
+// makeNumbered makes a directory of that name, or with -2, -3, ... after it if there is one already.
+func makeNumbered(name string) (string, error) {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return "", err
+	}
+	dir := name
+	for n := 2; ; n++ {
+		err := os.Mkdir(dir, 0o755)
+		if err == nil || !errors.Is(err, os.ErrExist) {
+			return dir, err
+		}
+		dir = fmt.Sprintf("%s-%d", name, n)
+	}
+}
+
+// display is what shows a run: on the terminal, on a pipe, in metrics.jsonl.
+type display struct {
+	text      io.Writer // for what a person reads before and after
+	observers []loop.Observer
+	closers   []func() error
+}
+
+// newDisplay chooses the observers. With JSON on stdout, what a person reads goes to stderr.
+func newDisplay(s streams, c config.Config, metrics io.Writer) *display {
+	d := &display{text: s.out}
+	if c.JSON {
+		d.text = s.err
+		d.add(progress.NewJSON(bufio.NewWriter(s.out), c.LogEvery))
+	}
+	d.add(progress.NewJSON(bufio.NewWriter(metrics), c.LogEvery))
+
+	mode := c.Progress
+	if mode == "auto" {
+		mode = "lines"
+		if progress.IsTerminal(s.err) {
+			mode = "bar"
+		}
+	}
+	lines := progress.NewLines(d.text, progress.ColorEnabled(progress.IsTerminal(d.text), os.Getenv))
+	switch mode {
+	case "bar":
+		bar := progress.NewBar(terminal(s), lines)
+		d.observers = append(d.observers, bar)
+		d.closers = append(d.closers, func() error { bar.Clear(); return nil })
+	case "lines":
+		d.observers = append(d.observers, lines)
+	}
+	return d
+}
+
+func (d *display) add(j *progress.JSON) {
+	d.observers = append(d.observers, j)
+	d.closers = append(d.closers, j.Flush)
+}
+
+// close takes the bar away and flushes what was buffered.
+func (d *display) close() error {
+	var errs []error
+	for _, c := range d.closers {
+		errs = append(errs, c())
+	}
+	return errors.Join(errs...)
+}
+
+// terminal is stderr as a place for a bar.
+func terminal(s streams) progress.Terminal {
+	return progress.Terminal{
+		Writer: s.err,
+		Width:  progress.Width(s.err),
+		Color:  progress.ColorEnabled(progress.IsTerminal(s.err), os.Getenv),
+	}
+}

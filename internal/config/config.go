@@ -1,0 +1,108 @@
+// Package config holds the settings of fmtrain train and resolves them: defaults < file < flags.
+//
+// A setting has one name, in kebab-case, as a key of a YAML file and as a flag. Whatever its source, its text is read by the
+// same entry of the table in settings.go, so a file and a flag accept and refuse the same values with the same words.
+package config
+
+import (
+	"fmt"
+
+	"github.com/knadh/koanf/providers/structs"
+)
+
+// Config is the settings of one training run.
+type Config struct {
+	// Data is the directory of the four IDX files. Empty: look in the usual places.
+	Data string `koanf:"data" json:"data"`
+	// Out is the run directory, where the settings, metrics and checkpoints go. Empty: a new one below runs/, so that no
+	// run overwrites another.
+	Out string `koanf:"out" json:"out"`
+	// Epochs is the number of passes over the training images. 0 writes the initial checkpoint and ends: a known start
+	// for other runs.
+	Epochs int `koanf:"epochs" json:"epochs"`
+	// BatchSize is the number of images per step. Larger batches run faster and step less often.
+	BatchSize int `koanf:"batch-size" json:"batch_size"`
+	// Hidden is the width of each hidden layer, from the input on. There is at least one: it makes up the lower group.
+	Hidden []int `koanf:"hidden" json:"hidden"`
+	// Activation follows each hidden layer.
+	Activation string `koanf:"activation" json:"activation"`
+	// LowerSolver updates the layers near the input. They hold general features, which want small careful steps.
+	LowerSolver string `koanf:"lower-solver" json:"lower_solver"`
+	// LowerLR is the learn rate of the lower group. 0 freezes it.
+	LowerLR float64 `koanf:"lower-lr" json:"lower_lr"`
+	// UpperSolver updates the layers near the output.
+	UpperSolver string `koanf:"upper-solver" json:"upper_solver"`
+	// UpperLR is the learn rate of the upper group. 0 freezes it.
+	UpperLR float64 `koanf:"upper-lr" json:"upper_lr"`
+	// UpperLayers is how many dense layers, counted from the output, belong to the upper group. At most len(Hidden), so
+	// that the lower group, which has the others, is never empty.
+	UpperLayers int `koanf:"upper-layers" json:"upper_layers"`
+	// LowerWeightDecay shrinks the weights of the lower group against overfitting. Unless set it is the solver's own:
+	// 0.004 for adamw, as in Keras, 0 for the others.
+	LowerWeightDecay float64 `koanf:"lower-weight-decay" json:"lower_weight_decay"`
+	// UpperWeightDecay is the same for the upper group.
+	UpperWeightDecay float64 `koanf:"upper-weight-decay" json:"upper_weight_decay"`
+	// WeightDecayAll makes adamw decay biases, α and β as well. They are few and set offsets and scales, not features, so
+	// by default they are spared.
+	WeightDecayAll bool `koanf:"weight-decay-all" json:"weight_decay_all"`
+	// LayerNormForm is how a hidden layer is normalised: book divides by σ+ε, keras by √(σ²+ε), none leaves LayerNorm out.
+	LayerNormForm string `koanf:"layernorm-form" json:"layernorm_form"`
+	// LayerNormEpsilon is the ε that keeps the division finite where all features of an image are the same.
+	LayerNormEpsilon float64 `koanf:"layernorm-epsilon" json:"layernorm_epsilon"`
+	// Validation is how many images, the first of the training set, are held out to choose the best checkpoint. Nil: a
+	// twelfth of them, which [Config.ValidationImages] counts once the data are there.
+	Validation *int `koanf:"validation" json:"validation"`
+	// Seed fixes the initial weights and the order of the images: the same seed gives the same bits.
+	Seed uint64 `koanf:"seed" json:"seed"`
+	// Shuffle draws a new order of the images each epoch. Off, batches come in the order of the files, which a comparison
+	// with another program needs.
+	Shuffle bool `koanf:"shuffle" json:"shuffle"`
+	// Init is a checkpoint whose weights the run starts from. Empty: weights drawn from the seed.
+	Init string `koanf:"init" json:"init"`
+	// LogEvery adds a line to the metrics every so many iterations. 0: epochs only, which keeps the file small.
+	LogEvery int `koanf:"log-every" json:"log_every"`
+	// Progress is what stderr shows: a bar, a line per epoch, nothing, or (auto) a bar on a terminal and lines on a pipe.
+	Progress string `koanf:"progress" json:"progress"`
+	// JSON prints the metrics on stdout, one object a line, for another program to read.
+	JSON bool `koanf:"json" json:"json"`
+}
+
+// Default is the settings of a plain fmtrain train: the network of the book's exercise with LayerNorm, and the best of the
+// plain pairs of solvers at its rates.
+func Default() Config {
+	return Config{
+		Epochs:           5,
+		BatchSize:        32,
+		Hidden:           []int{100},
+		Activation:       "relu",
+		LowerSolver:      "adam",
+		LowerLR:          1e-4,
+		UpperSolver:      "nadam",
+		UpperLR:          1e-3,
+		UpperLayers:      1,
+		LayerNormForm:    "book",
+		LayerNormEpsilon: 1e-3,
+		Seed:             42,
+		Shuffle:          true,
+		Progress:         "auto",
+	}
+}
+
+// ValidationImages is how many of the given number of training images are held out: Validation, or a twelfth of them if it
+// is nil. At least one image must be left to train on; otherwise the error matches [ErrInvalid].
+func (c Config) ValidationImages(training int) (int, error) {
+	n := training / 12
+	if c.Validation != nil {
+		n = *c.Validation
+	}
+	if n < 0 || n >= training {
+		return 0, &problem{"validation", fmt.Sprintf("expected a whole number of at least 0 and less than the %d training images, found %d", training, n)}
+	}
+	return n, nil
+}
+
+// values is the settings by key.
+func values(c Config) map[string]any {
+	m, _ := structs.Provider(c, "koanf").Read() // the error is part of the interface; a struct has none
+	return m
+}

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"errors"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// anyConfig draws settings that Resolve would give.
+func anyConfig(t *rapid.T) Config {
+	solver := rapid.SampledFrom(Solvers)
+	rate := rapid.Float64Range(0, math.MaxFloat32)
+	size := rapid.IntRange(1, maxSize)
+	natural := rapid.IntRange(0, math.MaxInt)
+	c := Config{
+		Data:             rapid.String().Draw(t, "data"),
+		Out:              rapid.SampledFrom([]string{"", "runs/a", "2026-01-02", "null", "~", "true", "5", " a: b #c", "é\n"}).Draw(t, "out"),
+		Epochs:           natural.Draw(t, "epochs"),
+		BatchSize:        size.Draw(t, "batch-size"),
+		Hidden:           rapid.SliceOfN(size, 1, 5).Draw(t, "hidden"),
+		Activation:       rapid.SampledFrom(Activations).Draw(t, "activation"),
+		LowerSolver:      solver.Draw(t, "lower-solver"),
+		LowerLR:          rate.Draw(t, "lower-lr"),
+		UpperSolver:      solver.Draw(t, "upper-solver"),
+		UpperLR:          rate.Draw(t, "upper-lr"),
+		LowerWeightDecay: rate.Draw(t, "lower-weight-decay"),
+		UpperWeightDecay: rate.Draw(t, "upper-weight-decay"),
+		WeightDecayAll:   rapid.Bool().Draw(t, "weight-decay-all"),
+		LayerNormForm:    rapid.SampledFrom(LayerNormForms).Draw(t, "layernorm-form"),
+		LayerNormEpsilon: rapid.Float64Range(math.SmallestNonzeroFloat32, math.MaxFloat32).Draw(t, "layernorm-epsilon"),
+		Validation:       rapid.Ptr(natural, true).Draw(t, "validation"),
+		Seed:             rapid.Uint64().Draw(t, "seed"),
+		Shuffle:          rapid.Bool().Draw(t, "shuffle"),
+		Init:             rapid.String().Draw(t, "init"),
+		LogEvery:         natural.Draw(t, "log-every"),
+		Progress:         rapid.SampledFrom(ProgressModes).Draw(t, "progress"),
+		JSON:             rapid.Bool().Draw(t, "json"),
+	}
+	c.UpperLayers = rapid.IntRange(1, len(c.Hidden)).Draw(t, "upper-layers")
+	return c
+}
+
+func TestTableMatchesConfig(t *testing.T) {
+	fields := reflect.VisibleFields(reflect.TypeFor[Config]())
+	if len(fields) != len(settings) {
+		t.Fatalf("%d fields, %d settings", len(fields), len(settings))
+	}
+	for i, f := range fields {
+		key := settings[i].key
+		if got := f.Tag.Get("koanf"); got != key {
+			t.Errorf("field %s: koanf tag %q, setting %d of the table is %q", f.Name, got, i, key)
+		}
+		if got, want := f.Tag.Get("json"), strings.ReplaceAll(key, "-", "_"); got != want {
+			t.Errorf("field %s: json tag %q, want %q", f.Name, got, want)
+		}
+	}
+}
+
+func TestValidationImages(t *testing.T) {
+	for _, test := range []struct {
+		validation     *int
+		training, want int
+		err            string
+	}{
+		{nil, 60000, 5000, ""},
+		{nil, 6000, 500, ""},
+		{nil, 1, 0, ""},
+		{new(0), 60000, 0, ""},
+		{new(59999), 60000, 59999, ""},
+		{new(60000), 60000, 0, "validation: expected a whole number of at least 0 and less than the 60000 training images, found 60000"},
+		{new(-1), 10, 0, "validation: expected a whole number of at least 0 and less than the 10 training images, found -1"},
+	} {
+		got, err := Config{Validation: test.validation}.ValidationImages(test.training)
+		if got != test.want || message(err) != test.err {
+			t.Errorf("%d training images: %d, %q; want %d, %q", test.training, got, message(err), test.want, test.err)
+		}
+		if err != nil && !errors.Is(err, ErrInvalid) {
+			t.Errorf("%v does not match ErrInvalid", err)
+		}
+	}
+}
+
+func message(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// mustEqual fails the test unless the settings are the same.
+func mustEqual(t interface{ Fatalf(string, ...any) }, what string, want, got Config) {
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("%s (-want +got):\n%s", what, diff)
+	}
+}

@@ -1,0 +1,134 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// auto is the word for a setting that is worked out from others or from the data.
+const auto = "auto"
+
+// format is the values that a setting takes and how they are written.
+type format struct {
+	noun    string                        // the value's name in the help
+	allowed string                        // completes "expected ..."
+	read    func(text string) (any, bool) // the value in the type of the Config's field, or nil for auto
+	auto    bool                          // the default is auto
+}
+
+func text(noun string) format {
+	return format{
+		noun:    noun,
+		allowed: "UTF-8 text (in a file, in quotes if YAML takes it for something else)",
+		read:    func(s string) (any, bool) { return s, utf8.ValidString(s) },
+	}
+}
+
+func boolean() format {
+	return format{
+		noun:    "bool",
+		allowed: "true or false",
+		read: func(s string) (any, bool) {
+			b, err := strconv.ParseBool(s)
+			return b, err == nil
+		},
+	}
+}
+
+func oneOf(words []string) format {
+	return format{
+		noun:    "NAME",
+		allowed: "one of " + strings.Join(words, ", "),
+		read:    func(s string) (any, bool) { return s, slices.Contains(words, s) },
+	}
+}
+
+func atLeast(low int) format {
+	f := within(low, math.MaxInt)
+	f.allowed = fmt.Sprintf("a whole number of at least %d", low)
+	return f
+}
+
+func within(low, high int) format {
+	return format{
+		noun:    "N",
+		allowed: fmt.Sprintf("a whole number from %d to %d", low, high),
+		read: func(s string) (any, bool) {
+			n, err := strconv.ParseInt(s, 0, strconv.IntSize)
+			return int(n), err == nil && int(n) >= low && int(n) <= high
+		},
+	}
+}
+
+func seed() format {
+	return format{
+		noun:    "N",
+		allowed: fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)),
+		read: func(s string) (any, bool) {
+			n, err := strconv.ParseUint(s, 0, 64)
+			return n, err == nil
+		},
+	}
+}
+
+// nonNegative and positive judge the number as the float32 that the training uses: one that overflows to Inf, or an ε that
+// vanishes, is refused.
+func nonNegative(noun string) format {
+	return format{
+		noun:    noun,
+		allowed: "a finite number of at least 0",
+		read: func(s string) (any, bool) {
+			x, err := strconv.ParseFloat(s, 64)
+			return x, err == nil && x >= 0 && float32(x) <= math.MaxFloat32
+		},
+	}
+}
+
+func positive(noun string) format {
+	return format{
+		noun:    noun,
+		allowed: "a finite float32 number above 0",
+		read: func(s string) (any, bool) {
+			x, err := strconv.ParseFloat(s, 64)
+			return x, err == nil && float32(x) > 0 && float32(x) <= math.MaxFloat32
+		},
+	}
+}
+
+// widths is a list of layer widths; one alone needs no brackets in a file.
+func widths() format {
+	width := within(1, maxSize)
+	return format{
+		noun:    "N,N,...",
+		allowed: "at least one hidden layer, each width " + width.allowed,
+		read: func(s string) (any, bool) {
+			var list []int
+			for part := range strings.SplitSeq(s, ",") {
+				n, ok := width.read(strings.TrimSpace(part))
+				if !ok {
+					return nil, false
+				}
+				list = append(list, n.(int))
+			}
+			return list, true
+		},
+	}
+}
+
+func orAuto(f format) format {
+	return format{
+		noun:    f.noun,
+		allowed: "auto or " + f.allowed,
+		auto:    true,
+		read: func(s string) (any, bool) {
+			if s == auto {
+				return nil, true
+			}
+			return f.read(s)
+		},
+	}
+}

@@ -1,0 +1,156 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+const (
+	aWidth   = "at least one hidden layer, each width a whole number from 1 to 65536"
+	aSolver  = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
+	allNames = "data, out, epochs, batch-size, hidden, activation, lower-solver, lower-lr, upper-solver, upper-lr, upper-layers, " +
+		"lower-weight-decay, upper-weight-decay, weight-decay-all, layernorm-form, layernorm-epsilon, validation, seed, shuffle, " +
+		"init, log-every, progress, json"
+)
+
+// A bad value is refused from a file and from a flag, with the key, the value and what is allowed. An empty file value
+// stands for one that only a file can hold, an empty found value at the flag for one that is fine there.
+func TestRefusedValues(t *testing.T) {
+	for _, test := range []struct{ key, inFile, found, allowed, atFlag string }{
+		{"epochs", "five", `the text "five"`, "a whole number of at least 0", "five"},
+		{"epochs", "-1", "-1", "a whole number of at least 0", "-1"},
+		{"epochs", "1.0", "1.0", "a whole number of at least 0", "1.0"},
+		{"epochs", `"5"`, `the text "5"`, "a whole number of at least 0", ""},
+		{"epochs", "", "nothing", "a whole number of at least 0", " "},
+		{"epochs", "[5]", "the list [5]", "a whole number of at least 0", "[5]"},
+		{"epochs", "99999999999999999999", "99999999999999999999", "a whole number of at least 0", "99999999999999999999"},
+		{"batch-size", "3.5", "3.5", "a whole number from 1 to 65536", "3.5"},
+		{"batch-size", "0", "0", "a whole number from 1 to 65536", "0"},
+		{"batch-size", "65537", "65537", "a whole number from 1 to 65536", "65537"},
+		{"hidden", "0", "0", aWidth, "0"},
+		{"hidden", "[]", "an empty list", aWidth, ","},
+		{"hidden", "[100, 0]", "the list [100, 0]", aWidth, "100,0"},
+		{"hidden", "[100, 65537]", "the list [100, 65537]", aWidth, "100,65537"},
+		{"hidden", "wide", `the text "wide"`, aWidth, "wide"},
+		{"hidden", `"100"`, `the text "100"`, aWidth, ""},
+		{"hidden", "100,100", `the text "100,100"`, aWidth, ""},
+		{"hidden", `[100, "100"]`, `the list [100, the text "100"]`, aWidth, ""},
+		{"hidden", "[100, [100]]", "the list [100, the list [100]]", aWidth, "100,[100]"},
+		{"hidden", "{a: 1}", "a mapping", aWidth, "{a: 1}"},
+		{"activation", "swish", `the text "swish"`, "one of relu, gelu, tanh, elu, selu", "swish"},
+		{"lower-solver", "Adam", `the text "Adam"`, aSolver, "Adam"},
+		{"upper-solver", "sdg", `the text "sdg"`, aSolver, "sdg"},
+		{"lower-lr", "-1e-4", "-1e-4", "a finite number of at least 0", "-1e-4"},
+		{"lower-lr", ".nan", ".nan", "a finite number of at least 0", "nan"},
+		{"upper-lr", ".inf", ".inf", "a finite number of at least 0", "inf"},
+		{"upper-lr", "1e39", "1e39", "a finite number of at least 0", "1e39"},
+		{"upper-lr", "fast", `the text "fast"`, "a finite number of at least 0", "fast"},
+		{"upper-layers", "0", "0", "a whole number of at least 1", "0"},
+		{"lower-weight-decay", "-0.1", "-0.1", "auto or a finite number of at least 0", "-0.1"},
+		{"upper-weight-decay", "none", `the text "none"`, "auto or a finite number of at least 0", "none"},
+		{"weight-decay-all", "1", "1", "true or false", ""},
+		{"layernorm-form", "torch", `the text "torch"`, "one of book, keras, none", "torch"},
+		{"layernorm-form", "null", "nothing", "one of book, keras, none", "null"},
+		{"layernorm-epsilon", "0", "0", "a finite float32 number above 0", "0"},
+		{"layernorm-epsilon", "1e-60", "1e-60", "a finite float32 number above 0", "1e-60"},
+		{"layernorm-epsilon", ".inf", ".inf", "a finite float32 number above 0", "+Inf"},
+		{"validation", "-1", "-1", "auto or a whole number of at least 0", "-1"},
+		{"validation", `"5"`, `the text "5"`, "auto or a whole number of at least 0", ""},
+		{"seed", "-1", "-1", "a whole number from 0 to 18446744073709551615", "-1"},
+		{"seed", "18446744073709551616", "18446744073709551616", "a whole number from 0 to 18446744073709551615", "18446744073709551616"},
+		{"shuffle", `"yes"`, `the text "yes"`, "true or false", "yes"},
+		{"shuffle", `"true"`, `the text "true"`, "true or false", ""},
+		{"data", "5", "5", "UTF-8 text (in a file, in quotes if YAML takes it for something else)", "\xff"},
+		{"out", "2026-01-02", "2026-01-02", "UTF-8 text (in a file, in quotes if YAML takes it for something else)", ""},
+		{"init", "[a]", `the list [the text "a"]`, "UTF-8 text (in a file, in quotes if YAML takes it for something else)", ""},
+		{"log-every", "-5", "-5", "a whole number of at least 0", "-5"},
+		{"progress", "fancy", `the text "fancy"`, "one of auto, bar, lines, none", "fancy"},
+		{"json", "yes", `the text "yes"`, "true or false", "yes"},
+	} {
+		_, err := resolve("f.yaml", []byte("# a file\n"+test.key+": "+test.inFile), nil)
+		want := "f.yaml:2: " + test.key + ": expected " + test.allowed + ", found " + test.found
+		if message(err) != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("found  %v\nwanted %s", err, want)
+		}
+		if test.atFlag == "" {
+			continue
+		}
+		_, err = resolve("", nil, flags(t, "--"+test.key+"="+test.atFlag))
+		want = "--" + test.key + ": expected " + test.allowed + ", found " + quoted(test.atFlag)
+		if message(err) != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("found  %v\nwanted %s", err, want)
+		}
+	}
+}
+
+func quoted(s string) string {
+	if s == "\xff" {
+		return `"\xff"`
+	}
+	return `"` + s + `"`
+}
+
+func TestRefusedFiles(t *testing.T) {
+	const tooMany = "expected no more upper layers than hidden layers, so that the lower group keeps one: found upper-layers "
+	for _, test := range []struct {
+		file, want string
+		args       []string
+	}{
+		{file: "epoch: 5", want: "f.yaml:1: epoch: unknown setting; did you mean epochs?"},
+		{file: "epochs: 5\nlower_lr: 1", want: "f.yaml:2: lower_lr: unknown setting; did you mean lower-lr?"},
+		{file: "Batch-Size: 5", want: "f.yaml:1: Batch-Size: unknown setting; did you mean batch-size?"},
+		{file: "optimizer: adam", want: "f.yaml:1: optimizer: unknown setting; the settings are " + allNames},
+		{file: "lower.lr: 1", want: "f.yaml:1: lower.lr: unknown setting; did you mean lower-lr?"},
+		{file: "lower: {lr: 1}", want: "f.yaml:1: lower: unknown setting; the settings are " + allNames},
+		{file: "seed: 1\nepochs: 2\nseed: 1", want: "f.yaml:3: seed: expected once, found again (first on line 1)"},
+		{file: "[a]: 1", want: `f.yaml:1: expected the name of a setting, found the list [the text "a"]`},
+		{file: "? ", want: "f.yaml:1: expected the name of a setting, found nothing"},
+		{file: "- epochs: 5", want: `f.yaml:1: expected lines of "key: value", found the list [a mapping]`},
+		{file: "epochs", want: `f.yaml:1: expected lines of "key: value", found the text "epochs"`},
+		{file: "epochs: 5\n---\nseed: 1\n", want: "f.yaml:2: expected one YAML document, found a second"},
+		{file: "epochs: 5\n---\n[", want: "f.yaml: not valid YAML: line 3: did not find expected node content"},
+		{file: "epochs: [", want: "f.yaml: not valid YAML: line 1: did not find expected node content"},
+		{file: "epochs: *n", want: "f.yaml: not valid YAML: unknown anchor 'n' referenced"},
+		{file: "\x00\x01", want: "f.yaml: not valid YAML: control characters are not allowed"},
+		{file: "upper-layers: 2", want: "f.yaml:1: upper-layers: " + tooMany + "2, hidden layers 1"},
+		{args: []string{"--upper-layers", "2"}, want: "--upper-layers: " + tooMany + "2, hidden layers 1"},
+		{file: "hidden: [5, 5]\nupper-layers: 2", args: []string{"--hidden", "5"}, want: "f.yaml:2: upper-layers: " + tooMany + "2, hidden layers 1"},
+		{args: []string{"--hidden", ""}, want: "--hidden: expected " + aWidth + `, found ""`},
+	} {
+		_, err := resolve("f.yaml", []byte(test.file), flags(t, test.args...))
+		if message(err) != test.want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("%q %q\nfound  %v\nwanted %s", test.file, test.args, err, test.want)
+		}
+	}
+}
+
+// Everything wrong in the file and at the flags is one report; what is right does not appear in it, and a flag does not
+// excuse a bad value in the file.
+func TestAllProblemsAtOnce(t *testing.T) {
+	_, err := resolve("f.yaml", []byte("epochs: five\nseed: 1\nbatch: 1\nshuffle: 2"), flags(t, "--epochs=3", "--hidden=0", "--progress=dots"))
+	want := strings.Join([]string{
+		`f.yaml:1: epochs: expected a whole number of at least 0, found the text "five"`,
+		"f.yaml:3: batch: unknown setting; the settings are " + allNames,
+		"f.yaml:4: shuffle: expected true or false, found 2",
+		"--hidden: expected " + aWidth + `, found "0"`,
+		`--progress: expected one of auto, bar, lines, none, found "dots"`,
+	}, "\n")
+	if message(err) != want || !errors.Is(err, ErrInvalid) {
+		t.Errorf("found\n%v\nwanted\n%s", err, want)
+	}
+}
+
+func TestEdits(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"kitten", "sitting", 3},
+		{"flaw", "lawn", 2}, {"intention", "execution", 5}, {"lower_lr", "lower-lr", 1},
+	} {
+		if got := edits(test.a, test.b); got != test.want {
+			t.Errorf("edits(%q, %q) = %d, want %d", test.a, test.b, got, test.want)
+		}
+	}
+}

@@ -1,0 +1,67 @@
+package config
+
+import "strings"
+
+// The words that settings of a closed choice accept.
+var (
+	Solvers        = []string{"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"}
+	Activations    = []string{"relu", "gelu", "tanh", "elu", "selu"}
+	LayerNormForms = []string{"book", "keras", "none"}
+	ProgressModes  = []string{"auto", "bar", "lines", "none"}
+)
+
+// ownWeightDecay is the weight decay of a solver that was given none: Keras's default for AdamW, 0 for the others.
+func ownWeightDecay(solver string) float64 {
+	if solver == "adamw" {
+		return 0.004
+	}
+	return 0
+}
+
+// maxSize bounds the width of a layer and the size of a batch: beyond it the buffers outgrow the memory of any machine
+// that this data set needs.
+const maxSize = 65536
+
+// setting is one entry of the table: the name, the values and the help of a field of [Config].
+type setting struct {
+	key string
+	format
+	help string
+}
+
+// settings is in the order of the fields of [Config], which is also that of a written file and of the help.
+var settings = []setting{
+	{"data", text("DIR"), "directory of the IDX files (empty: look in the usual places)"},
+	{"out", text("DIR"), "run directory for settings, metrics and checkpoints (empty: a new one in runs/)"},
+	{"epochs", atLeast(0), "passes over the training images (0: write the initial checkpoint and end)"},
+	{"batch-size", within(1, maxSize), "images per step"},
+	{"hidden", widths(), "width of each hidden layer, from the input on, as in 300,100"},
+	{"activation", oneOf(Activations), "activation of the hidden layers: " + strings.Join(Activations, ", ")},
+	{"lower-solver", oneOf(Solvers), "solver of the layers near the input: " + strings.Join(Solvers, ", ")},
+	{"lower-lr", nonNegative("RATE"), "learn rate of the lower group (0: frozen)"},
+	{"upper-solver", oneOf(Solvers), "solver of the layers near the output, one of the same"},
+	{"upper-lr", nonNegative("RATE"), "learn rate of the upper group (0: frozen)"},
+	{"upper-layers", atLeast(1), "dense layers, counted from the output, that make up the upper group"},
+	{"lower-weight-decay", orAuto(nonNegative("RATE")), "weight decay of the lower group (auto: 0.004 for adamw, 0 for the others)"},
+	{"upper-weight-decay", orAuto(nonNegative("RATE")), "weight decay of the upper group (auto: as for the lower)"},
+	{"weight-decay-all", boolean(), "let adamw decay biases, α and β too"},
+	{"layernorm-form", oneOf(LayerNormForms), "LayerNorm after each hidden layer: book (divides by σ+ε), keras (by √(σ²+ε)) or none"},
+	{"layernorm-epsilon", positive("EPSILON"), "ε of LayerNorm"},
+	{"validation", orAuto(atLeast(0)), "first training images held out for validation (auto: a twelfth)"},
+	{"seed", seed(), "seed of the initial weights and of the order of the images"},
+	{"shuffle", boolean(), "draw a new order of the images each epoch"},
+	{"init", text("CHECKPOINT"), "start from the weights of this checkpoint"},
+	{"log-every", atLeast(0), "add a line to the metrics every N iterations (0: epochs only)"},
+	{"progress", oneOf(ProgressModes), "what stderr shows: " + strings.Join(ProgressModes, ", ")},
+	{"json", boolean(), "print the metrics on stdout, one JSON object a line"},
+}
+
+// lookup finds a setting by its key.
+func lookup(key string) (setting, bool) {
+	for _, s := range settings {
+		if s.key == key {
+			return s, true
+		}
+	}
+	return setting{}, false
+}

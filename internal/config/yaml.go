@@ -1,0 +1,188 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// WriteYAML writes the settings as a file, in the order of the fields of [Config], which [Resolve] reads back to an equal
+// Config. For the settings that a run was made with.
+func WriteYAML(w io.Writer, c Config) error {
+	text, err := new(document).Marshal(values(c))
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
+}
+
+// document is the koanf.Parser of a settings file. It works on YAML nodes: they know their lines and how a value was
+// written, so that "5" and 5, or a key given twice, are told apart.
+type document struct {
+	name string // of the file, for errors
+	src  *sources
+}
+
+// Unmarshal reads one YAML document of settings. It leaves out what is wrong and notes it in the sources, so that the rest
+// is judged as well; its own error is of YAML that can't be read at all.
+func (d *document) Unmarshal(text []byte) (map[string]any, error) {
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var root, second yaml.Node
+	switch err := decoder.Decode(&root); {
+	case errors.Is(err, io.EOF):
+		return nil, nil
+	case err != nil:
+		return nil, d.unreadable(err)
+	}
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		return nil, &problem{d.line(&second), "expected one YAML document, found a second"}
+	case !errors.Is(err, io.EOF):
+		return nil, d.unreadable(err)
+	}
+	top := target(root.Content[0])
+	if top.ShortTag() == "!!null" {
+		return nil, nil
+	}
+	if top.Kind != yaml.MappingNode {
+		return nil, &problem{d.line(top), `expected lines of "key: value", found ` + describe(top)}
+	}
+	values := map[string]any{}
+	seen := map[string]int{}
+	for pair := range slices.Chunk(top.Content, 2) {
+		d.readPair(values, seen, pair[0], pair[1])
+	}
+	return values, nil
+}
+
+// readPair reads one setting into values, unless it is wrong. Seen holds the lines of the keys so far.
+func (d *document) readPair(values map[string]any, seen map[string]int, keyNode, node *yaml.Node) {
+	key := keyNode.Value
+	where := d.line(keyNode) + ": " + key
+	s, known := lookup(key)
+	line, twice := seen[key]
+	seen[key] = keyNode.Line
+	switch {
+	case keyNode.Kind != yaml.ScalarNode || keyNode.ShortTag() == "!!null":
+		d.src.refuse(d.line(keyNode), "expected the name of a setting, found "+describe(keyNode))
+	case !known:
+		d.src.refuse(where, unknown(key))
+	case twice:
+		d.src.refuse(where, fmt.Sprintf("expected once, found again (first on line %d)", line))
+	default:
+		v, ok := readNode(s.format, target(node))
+		if !ok {
+			d.src.refuse(where, fmt.Sprintf("expected %s, found %s", s.allowed, describe(target(node))))
+			return
+		}
+		values[key] = v
+		d.src.set[key] = where
+	}
+}
+
+// Marshal writes settings in the order of the table.
+func (d *document) Marshal(values map[string]any) ([]byte, error) {
+	top := yaml.Node{Kind: yaml.MappingNode}
+	for _, s := range settings {
+		var key, node yaml.Node
+		key.SetString(s.key)
+		if err := node.Encode(values[s.key]); err != nil {
+			return nil, fmt.Errorf("%s: %w", s.key, err)
+		}
+		if node.ShortTag() == "!!null" {
+			node.SetString(auto)
+		}
+		node.Style |= yaml.FlowStyle
+		top.Content = append(top.Content, &key, &node)
+	}
+	return yaml.Marshal(&top)
+}
+
+func (d *document) line(n *yaml.Node) string { return fmt.Sprintf("%s:%d", d.name, n.Line) }
+
+func (d *document) unreadable(err error) error {
+	return &problem{d.name, "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
+}
+
+func unknown(key string) string {
+	var keys []string
+	for _, s := range settings {
+		keys = append(keys, s.key)
+	}
+	if near, ok := nearest(key, keys); ok {
+		return fmt.Sprintf("unknown setting; did you mean %s?", near)
+	}
+	return "unknown setting; the settings are " + strings.Join(keys, ", ")
+}
+
+// target is the node that an alias stands for, or the node itself.
+func target(n *yaml.Node) *yaml.Node {
+	if n.Kind == yaml.AliasNode {
+		return n.Alias
+	}
+	return n
+}
+
+// readNode reads a scalar, or a list of them for a setting that is a list. The text must suit the setting and its YAML type
+// must be that of the value: "5" in quotes is no number.
+func readNode(f format, n *yaml.Node) (any, bool) {
+	scalars := []*yaml.Node{n}
+	if n.Kind == yaml.SequenceNode {
+		scalars = n.Content
+	}
+	var texts []string
+	for _, s := range scalars {
+		texts = append(texts, target(s).Value)
+	}
+	v, ok := f.read(strings.Join(texts, ","))
+	if _, list := v.([]int); !ok || n.Kind == yaml.SequenceNode && !list {
+		return nil, false
+	}
+	for _, s := range scalars {
+		if !suits(target(s).ShortTag(), v) {
+			return nil, false
+		}
+	}
+	return v, true
+}
+
+// suits tells whether a scalar of the YAML type is a way to write the value.
+func suits(tag string, v any) bool {
+	switch v.(type) {
+	case int, uint64, []int:
+		return tag == "!!int"
+	case float64:
+		return tag == "!!int" || tag == "!!float"
+	case bool:
+		return tag == "!!bool"
+	default:
+		return tag == "!!str"
+	}
+}
+
+// describe is a node's value with as much of its type as the reader needs to see the mistake.
+func describe(n *yaml.Node) string {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return "a mapping"
+	case n.Kind == yaml.SequenceNode && len(n.Content) == 0:
+		return "an empty list"
+	case n.Kind == yaml.SequenceNode:
+		var items []string
+		for _, item := range n.Content {
+			items = append(items, describe(item))
+		}
+		return "the list [" + strings.Join(items, ", ") + "]"
+	case n.ShortTag() == "!!null":
+		return "nothing"
+	case n.ShortTag() == "!!str":
+		return fmt.Sprintf("the text %q", n.Value)
+	}
+	return n.Value
+}

@@ -1,0 +1,175 @@
+package kernel
+
+import "math"
+
+// The solvers' updates. Each function is one solver's whole update of one parameter w by its gradient g, in one pass over
+// the slices: the slots that the solver keeps of the parameter are updated in place, then w. All slices have one length, none
+// may overlap another, and g is only read. The scalars are the caller's, worked out in float64 and rounded once.
+//
+// Averages and velocities take c = 1−β, not the decay rate β. The float32 nearest to β = 0.999 is off by 1.3e-8: nothing
+// beside β, but 1.3e-5 of c, and β·a + (1−β)·x would settle that far from the mean of x. c itself is rounded to 24 bits of its
+// own.
+//
+// decay is the weight decay. All but [AdamW] add decay·w to the gradient, the derivative of ½·decay·‖w‖² (L2).
+//
+// The formulas are those of torch.optim: https://pytorch.org/docs/stable/optim.html
+
+// average moves a towards x by the share c: (1−c)·a + c·x. It starts from the nearer of the two: from a when c is small,
+// which rounds once to a's size and so follows x more closely than a sum of two products does, and from x when c is large, so
+// that a small x is not lost beside a large a.
+func average(a, x, c float32) float32 {
+	if c < 0.5 {
+		return a + float32(c*(x-a))
+	}
+	return x - float32((1-c)*(x-a))
+}
+
+// sqrt is the correctly rounded square root: rounding twice is harmless for it, and the compiler emits one instruction.
+func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+// SGD is plain gradient descent:
+//
+//	w ← w − rate·(g + decay·w)
+func SGD(w, g []float32, rate, decay float32) {
+	check("SGD", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i] + float32(decay*x)
+		w[i] = x - float32(rate*d)
+	}
+}
+
+// Momentum is gradient descent with a velocity that loses the share friction = 1 − momentum at each step:
+//
+//	velocity ← (1−friction)·velocity + g + decay·w
+//	w ← w − rate·velocity
+func Momentum(w, velocity, g []float32, rate, friction, decay float32) {
+	check("Momentum", "velocity", len(velocity), len(w))
+	check("Momentum", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i] + float32(decay*x)
+		v := float32(velocity[i]-float32(friction*velocity[i])) + d
+		velocity[i] = v
+		w[i] = x - float32(rate*v)
+	}
+}
+
+// Nesterov is [Momentum] that looks one step ahead: w moves by what the velocity would be if the same gradient came again.
+//
+//	velocity ← (1−friction)·velocity + g + decay·w
+//	w ← w − rate·(g + decay·w + (1−friction)·velocity)
+func Nesterov(w, velocity, g []float32, rate, friction, decay float32) {
+	check("Nesterov", "velocity", len(velocity), len(w))
+	check("Nesterov", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i] + float32(decay*x)
+		v := float32(velocity[i]-float32(friction*velocity[i])) + d
+		velocity[i] = v
+		ahead := float32(v-float32(friction*v)) + d
+		w[i] = x - float32(rate*ahead)
+	}
+}
+
+// AdaGrad divides the gradient by the root of the sum of all its squares so far:
+//
+//	sum ← sum + d²   with d = g + decay·w
+//	w ← w − rate·d/(√sum + epsilon)
+func AdaGrad(w, sum, g []float32, rate, epsilon, decay float32) {
+	check("AdaGrad", "sum", len(sum), len(w))
+	check("AdaGrad", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i] + float32(decay*x)
+		s := sum[i] + float32(d*d)
+		sum[i] = s
+		w[i] = x - float32(rate*(d/(sqrt(s)+epsilon)))
+	}
+}
+
+// RMSProp divides the gradient by the root of the moving average of its square, to which each step adds the share 1 − ρ:
+//
+//	square ← (1−share)·square + share·d²   with d = g + decay·w
+//	w ← w − rate·d/(√square + epsilon)
+func RMSProp(w, square, g []float32, rate, share, epsilon, decay float32) {
+	check("RMSProp", "square", len(square), len(w))
+	check("RMSProp", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i] + float32(decay*x)
+		s := average(square[i], float32(d*d), share)
+		square[i] = s
+		w[i] = x - float32(rate*(d/(sqrt(s)+epsilon)))
+	}
+}
+
+// RMSPropMomentum is [RMSProp] with the velocity of [Momentum] on top:
+//
+//	square ← (1−share)·square + share·d²   with d = g + decay·w
+//	velocity ← (1−friction)·velocity + d/(√square + epsilon)
+//	w ← w − rate·velocity
+func RMSPropMomentum(w, square, velocity, g []float32, rate, share, friction, epsilon, decay float32) {
+	check("RMSPropMomentum", "square", len(square), len(w))
+	check("RMSPropMomentum", "velocity", len(velocity), len(w))
+	check("RMSPropMomentum", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i] + float32(decay*x)
+		s := average(square[i], float32(d*d), share)
+		square[i] = s
+		v := float32(velocity[i]-float32(friction*velocity[i])) + d/(sqrt(s)+epsilon)
+		velocity[i] = v
+		w[i] = x - float32(rate*v)
+	}
+}
+
+// Adam divides the moving average of the gradient by the root of that of its square (Kingma & Ba 2015, algorithm 1):
+//
+//	m ← (1−share1)·m + share1·d,   v ← (1−share2)·v + share2·d²   with d = g + decay·w
+//	w ← w − rate·m/(scale·√v + epsilon)
+//
+// The averages start at 0 and are too small at first; the caller puts the correction into rate = learn rate/(1−β₁ᵗ) and
+// scale = 1/√(1−β₂ᵗ) at step t.
+func Adam(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
+	check("Adam", "m", len(m), len(w))
+	check("Adam", "v", len(v), len(w))
+	check("Adam", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i] + float32(decay*x)
+		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)
+		m[i], v[i] = mean, square
+		w[i] = x - float32(rate*(mean/(float32(scale*sqrt(square))+epsilon)))
+	}
+}
+
+// AdamW is [Adam] with the weight decay beside the gradient, not in it (Loshchilov & Hutter 2019), so that large gradients
+// do not divide it away:
+//
+//	w ← w − decay·w − rate·m/(scale·√v + epsilon)
+//
+// Here decay is the learn rate times the weight decay. The two steps are added before w is rounded: w·(1−decay) alone would
+// lose most of a decay as small as 4e-7.
+func AdamW(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
+	check("AdamW", "m", len(m), len(w))
+	check("AdamW", "v", len(v), len(w))
+	check("AdamW", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i]
+		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)
+		m[i], v[i] = mean, square
+		w[i] = x - (float32(decay*x) + float32(rate*(mean/(float32(scale*sqrt(square))+epsilon))))
+	}
+}
+
+// NAdam is [Adam] with Nesterov's look ahead (Dozat 2016): the gradient has a rate of its own beside its average.
+//
+//	w ← w − (gradientRate·d + meanRate·m)/(scale·√v + epsilon)
+//
+// m, v, d and scale are those of [Adam]; the caller works the momentum's schedule into the two rates.
+func NAdam(w, m, v, g []float32, gradientRate, meanRate, share1, share2, scale, epsilon, decay float32) {
+	check("NAdam", "m", len(m), len(w))
+	check("NAdam", "v", len(v), len(w))
+	check("NAdam", "g", len(g), len(w))
+	for i, x := range w {
+		d := g[i] + float32(decay*x)
+		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)
+		m[i], v[i] = mean, square
+		step := float32(gradientRate*d) + float32(meanRate*mean)
+		w[i] = x - step/(float32(scale*sqrt(square))+epsilon)
+	}
+}

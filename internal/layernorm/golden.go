@@ -1,0 +1,155 @@
+package layernorm
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"fmtrain/internal/gradcheck"
+)
+
+// Golden is a file of reference values. Each case holds an input and what comes of it: either y alone, in the form that
+// epsilon_form names for the whole file (Keras's float32 output), or y and the gradients, by form (float64 truth).
+type Golden struct {
+	Name        string       `json:"-"`
+	Source      string       `json:"source"`
+	EpsilonForm string       `json:"epsilon_form"`
+	Cases       []GoldenCase `json:"cases"`
+}
+
+// GoldenCase is one input, of any rank from 1 on, with α and β as long as its last axis.
+type GoldenCase struct {
+	Shape    []int     `json:"shape"`
+	Epsilon  float64   `json:"epsilon"`
+	X        []float32 `json:"x"`
+	Alpha    []float32 `json:"alpha"`
+	Beta     []float32 `json:"beta"`
+	Y        []float64 `json:"y"`
+	DY       []float32 `json:"dy"`
+	Sigma    *Truth    `json:"sigma"`    // of the book's form
+	Variance *Truth    `json:"variance"` // of Keras's form
+}
+
+// Truth is the output of a case and its gradients for the case's dy.
+type Truth struct {
+	Y      []float64 `json:"y"`
+	DX     []float64 `json:"dx"`
+	DAlpha []float64 `json:"dalpha"`
+	DBeta  []float64 `json:"dbeta"`
+}
+
+// ReadGolden reads a golden file and checks that its shapes fit. An error names the file and what is wrong with it.
+func ReadGolden(name string, r io.Reader) (*Golden, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	g := &Golden{Name: name}
+	if err := json.Unmarshal(text, g); err != nil {
+		var syntax *json.SyntaxError
+		if errors.As(err, &syntax) {
+			return nil, fmt.Errorf("%s:%d: expected a golden file in JSON: %w", name, 1+bytes.Count(text[:syntax.Offset], []byte("\n")), err)
+		}
+		return nil, fmt.Errorf("%s: expected a golden file in JSON: %w", name, err)
+	}
+	if len(g.Cases) == 0 {
+		return nil, fmt.Errorf("%s: expected a golden file with cases, found none", name)
+	}
+	for i := range g.Cases {
+		if err := g.Cases[i].check(g.EpsilonForm); err != nil {
+			return nil, fmt.Errorf("%s: case %d: %w", name, i+1, err)
+		}
+	}
+	return g, nil
+}
+
+func (c *GoldenCase) check(epsilonForm string) error {
+	if len(c.Shape) == 0 {
+		return errors.New("expected a shape of rank 1 or more, found none")
+	}
+	size := 1
+	for _, n := range c.Shape {
+		if n < 1 || size > len(c.X)/n {
+			return fmt.Errorf("expected x of shape %v, found %d values", c.Shape, len(c.X))
+		}
+		size *= n
+	}
+	if !(c.Epsilon > 0) {
+		return fmt.Errorf("expected a positive epsilon, found %v", c.Epsilon)
+	}
+	features := c.Shape[len(c.Shape)-1]
+	lengths := []length{{"x", len(c.X), size}, {"alpha", len(c.Alpha), features}, {"beta", len(c.Beta), features}}
+	truths := 0
+	for form, t := range map[string]*Truth{"sigma": c.Sigma, "variance": c.Variance} {
+		if t == nil {
+			continue
+		}
+		truths++
+		lengths = append(lengths, length{"dy", len(c.DY), size}, length{form + ".y", len(t.Y), size}, length{form + ".dx", len(t.DX), size},
+			length{form + ".dalpha", len(t.DAlpha), features}, length{form + ".dbeta", len(t.DBeta), features})
+	}
+	if truths == 0 {
+		if epsilonForm != "variance" && epsilonForm != "sigma" {
+			return fmt.Errorf(`expected the truth under "sigma" or "variance", or an epsilon_form of one of them for y, found %q`, epsilonForm)
+		}
+		lengths = append(lengths, length{"y", len(c.Y), size})
+	}
+	for _, l := range lengths {
+		if l.found != l.want {
+			return fmt.Errorf("expected %d values of %s for the shape %v, found %d", l.want, l.of, c.Shape, l.found)
+		}
+	}
+	return nil
+}
+
+type length struct {
+	of          string
+	found, want int
+}
+
+// truth is what is known of a case in a form, nil if nothing. Keras's files know y alone.
+func (g *Golden) truth(c *GoldenCase, form Form) *Truth {
+	byForm := map[Form]*Truth{Book: c.Sigma, Keras: c.Variance}
+	if t := byForm[form]; t != nil {
+		return t
+	}
+	if c.Y != nil && g.EpsilonForm == map[Form]string{Book: "sigma", Keras: "variance"}[form] {
+		return &Truth{Y: c.Y}
+	}
+	return nil
+}
+
+// problem is the case as an expression in the given form.
+func (c *GoldenCase) problem(form Form) *gradcheck.Problem {
+	dy := c.DY
+	if dy == nil {
+		dy = make([]float32, len(c.X))
+	}
+	dense := func(values []float32, shape ...int) *tensor.Dense {
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(append([]float32(nil), values...)))
+	}
+	return &gradcheck.Problem{
+		Build: func(in gorgonia.Nodes) (*gorgonia.Node, error) {
+			return Apply(in[0], in[1], in[2], form, c.Epsilon)
+		},
+		Inputs: []*tensor.Dense{dense(c.X, c.Shape...), dense(c.Alpha, len(c.Alpha)), dense(c.Beta, len(c.Beta))},
+		DY:     dy,
+	}
+}
+
+// conditioning is |μ|/s of each row, s being the scale it is divided by: how much an error in μ is magnified in x̂.
+func (c *GoldenCase) conditioning(form Form) []float64 {
+	n := len(c.Alpha)
+	rows := make([]float64, len(c.X)/n)
+	for r := range rows {
+		mean, sigma := moments(c.X[r*n : (r+1)*n])
+		rows[r] = math.Abs(mean) / scale(form, sigma, c.Epsilon)
+	}
+	return rows
+}

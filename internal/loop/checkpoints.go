@@ -1,0 +1,181 @@
+package loop
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gorgonia.org/tensor"
+
+	"fmtrain/internal/checkpoint"
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/model"
+	"fmtrain/internal/solver"
+)
+
+// Names in a run directory.
+const (
+	ConfigName     = "config.yaml"
+	MetricsName    = "metrics.jsonl"
+	checkpointsDir = "checkpoints"
+	lastName       = "last.safetensors"
+	bestName       = "best.safetensors"
+	modelPrefix    = "model." // of the weights' names in a checkpoint
+)
+
+// LastPath and BestPath are where a run directory has its checkpoints.
+func LastPath(run string) string { return filepath.Join(run, checkpointsDir, lastName) }
+func BestPath(run string) string { return filepath.Join(run, checkpointsDir, bestName) }
+
+// Progress is how far a run has come: all that a checkpoint keeps besides weights and solvers.
+type Progress struct {
+	Epoch        int     `json:"epoch"`     // epochs done
+	Iteration    int     `json:"iteration"` // iterations done in the epoch after those
+	Running      Mean    `json:"running"`   // what was counted in these iterations
+	BestEpoch    int     `json:"best_epoch"`
+	BestAccuracy float64 `json:"best_accuracy"` // on the validation images
+}
+
+// Checkpoints writes a run's checkpoints. Each holds the weights as model.<name>, the solvers' slots as
+// solver.<group>.<slot>.<parameter>, and in its metadata, as JSON, the architecture under "model", the resolved settings under
+// "settings", the [Progress] under "progress" and what a solver counts under "solver.<group>".
+type Checkpoints struct {
+	Run      string // the run directory
+	Spec     model.Spec
+	Weights  model.Weights
+	Groups   []model.Group
+	Solvers  []solver.Solver // one for each group
+	Settings any             // the resolved settings
+}
+
+// SaveLast writes last.safetensors.
+func (c *Checkpoints) SaveLast(p Progress) error { return c.save(c.Last(), p) }
+
+// SaveBest writes best.safetensors.
+func (c *Checkpoints) SaveBest(p Progress) error { return c.save(BestPath(c.Run), p) }
+
+// Last is the path of the last checkpoint.
+func (c *Checkpoints) Last() string { return LastPath(c.Run) }
+
+// Best is the path of the best checkpoint, or of the last if none has been the best yet.
+func (c *Checkpoints) Best(p Progress) string {
+	if p.BestEpoch == 0 {
+		return c.Last()
+	}
+	return BestPath(c.Run)
+}
+
+// solverCounts is the part of a solver's state that is not a tensor.
+type solverCounts struct {
+	Solver  string             `json:"solver"`
+	Steps   uint64             `json:"steps"`
+	Scalars map[string]float64 `json:"scalars,omitempty"`
+}
+
+func (c *Checkpoints) save(path string, p Progress) error {
+	file := &checkpoint.Checkpoint{}
+	metadata := map[string]any{"model": c.Spec, "settings": c.Settings, "progress": p}
+	for _, w := range c.Weights {
+		file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: modelPrefix + w.Name, Shape: w.Value.Shape(), Data: w.Value.Float32s()})
+	}
+	for i, group := range c.Groups {
+		s := c.Solvers[i]
+		state := s.State()
+		metadata["solver."+group.Name] = solverCounts{s.Name(), state.Steps, state.Scalars}
+		for _, slot := range slices.Sorted(maps.Keys(state.Slots)) {
+			for _, w := range c.Weights {
+				if values, ok := state.Slots[slot][w.Name]; ok {
+					name := strings.Join([]string{"solver", group.Name, slot, w.Name}, ".")
+					file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: name, Shape: w.Value.Shape(), Data: values})
+				}
+			}
+		}
+	}
+	file.Metadata = make(map[string]string, len(metadata))
+	for key, value := range metadata {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return fmt.Errorf("checkpoint %s: %s: %w", path, key, err)
+		}
+		file.Metadata[key] = string(text)
+	}
+	return checkpoint.Save(path, file)
+}
+
+// Saved is what a checkpoint tells of its run.
+type Saved struct {
+	Spec     model.Spec
+	Weights  model.Weights
+	Progress Progress
+	Settings json.RawMessage
+}
+
+// Load reads a checkpoint's architecture and weights, and the settings and the progress of its run.
+func Load(path string) (*Saved, error) {
+	file, err := checkpoint.Load(path)
+	if err != nil {
+		return nil, err
+	}
+	s := &Saved{Settings: json.RawMessage(file.Metadata["settings"])}
+	for key, value := range map[string]any{"model": &s.Spec, "progress": &s.Progress} {
+		if err := json.Unmarshal([]byte(file.Metadata[key]), value); err != nil {
+			return nil, fmt.Errorf("%s: expected JSON under %q in the metadata, found %q", path, key, file.Metadata[key])
+		}
+	}
+	if err := checkSpec(s.Spec, file); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	s.Weights = model.NewWeights(s.Spec, 0)
+	if err := setWeights(s.Weights, file); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return s, nil
+}
+
+// checkSpec is an error if a file's architecture can't be built, can't take the images, or has more weights than the file.
+func checkSpec(spec model.Spec, file *checkpoint.Checkpoint) error {
+	if err := spec.Check(); err != nil {
+		return err
+	}
+	if spec.Inputs != dataset.Pixels || spec.Classes != dataset.Classes {
+		return fmt.Errorf("architecture: expected %d inputs and %d classes, found %d and %d", dataset.Pixels, dataset.Classes, spec.Inputs, spec.Classes)
+	}
+	values := 0
+	for _, t := range file.Tensors {
+		values += len(t.Data)
+	}
+	for _, l := range spec.Layers() {
+		if l.Out > values/l.In {
+			return fmt.Errorf("architecture: expected a weight of shape (%d, %d) for layer %s, found %d values in all", l.In, l.Out, l.Name, values)
+		}
+	}
+	return nil
+}
+
+// LoadWeights copies a checkpoint's weights into those of a model. A tensor that is missing, of another shape or not of this
+// model is an error that names it, and then nothing is copied.
+func LoadWeights(path string, weights model.Weights) error {
+	file, err := checkpoint.Load(path)
+	if err != nil {
+		return err
+	}
+	if err := setWeights(weights, file); err != nil {
+		return fmt.Errorf("%s does not fit the model: %w", path, err)
+	}
+	return nil
+}
+
+func setWeights(weights model.Weights, file *checkpoint.Checkpoint) error {
+	for _, t := range file.Tensors {
+		if name, ok := strings.CutPrefix(t.Name, modelPrefix); ok && !weights.Has(name) {
+			return fmt.Errorf("tensor %s: expected none of this name, found shape %v", name, tensor.Shape(t.Shape))
+		}
+	}
+	return weights.Set(func(name string) ([]int, []float32, bool) {
+		t, ok := file.Tensor(modelPrefix + name)
+		return t.Shape, t.Data, ok
+	})
+}

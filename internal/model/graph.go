@@ -1,0 +1,152 @@
+package model
+
+import (
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"fmtrain/internal/kernel"
+	"fmtrain/internal/layer"
+	"fmtrain/internal/layernorm"
+	"fmtrain/internal/op"
+	"fmtrain/internal/vm"
+)
+
+// Graph is a model's graph for batches of one size. Fill Images and Labels, Run, then read Loss and, of a training graph, the
+// gradients of the Groups.
+type Graph struct {
+	Images []float32 // the batch, [batch, inputs]
+	Labels []int32   // its labels, [batch], layer.Ignored where a row is not used
+	Loss   *layer.CrossEntropy
+	Groups []Group // of a training graph: lower, then upper
+
+	machine *vm.Static
+}
+
+// Group is the parameters that one solver trains.
+type Group struct {
+	Name       string
+	Parameters []gorgonia.ValueGrad // each also a gorgonia.Namer
+}
+
+// NewTraining makes the graph that computes the loss and its gradients. The weights are shared, not copied: what a solver
+// does to a parameter is done to them.
+func NewTraining(spec Spec, weights Weights, batch int) (*Graph, error) {
+	b, err := build(spec, weights, batch)
+	if err != nil {
+		return nil, err
+	}
+	gradients, err := gorgonia.Grad(b.Loss.Node, b.parameters...)
+	if err != nil {
+		return nil, fmt.Errorf("model: differentiating the loss: %w", err)
+	}
+	for i, w := range weights {
+		if i == 0 || weights[i-1].Group != w.Group {
+			b.Groups = append(b.Groups, Group{Name: w.Group})
+		}
+		g := &b.Groups[len(b.Groups)-1]
+		g.Parameters = append(g.Parameters, b.parameters[i])
+	}
+	b.machine, err = vm.NewStatic(append(gorgonia.Nodes{b.Loss.Node}, gradients...)...)
+	return &b.Graph, err
+}
+
+// NewInference makes the graph that computes the loss, and with it the predictions, over the same weights.
+func NewInference(spec Spec, weights Weights, batch int) (*Graph, error) {
+	b, err := build(spec, weights, batch)
+	if err != nil {
+		return nil, err
+	}
+	b.machine, err = vm.NewStatic(b.Loss.Node)
+	return &b.Graph, err
+}
+
+// Run computes the graph for the current batch.
+func (g *Graph) Run() error { return g.machine.RunAll() }
+
+// FirstNonFinite names the first node of the last run, in the order it ran, that holds a NaN or an infinity, such as
+// "lower.0.dense" or "gradient of lower.0.weight"; it is empty if there is none.
+func (g *Graph) FirstNonFinite() (name string) {
+	g.machine.Values(func(n *gorgonia.Node, v gorgonia.Value) bool {
+		if values, err := op.Floats(v); err != nil || kernel.AllFinite(values) {
+			return true
+		}
+		if of := n.DerivOf(); len(of) > 0 {
+			name = "gradient of " + of[0].Name()
+		} else {
+			name = n.Name()
+		}
+		return false
+	})
+	return name
+}
+
+// builder is a graph in the making, with a node for each weight.
+type builder struct {
+	Graph
+	graph      *gorgonia.ExprGraph
+	parameters gorgonia.Nodes
+}
+
+// build makes the forward part of a graph, from the images to the loss.
+func build(spec Spec, weights Weights, batch int) (*builder, error) {
+	b := &builder{graph: gorgonia.NewGraph()}
+	images := op.New(batch, spec.Inputs)
+	labels := tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
+	b.Images, b.Labels = images.Float32s(), labels.Int32s()
+
+	x := gorgonia.NodeFromAny(b.graph, images, gorgonia.WithName("images"))
+	for _, l := range spec.Layers() {
+		var err error
+		if x, err = b.layer(x, spec, l, weights); err != nil {
+			return nil, fmt.Errorf("model: layer %s: %w", l.Name, err)
+		}
+	}
+	var err error
+	b.Loss, err = layer.NewCrossEntropy(x, gorgonia.NodeFromAny(b.graph, labels, gorgonia.WithName("labels")))
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
+	}
+	gorgonia.WithName("loss")(b.Loss.Node)
+	return b, nil
+}
+
+// layer adds one layer: dense, then LayerNorm and the activation if it is hidden.
+func (b *builder) layer(x *gorgonia.Node, spec Spec, l Layer, weights Weights) (*gorgonia.Node, error) {
+	x, err := layer.Dense(x, b.parameter(l.Name+".weight", weights), b.parameter(l.Name+".bias", weights))
+	if err != nil || !l.Hidden {
+		return named(x, l.Name+".dense"), err
+	}
+	named(x, l.Name+".dense")
+	if spec.norms(l) {
+		norm := layernorm.Layer{
+			Alpha:   b.parameter(l.Name+".norm.alpha", weights),
+			Beta:    b.parameter(l.Name+".norm.beta", weights),
+			Form:    spec.LayerNorm,
+			Epsilon: spec.Epsilon,
+		}
+		if x, err = norm.Forward(x); err != nil {
+			return nil, err
+		}
+		named(x, l.Name+".norm")
+	}
+	x, err = layer.Activation(spec.Activation, x)
+	return named(x, l.Name+"."+spec.Activation), err
+}
+
+// parameter adds a node over a weight's values: each graph has a tensor of its own over the shared slice.
+func (b *builder) parameter(name string, weights Weights) *gorgonia.Node {
+	w := weights.get(name)
+	header := tensor.New(tensor.WithShape(w.Shape()...), tensor.WithBacking(w.Float32s()))
+	n := gorgonia.NodeFromAny(b.graph, header, gorgonia.WithName(name))
+	b.parameters = append(b.parameters, n)
+	return n
+}
+
+func named(n *gorgonia.Node, name string) *gorgonia.Node {
+	if n != nil {
+		gorgonia.WithName(name)(n)
+	}
+	return n
+}

@@ -1,0 +1,113 @@
+package model
+
+import (
+	"fmt"
+	"hash/fnv"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"gorgonia.org/tensor"
+
+	"fmtrain/internal/op"
+)
+
+// Weight is one trainable parameter.
+type Weight struct {
+	Name  string // such as lower.0.weight
+	Group string
+	Value *tensor.Dense // float32
+}
+
+// Weights are a model's parameters in the order of its layers: weight [in,out], bias [out], and with LayerNorm norm.alpha and
+// norm.beta [out].
+type Weights []Weight
+
+// NewWeights makes the initial weights, a function of the seed and of each parameter's name and shape alone. The products'
+// weights are drawn from U(−r, r) with the r that suits what follows (book, chapter 11, table 11-1): He's √(6/in) before ReLU
+// and its kin, LeCun's √(3/in) before SELU, Glorot's √(6/(in+out)) before tanh and the logits. Biases and β are zeros, α ones.
+func NewWeights(spec Spec, seed uint64) Weights {
+	var ws Weights
+	for _, l := range spec.Layers() {
+		weight, bias := op.New(l.In, l.Out), op.New(l.Out)
+		uniform(weight.Float32s(), radius(l, spec.Activation), seed, l.Name+".weight")
+		ws = append(ws, Weight{l.Name + ".weight", l.Group, weight}, Weight{l.Name + ".bias", l.Group, bias})
+		if spec.norms(l) {
+			alpha, beta := op.New(l.Out), op.New(l.Out)
+			for i := range alpha.Float32s() {
+				alpha.Float32s()[i] = 1
+			}
+			ws = append(ws, Weight{l.Name + ".norm.alpha", l.Group, alpha}, Weight{l.Name + ".norm.beta", l.Group, beta})
+		}
+	}
+	return ws
+}
+
+func radius(l Layer, activation string) float64 {
+	in, out := float64(l.In), float64(l.Out)
+	switch {
+	case !l.Hidden || activation == "tanh":
+		return math.Sqrt(6 / (in + out))
+	case activation == "selu":
+		return math.Sqrt(3 / in)
+	default:
+		return math.Sqrt(6 / in)
+	}
+}
+
+// uniform fills w from U(−r, r), by a stream of its own for each seed and name. The 24 high bits of each draw fill the
+// mantissa of a float32.
+func uniform(w []float32, r float64, seed uint64, name string) {
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	source := rand.NewPCG(seed, h.Sum64())
+	for i := range w {
+		unit := float64(source.Uint64()>>40) / (1 << 24)
+		w[i] = float32(r * (2*unit - 1))
+	}
+}
+
+// get is the weight of that name, which the model has.
+func (ws Weights) get(name string) *tensor.Dense {
+	for _, w := range ws {
+		if w.Name == name {
+			return w.Value
+		}
+	}
+	panic("model: no weight " + name)
+}
+
+// Has says whether the model has a weight of that name.
+func (ws Weights) Has(name string) bool {
+	return slices.ContainsFunc(ws, func(w Weight) bool { return w.Name == name })
+}
+
+// Count is the number of values in the weights of a group.
+func (ws Weights) Count(group string) (n int) {
+	for _, w := range ws {
+		if w.Group == group {
+			n += w.Value.Shape().TotalSize()
+		}
+	}
+	return n
+}
+
+// Set copies values into the weights. lookup gives a weight's shape and values by its name. An error names the weight that is
+// missing or whose shape differs, and leaves all weights as they were.
+func (ws Weights) Set(lookup func(name string) (shape []int, values []float32, ok bool)) error {
+	values := make([][]float32, len(ws))
+	for i, w := range ws {
+		shape, v, ok := lookup(w.Name)
+		if !ok {
+			return fmt.Errorf("tensor %s: expected shape %v, found no such tensor", w.Name, w.Value.Shape())
+		}
+		if !w.Value.Shape().Eq(tensor.Shape(shape)) {
+			return fmt.Errorf("tensor %s: expected shape %v, found %v", w.Name, w.Value.Shape(), tensor.Shape(shape))
+		}
+		values[i] = v
+	}
+	for i, w := range ws {
+		copy(w.Value.Float32s(), values[i])
+	}
+	return nil
+}
