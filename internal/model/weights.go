@@ -55,14 +55,14 @@ func radius(l Layer, activation string) float64 {
 	}
 }
 
-// uniform fills w from U(−r, r), by a stream of its own for each seed and name. The 24 high bits of each draw fill the
-// mantissa of a float32.
+// uniform fills w from U(−r, r), by a stream of its own for each seed and name. Each draw is a float64 of 53 random bits,
+// rounded once.
 func uniform(w []float32, r float64, seed uint64, name string) {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	source := rand.NewPCG(seed, h.Sum64())
 	for i := range w {
-		unit := float64(source.Uint64()>>40) / (1 << 24)
+		unit := float64(source.Uint64()>>11) / (1 << 53)
 		w[i] = float32(r * (2*unit - 1))
 	}
 }

@@ -1,0 +1,126 @@
+// Package atomicfile replaces a file as a whole: whoever reads the path, at any time and after any crash, finds either all
+// of the old content or all of the new.
+//
+// The content goes to a temporary file in the same directory, is synced to the disk, and takes the path by a rename, which
+// POSIX makes atomic; then the directory is synced, so that the new name outlives a power cut too.
+package atomicfile
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+const bufferSize = 64 << 10
+
+// Write replaces the file at path, or makes it, with what write puts into its writer, under the permissions perm less the
+// umask. The writer is buffered and must not be used after write returns.
+//
+// After an error, which names path, the old file is as it was and nothing is left beside it. One case differs: if the
+// directory can't be synced, the new file has taken its place already, whole, but might not outlive a power cut. A symbolic
+// link at path is replaced, not followed. Calls for one path may overlap; the last to finish wins.
+func Write(path string, perm fs.FileMode, write func(io.Writer) error) error {
+	if err := replace(path, perm, write); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := syncDir(filepath.Dir(path)); err != nil {
+		return fmt.Errorf("write %s: the file is in place, but its directory can't be synced: %w", path, err)
+	}
+	return nil
+}
+
+func replace(path string, perm fs.FileMode, write func(io.Writer) error) error {
+	temporary := temporaryName(path)
+	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	if err != nil {
+		return err
+	}
+	replaced := false
+	defer func() {
+		if !replaced {
+			f.Close()
+			os.Remove(temporary)
+		}
+	}()
+
+	w := bufio.NewWriterSize(f, bufferSize)
+	if err := write(w); err != nil {
+		return err
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		return err
+	}
+	replaced = true
+	return nil
+}
+
+// syncDir syncs a directory where that can be done: Windows can't, and some network file systems refuse it as invalid.
+func syncDir(dir string) error {
+	if runtime.GOOS == "windows" {
+		return nil
+	}
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer d.Close()
+	err = d.Sync()
+	if errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	return err
+}
+
+// Clean removes the temporary files that killed processes left beside path. Nobody may be writing path meanwhile.
+func Clean(path string) error {
+	dir, base := filepath.Dir(path), filepath.Base(path)
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("clean up beside %s: %w", path, err)
+	}
+	for _, e := range entries {
+		if !isTemporary(e.Name(), base) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+			return fmt.Errorf("clean up beside %s: %w", path, err)
+		}
+	}
+	return nil
+}
+
+// A temporary file is named after the file it is for: last.safetensors.0123456789abcdef.tmp.
+const (
+	temporarySuffix = ".tmp"
+	randomDigits    = 16
+)
+
+func temporaryName(path string) string {
+	return fmt.Sprintf("%s.%0*x%s", path, randomDigits, rand.Uint64(), temporarySuffix)
+}
+
+// isTemporary reports whether name is one that temporaryName gives for base.
+func isTemporary(name, base string) bool {
+	rest, hasBase := strings.CutPrefix(name, base+".")
+	random, hasSuffix := strings.CutSuffix(rest, temporarySuffix)
+	_, err := strconv.ParseUint(random, 16, 64)
+	return hasBase && hasSuffix && len(random) == randomDigits && err == nil
+}

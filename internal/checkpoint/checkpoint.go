@@ -1,0 +1,116 @@
+// Package checkpoint keeps named float32 tensors and strings in one file that can't be half right.
+//
+// The file is a safetensors file (https://github.com/huggingface/safetensors), readable by that format's tools:
+//
+//	8 bytes         n, the length of the header, little-endian
+//	n bytes         the header: a JSON object, padded with spaces to a multiple of 8
+//	to the end      the tensors' values, float32, little-endian, row by row, one tensor after the other without gaps
+//
+//	{"__metadata__":{"sha256":"<64 digits>","format":"fmtrain","version":"1", the strings, by key},
+//	 "model.upper.weight":{"dtype":"F32","shape":[100,10],"data_offsets":[0,4000]}, the other tensors, in order}
+//
+// The SHA-256 is that of the whole file with '0' in place of its own 64 digits, and every version of the format keeps it in
+// that place: a file cut short or with one byte changed, wherever, is refused, and an intact file of another version is told
+// from a damaged one. It guards against accidents, not against forgery.
+//
+// One checkpoint has one form: a reader accepts exactly the bytes that a writer makes of what it has read. That leaves no
+// room for duplicate keys, gaps, overlaps or offsets that disagree with shapes.
+//
+// The package reads and writes the format itself because github.com/nlpodyssey/safetensors accepts duplicate keys and
+// invalid UTF-8, spends up to 59 times a header's size in memory on it, and keeps neither the tensors' order nor a fixed
+// place for a checksum.
+package checkpoint
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"fmtrain/internal/atomicfile"
+)
+
+// The kinds of unusable files, for [errors.Is]. A missing file is [fs.ErrNotExist] as usual.
+var (
+	// ErrDamaged: not an intact safetensors file. It was cut short or altered, or was never one; bytes can't always tell.
+	ErrDamaged = errors.New("not an intact checkpoint")
+	// ErrForeign: a safetensors file that fmtrain has not written.
+	ErrForeign = errors.New("not a checkpoint of fmtrain")
+	// ErrVersion: an intact checkpoint in another version of the format.
+	ErrVersion = errors.New("checkpoint in another version of the format")
+)
+
+// Tensor is a named array of float32 values.
+type Tensor struct {
+	Name  string    // valid UTF-8, unique in its checkpoint, not "__metadata__"
+	Shape []int     // none for a scalar; a dimension may be 0
+	Data  []float32 // row by row, as many as the product of Shape
+}
+
+// Checkpoint is what one file holds.
+type Checkpoint struct {
+	// Metadata holds strings by key, both valid UTF-8. The keys "sha256", "format" and "version" are the file's own.
+	Metadata map[string]string
+	// Tensors keep their order in the file.
+	Tensors []Tensor
+}
+
+// Tensor finds a tensor by its name. Its Data is the checkpoint's, not a copy.
+func (c *Checkpoint) Tensor(name string) (Tensor, bool) {
+	for _, t := range c.Tensors {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return Tensor{}, false
+}
+
+// Save writes c to path, in place of what is there, such that a reader or a crash sees the old file or the new one, each
+// whole. The same checkpoint gives the same bytes. It refuses names or keys that break the rules of [Tensor] and
+// [Checkpoint], and data of another length than its shape says; any values will do, NaN included. The data must not change
+// until Save returns.
+func Save(path string, c *Checkpoint) error {
+	if err := c.validate(); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	digest, err := digestOf(c)
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return atomicfile.Write(path, 0o644, func(w io.Writer) error { return encode(w, c, digest) })
+}
+
+// Load reads the checkpoint at path and verifies all of it. The errors name path; see [ErrDamaged], [ErrForeign] and
+// [ErrVersion]. It needs about as much memory as the file is long.
+func Load(path string) (*Checkpoint, error) {
+	// A named pipe would block the opening, so the look comes first.
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read checkpoint %s: expected a safetensors file, found a %s", path, kind(info.Mode()))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", err)
+	}
+	defer f.Close()
+	// A save may have replaced the file since the look.
+	if info, err = f.Stat(); err != nil {
+		return nil, fmt.Errorf("read checkpoint: %w", err)
+	}
+	c, err := decode(bufio.NewReader(f), info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("read checkpoint %s: %w", path, err)
+	}
+	return c, nil
+}
+
+func kind(m os.FileMode) string {
+	if m.IsDir() {
+		return "directory"
+	}
+	return "special file (" + m.String() + ")"
+}

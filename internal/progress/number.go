@@ -1,0 +1,74 @@
+package progress
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"time"
+)
+
+// appendShortest appends the shortest decimal form of x that reads back as x, in the form that encoding/json writes: 0.0001,
+// 1e-7. NaN and infinities are as strconv writes them.
+func appendShortest(b []byte, x float64) []byte {
+	format := byte('f')
+	if abs := math.Abs(x); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
+		format = 'e'
+	}
+	b = strconv.AppendFloat(b, x, format, -1, 64)
+	if n := len(b); format == 'e' && n >= 4 && b[n-4] == 'e' && b[n-3] == '-' && b[n-2] == '0' {
+		b = append(b[:n-2], b[n-1]) // e-07
+	}
+	return b
+}
+
+// mean is how losses and accuracies are shown.
+func mean(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
+
+// rough is x in two or three digits: 7.3, 532, 9.9k, 105k, 1.2M.
+func rough(x float64) string {
+	units := []string{"", "k", "M", "G"}
+	i := 0
+	for ; x >= 999.5 && i < len(units)-1; i++ {
+		x /= 1000
+	}
+	decimals := 0
+	if x < 9.95 {
+		decimals = 1
+	}
+	return strconv.FormatFloat(x, 'f', decimals, 64) + units[i]
+}
+
+// seconds is a time span in three digits: 0.52 s, 12.3 s, 732 s.
+func seconds(x float64) string {
+	decimals := 2
+	switch {
+	case x >= 99.95:
+		decimals = 0
+	case x >= 9.995:
+		decimals = 1
+	}
+	return strconv.FormatFloat(x, 'f', decimals, 64) + " s"
+}
+
+// clock is a time span as on a kitchen clock, rounded up to the second: 0:03, 12:03, 1:02:03.
+func clock(d time.Duration) string {
+	s := int64((d + time.Second - 1) / time.Second)
+	if s < 3600 {
+		return fmt.Sprintf("%d:%02d", s/60, s%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", s/3600, s/60%60, s%60)
+}
+
+// size is a number of bytes: 5.1 kB, 26.4 MB.
+func size(n float64) string {
+	if n < 999_950 {
+		return strconv.FormatFloat(n/1e3, 'f', 1, 64) + " kB"
+	}
+	return strconv.FormatFloat(n/1e6, 'f', 1, 64) + " MB"
+}
+
+// of is "n/total", n padded to the width of the total.
+func of(n, total int) string {
+	digits := len(strconv.Itoa(total))
+	return fmt.Sprintf("%*d/%d", digits, n, total)
+}

@@ -1,0 +1,84 @@
+package progress
+
+import (
+	"io"
+	"time"
+
+	"golang.org/x/term"
+)
+
+// interval is the shortest time between two redraws of a bar.
+const interval = 100 * time.Millisecond
+
+// Terminal is where a bar is drawn.
+type Terminal struct {
+	Writer io.Writer  // normally stderr
+	Width  func() int // columns; asked at each redraw, so that a resize is followed
+	Color  bool
+}
+
+// IsTerminal tells whether w is a terminal: a file, or anything else with a descriptor, that is one.
+func IsTerminal(w io.Writer) bool {
+	f, ok := w.(descriptor)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// Width is the function that a [Terminal] asks for its columns. Where they can't be known it answers 80.
+func Width(w io.Writer) func() int {
+	f, ok := w.(descriptor)
+	if !ok {
+		return func() int { return 80 }
+	}
+	fd := int(f.Fd())
+	return func() int {
+		if columns, _, err := term.GetSize(fd); err == nil && columns > 0 {
+			return columns
+		}
+		return 80
+	}
+}
+
+// ColorEnabled tells whether to write colours: on a terminal, unless NO_COLOR is set and not empty
+// (https://no-color.org) or TERM is "dumb". env is normally os.Getenv.
+func ColorEnabled(terminal bool, env func(string) string) bool {
+	return terminal && env("NO_COLOR") == "" && env("TERM") != "dumb"
+}
+
+type descriptor interface{ Fd() uintptr }
+
+// screen is the last line of a terminal, drawn over and over. Every frame is one Write. It leaves one column free, so that
+// the terminal never wraps it, and the cursor at its first column: a terminal that is made narrower breaks the frame it shows
+// into rows below the cursor, and the next frame erases them.
+//
+// A bar is no reason to lose a run: after a failed write nothing more is drawn.
+type screen struct {
+	Terminal
+	frame  []byte
+	drawn  bool
+	failed bool
+}
+
+// draw replaces the frame by the first of the layouts that fits.
+func (s *screen) draw(layouts []layout) {
+	s.frame = append(s.frame[:0], '\r')
+	s.frame = appendFirstFit(s.frame, layouts, s.Width()-1, s.Color)
+	s.frame = append(s.frame, "\x1b[J\r"...)
+	s.write(s.frame)
+	s.drawn = true
+}
+
+// clear erases the frame, if there is one.
+func (s *screen) clear() {
+	if s.drawn {
+		s.write([]byte("\r\x1b[J"))
+		s.drawn = false
+	}
+}
+
+func (s *screen) write(frame []byte) {
+	if s.failed {
+		return
+	}
+	_, err := s.Writer.Write(frame)
+	s.failed = err != nil
+}
