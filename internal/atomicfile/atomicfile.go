@@ -15,8 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"syscall"
 )
 
@@ -89,38 +87,7 @@ func syncDir(dir string) error {
 	return err
 }
 
-// Clean removes the temporary files that killed processes left beside path. Nobody may be writing path meanwhile.
-func Clean(path string) error {
-	dir, base := filepath.Dir(path), filepath.Base(path)
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("clean up beside %s: %w", path, err)
-	}
-	for _, e := range entries {
-		if !isTemporary(e.Name(), base) {
-			continue
-		}
-		if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
-			return fmt.Errorf("clean up beside %s: %w", path, err)
-		}
-	}
-	return nil
-}
-
-// A temporary file is named after the file it is for: last.safetensors.0123456789abcdef.tmp.
-const (
-	temporarySuffix = ".tmp"
-	randomDigits    = 16
-)
-
+// temporaryName is a name beside path, such as last.safetensors.0123456789abcdef.tmp.
 func temporaryName(path string) string {
-	return fmt.Sprintf("%s.%0*x%s", path, randomDigits, rand.Uint64(), temporarySuffix)
-}
-
-// isTemporary reports whether name is one that temporaryName gives for base.
-func isTemporary(name, base string) bool {
-	rest, hasBase := strings.CutPrefix(name, base+".")
-	random, hasSuffix := strings.CutSuffix(rest, temporarySuffix)
-	_, err := strconv.ParseUint(random, 16, 64)
-	return hasBase && hasSuffix && len(random) == randomDigits && err == nil
+	return fmt.Sprintf("%s.%016x.tmp", path, rand.Uint64())
 }

@@ -228,32 +228,3 @@ func TestReadersSeeWholeFilesDuringOverlappingWrites(t *testing.T) {
 		t.Errorf("directory (-want +got):\n%s", diff)
 	}
 }
-
-func TestCleanRemovesOnlyWhatWritesLeft(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "last[1].safetensors")
-	keep := []string{
-		"best.safetensors.0123456789abcdef.tmp",
-		"last1.safetensors.0123456789abcdef.tmp",
-		"last[1].safetensors",
-		"last[1].safetensors.0123456789abcdef",
-		"last[1].safetensors.dead.tmp",
-		"last[1].safetensors.tmp",
-		"last[1].safetensorsx0123456789abcdef.tmp",
-	}
-	for _, name := range append([]string{filepath.Base(temporaryName(path)), filepath.Base(temporaryName(path))}, keep...) {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := Clean(path); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(keep, names(t, dir)); diff != "" {
-		t.Errorf("directory (-want +got):\n%s", diff)
-	}
-	missing := filepath.Join(dir, "missing", "file")
-	if err := Clean(missing); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
-		t.Errorf("Clean in a missing directory: %v, want fs.ErrNotExist naming %s", err, missing)
-	}
-}
