@@ -1,0 +1,39 @@
+package solver
+
+import "fmtrain/internal/kernel"
+
+// adagrad scales each step by all gradients so far (Duchi et al. 2011).
+func adagrad(o Options) rule {
+	var rate float32
+	epsilon := float32(o.Epsilon)
+	return rule{
+		slots: []string{"sum"},
+		begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
+		update: func(w, g []float32, slots [][]float32, weightDecay float32) {
+			kernel.AdaGrad(w, slots[0], g, rate, epsilon, weightDecay)
+		},
+	}
+}
+
+// rmsprop scales each step by the recent gradients (Tieleman & Hinton 2012). With a momentum it also keeps a velocity.
+func rmsprop(o Options) rule {
+	var rate float32
+	share, friction, epsilon := float32(1-o.Rho), float32(1-o.Momentum), float32(o.Epsilon)
+	begin := func(learnRate float64, _ uint64) { rate = float32(learnRate) }
+	if o.Momentum == 0 {
+		return rule{
+			slots: []string{"square"},
+			begin: begin,
+			update: func(w, g []float32, slots [][]float32, weightDecay float32) {
+				kernel.RMSProp(w, slots[0], g, rate, share, epsilon, weightDecay)
+			},
+		}
+	}
+	return rule{
+		slots: []string{"square", "velocity"},
+		begin: begin,
+		update: func(w, g []float32, slots [][]float32, weightDecay float32) {
+			kernel.RMSPropMomentum(w, slots[0], slots[1], g, rate, share, friction, epsilon, weightDecay)
+		},
+	}
+}

@@ -1,0 +1,153 @@
+package solver
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// Options are the settings of a solver besides its learn rate. [Defaults] gives those of each solver; an option that a solver
+// doesn't have is 0. The defaults are Keras's where nothing else is said. adagrad has no option for the sum of squares it
+// starts from: it is 0, as in PyTorch and in the paper. (Keras starts at 0.1, which shortens the first steps.)
+type Options struct {
+	// Epsilon keeps the division by a root of squares finite. It is added outside the root, as in PyTorch: g/(√v + ε).
+	// Above 0. rmsprop, adagrad, adam, adamw, nadam: 1e-7.
+	Epsilon float64
+
+	// Momentum is the share of the velocity that a step keeps, in [0, 1). momentum, nesterov: 0.9; rmsprop: 0, which means
+	// without a velocity. The velocity is that of PyTorch, a sum of gradients that the learn rate multiplies at each step, so
+	// that a change of the rate acts at once. (Keras multiplies first; while the rate stays, the weights are the same.)
+	Momentum float64
+
+	// Beta1 is the decay rate of the moving average of the gradient, in [0, 1). adam, adamw, nadam: 0.9.
+	Beta1 float64
+
+	// Beta2 is the decay rate of the moving average of the gradient's square, in [0, 1). adam, adamw, nadam: 0.999.
+	Beta2 float64
+
+	// Rho is the decay rate of the moving average of the gradient's square, in [0, 1). rmsprop: 0.9.
+	Rho float64
+
+	// MomentumDecay is ψ in the schedule of Nadam's momentum, β₁·(1 − ½·0.96^(ψ·step)). At least 0. nadam: 0.004, as in
+	// PyTorch and in Keras before 2.11.
+	MomentumDecay float64
+
+	// WeightDecay pulls weights towards 0. At least 0. adamw: 0.004, which is Keras's default, PyTorch's being 0.01; the
+	// others: 0.
+	//
+	// adamw takes learn rate × WeightDecay × w from each weight, beside the step. In all other solvers it is L2 as PyTorch
+	// has it: WeightDecay × w is added to the gradient, before averages and squares are taken of it, of every parameter.
+	WeightDecay float64
+
+	// DecayAll makes adamw decay every parameter. By default it leaves out those whose name ends in .bias, .alpha or .beta:
+	// a bias shifts and an α scales, which does not overfit, and 0 is no better a place for either, least of all for α, which
+	// starts at 1. That is the more sensible way; the L2 of the other solvers is on every parameter all the same, with or
+	// without DecayAll, because it is part of the loss that PyTorch minimises, and a run must compare with PyTorch's step by
+	// step.
+	DecayAll bool
+}
+
+// kind is a solver that can be made.
+type kind struct {
+	name     string
+	defaults Options
+	has      []option // besides the weight decay, which all have
+	rule     func(Options) rule
+}
+
+var kinds = []kind{
+	{"sgd", Options{}, nil, sgd},
+	{"momentum", Options{Momentum: 0.9}, []option{momentumOption}, momentum},
+	{"nesterov", Options{Momentum: 0.9}, []option{momentumOption}, nesterov},
+	{"rmsprop", Options{Rho: 0.9, Epsilon: 1e-7}, []option{rhoOption, epsilonOption, momentumOption}, rmsprop},
+	{"adagrad", Options{Epsilon: 1e-7}, []option{epsilonOption}, adagrad},
+	{"adam", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7},
+		[]option{beta1Option, beta2Option, epsilonOption}, adam},
+	{"adamw", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, WeightDecay: 0.004},
+		[]option{beta1Option, beta2Option, epsilonOption}, adamw},
+	{"nadam", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, MomentumDecay: 0.004},
+		[]option{beta1Option, beta2Option, epsilonOption, momentumDecayOption}, nadam},
+}
+
+// interval is a range of allowed values. No NaN is in one, and no infinity.
+type interval struct {
+	text string
+	has  func(float64) bool
+}
+
+// The kernels compute in float32, so a value must be one there too.
+var (
+	nonNegative = interval{"a finite float32 of at least 0", func(x float64) bool { return x >= 0 && x <= math.MaxFloat32 }}
+	positive    = interval{"a finite float32 of at least 1.2e-38", func(x float64) bool {
+		return x >= 0x1p-126 && x <= math.MaxFloat32
+	}}
+	fraction = interval{"a number from 0 to below 1", func(x float64) bool { return x >= 0 && x < 1 }}
+)
+
+// option is one number of [Options].
+type option struct {
+	name    string
+	of      func(Options) float64
+	allowed interval
+}
+
+var (
+	epsilonOption       = option{"epsilon", func(o Options) float64 { return o.Epsilon }, positive}
+	momentumOption      = option{"momentum", func(o Options) float64 { return o.Momentum }, fraction}
+	beta1Option         = option{"beta1", func(o Options) float64 { return o.Beta1 }, fraction}
+	beta2Option         = option{"beta2", func(o Options) float64 { return o.Beta2 }, fraction}
+	rhoOption           = option{"rho", func(o Options) float64 { return o.Rho }, fraction}
+	momentumDecayOption = option{"momentum decay", func(o Options) float64 { return o.MomentumDecay }, nonNegative}
+	weightDecayOption   = option{"weight decay", func(o Options) float64 { return o.WeightDecay }, nonNegative}
+
+	everyOption = []option{
+		epsilonOption, momentumOption, beta1Option, beta2Option, rhoOption, momentumDecayOption, weightDecayOption,
+	}
+)
+
+// Names are the solvers that [New] can make, each before those that build on it.
+func Names() []string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// Defaults are the options of a solver unless told otherwise; [Options] says where each is from. An unknown name is an error
+// that lists the known ones.
+func Defaults(name string) (Options, error) {
+	k, err := find(name)
+	return k.defaults, err
+}
+
+func find(name string) (kind, error) {
+	for _, k := range kinds {
+		if k.name == name {
+			return k, nil
+		}
+	}
+	return kind{}, fmt.Errorf("unknown solver %q; expected one of %s", name, strings.Join(Names(), ", "))
+}
+
+// check is an error if an option is out of its range, or set though this solver doesn't have it.
+func (k kind) check(o Options) error {
+	names := []string{weightDecayOption.name}
+	for _, has := range k.has {
+		names = append(names, has.name)
+	}
+	for _, option := range everyOption {
+		value := option.of(o)
+		switch {
+		case !slices.Contains(names, option.name):
+			if value != 0 {
+				return fmt.Errorf("solver %s has no option %s (found %v); it has %s",
+					k.name, option.name, value, strings.Join(names, ", "))
+			}
+		case !option.allowed.has(value):
+			return fmt.Errorf("solver %s: %s: expected %s, found %v", k.name, option.name, option.allowed.text, value)
+		}
+	}
+	return nil
+}

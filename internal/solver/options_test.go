@@ -1,0 +1,102 @@
+package solver
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestDefaults(t *testing.T) {
+	want := map[string]Options{
+		"sgd":      {},
+		"momentum": {Momentum: 0.9},
+		"nesterov": {Momentum: 0.9},
+		"rmsprop":  {Rho: 0.9, Epsilon: 1e-7},
+		"adagrad":  {Epsilon: 1e-7},
+		"adam":     {Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7},
+		"adamw":    {Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, WeightDecay: 0.004},
+		"nadam":    {Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, MomentumDecay: 0.004},
+	}
+	got := map[string]Options{}
+	for _, name := range Names() {
+		o, err := Defaults(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[name] = o
+		if s := mustNew(t, name, 0.25, nil); s.Name() != name || s.LearnRate() != 0.25 {
+			t.Errorf("New(%q, 0.25) has the name %q and the learn rate %v", name, s.Name(), s.LearnRate())
+		}
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+}
+
+func TestUnknownName(t *testing.T) {
+	known := []string{`"adm"`, "sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"}
+	_, err := New("adm", 0.1, Options{})
+	checkError(t, err, known...)
+	_, err = Defaults("adm")
+	checkError(t, err, known...)
+}
+
+func TestImpossibleOptions(t *testing.T) {
+	nan, inf := math.NaN(), math.Inf(1)
+	for _, c := range []struct {
+		option, allowed string
+		set             func(*Options, float64)
+		solvers         []string
+		values          []float64
+	}{
+		{"epsilon", "at least 1.2e-38", func(o *Options, x float64) { o.Epsilon = x },
+			[]string{"rmsprop", "adagrad", "adam", "adamw", "nadam"}, []float64{0, -1e-7, 1e-50, nan, inf, 1e39}},
+		{"momentum", "from 0 to below 1", func(o *Options, x float64) { o.Momentum = x },
+			[]string{"momentum", "nesterov", "rmsprop"}, []float64{-0.1, 1, 2, nan, inf}},
+		{"beta1", "from 0 to below 1", func(o *Options, x float64) { o.Beta1 = x },
+			[]string{"adam", "adamw", "nadam"}, []float64{-0.1, 1, nan, inf}},
+		{"beta2", "from 0 to below 1", func(o *Options, x float64) { o.Beta2 = x },
+			[]string{"adam", "adamw", "nadam"}, []float64{-0.1, 1, nan, inf}},
+		{"rho", "from 0 to below 1", func(o *Options, x float64) { o.Rho = x },
+			[]string{"rmsprop"}, []float64{-0.1, 1, nan, inf}},
+		{"momentum decay", "at least 0", func(o *Options, x float64) { o.MomentumDecay = x },
+			[]string{"nadam"}, []float64{-0.1, nan, inf}},
+		{"weight decay", "at least 0", func(o *Options, x float64) { o.WeightDecay = x },
+			Names(), []float64{-0.1, nan, inf, 1e39}},
+	} {
+		has := map[string]bool{}
+		for _, name := range c.solvers {
+			has[name] = true
+		}
+		for _, name := range Names() {
+			o, err := Defaults(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !has[name] {
+				c.set(&o, 0.5)
+				_, err := New(name, 0.1, o)
+				checkError(t, err, "solver "+name, "no option "+c.option, "0.5", "weight decay")
+				continue
+			}
+			for _, x := range c.values {
+				c.set(&o, x)
+				_, err := New(name, 0.1, o)
+				checkError(t, err, "solver "+name, c.option, c.allowed, "found")
+			}
+		}
+	}
+}
+
+func TestImpossibleLearnRate(t *testing.T) {
+	for _, rate := range []float64{-1e-9, math.NaN(), math.Inf(1), 1e39} {
+		_, err := New("sgd", rate, Options{})
+		checkError(t, err, "learn rate", "at least 0", "found")
+		s := mustNew(t, "sgd", 0.5, nil)
+		checkError(t, s.SetLearnRate(rate), "learn rate", "at least 0", "found")
+		if s.LearnRate() != 0.5 {
+			t.Errorf("the refused rate %v was set: %v", rate, s.LearnRate())
+		}
+	}
+}

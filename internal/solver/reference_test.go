@@ -1,0 +1,296 @@
+package solver
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+	"pgregory.net/rapid"
+)
+
+// reference is one weight under a solver, in float64 and in the formulas as the papers and PyTorch's documentation write
+// them. a and b are what is kept of it: the velocity or first moment, and the sum or average of squares.
+type reference struct {
+	solver  string
+	rate    float64
+	o       Options
+	w, a, b float64
+	product float64 // of nadam's momenta
+	step    float64
+}
+
+func (r *reference) update(g float64) {
+	o := r.o
+	r.step++
+	if r.solver == "adamw" {
+		r.w *= 1 - r.rate*o.WeightDecay
+	} else {
+		g += o.WeightDecay * r.w
+	}
+	switch r.solver {
+	case "sgd":
+		r.w -= r.rate * g
+	case "momentum":
+		r.a = o.Momentum*r.a + g
+		r.w -= r.rate * r.a
+	case "nesterov":
+		r.a = o.Momentum*r.a + g
+		r.w -= r.rate * (g + o.Momentum*r.a)
+	case "adagrad":
+		r.b += g * g
+		r.w -= r.rate * g / (math.Sqrt(r.b) + o.Epsilon)
+	case "rmsprop":
+		r.b = o.Rho*r.b + (1-o.Rho)*g*g
+		r.a = o.Momentum*r.a + g/(math.Sqrt(r.b)+o.Epsilon)
+		r.w -= r.rate * r.a
+	case "adam", "adamw", "nadam":
+		r.a = o.Beta1*r.a + (1-o.Beta1)*g
+		r.b = o.Beta2*r.b + (1-o.Beta2)*g*g
+		root := math.Sqrt(r.b/(1-math.Pow(o.Beta2, r.step))) + o.Epsilon
+		mean := r.a / (1 - math.Pow(o.Beta1, r.step))
+		if r.solver == "nadam" {
+			mu := o.Beta1 * (1 - 0.5*math.Pow(0.96, r.step*o.MomentumDecay))
+			next := o.Beta1 * (1 - 0.5*math.Pow(0.96, (r.step+1)*o.MomentumDecay))
+			r.product *= mu
+			mean = (1-mu)*g/(1-r.product) + next*r.a/(1-r.product*mu*next)
+		}
+		r.w -= r.rate * mean / root
+	default:
+		panic("no reference for " + r.solver)
+	}
+}
+
+// drawOptions draws a learn rate and options. The squares are averaged over at least as many steps as the gradients, and the
+// L2 is small beside any gradient that [drawGradient] draws: else a float32 solver may rightly part from a float64 one, for
+// the root of a sum that has cancelled can turn a last bit into a step.
+func drawOptions(t *rapid.T, name string) (float64, Options) {
+	o, err := Defaults(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(field *float64, label string, values ...float64) {
+		*field = rapid.SampledFrom(values).Draw(t, label)
+	}
+	switch name {
+	case "momentum", "nesterov":
+		set(&o.Momentum, "momentum", 0, 0.5, 0.9, 0.99)
+	case "rmsprop":
+		set(&o.Momentum, "momentum", 0, 0.5, 0.9)
+		set(&o.Rho, "rho", 0, 0.5, 0.9, 0.999)
+	case "adam", "adamw", "nadam":
+		set(&o.Beta1, "beta1", 0, 0.4, 0.9)
+		set(&o.Beta2, "beta2", 0.9, 0.99, 0.999, 0.9999)
+	}
+	if name == "nadam" {
+		set(&o.MomentumDecay, "momentum decay", 0, 0.004, 0.5)
+	}
+	if o.Epsilon != 0 {
+		set(&o.Epsilon, "epsilon", 1e-8, 1e-7, 1e-3)
+	}
+	set(&o.WeightDecay, "weight decay", 0, 0.004, 0.01)
+	o.DecayAll = rapid.Bool().Draw(t, "decay all")
+	return rapid.SampledFrom([]float64{0, 1e-4, 1e-3, 0.02}).Draw(t, "learn rate"), o
+}
+
+func drawWeights(t *rapid.T, name string) []float32 {
+	return rapid.SliceOfN(rapid.Float32Range(-2, 2), 1, 6).Draw(t, name)
+}
+
+func drawGradient(t *rapid.T, g []float32) {
+	for i := range g {
+		g[i] = rapid.Float32Range(0.125, 4).Draw(t, "g")
+		if rapid.Bool().Draw(t, "negative") {
+			g[i] = -g[i]
+		}
+	}
+}
+
+func TestAgainstFloat64(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			rate, o := drawOptions(t, name)
+			s, err := New(name, rate, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p := newParameter("lower.0.weight", drawWeights(t, "w")...)
+			want := make([]reference, len(p.w))
+			for i, w := range p.w {
+				want[i] = reference{solver: name, rate: rate, o: o, w: float64(w), product: 1}
+			}
+			path := make([]float64, len(p.w)) // how far each weight has gone, back and forth
+			steps := rapid.IntRange(1, 60).Draw(t, "steps")
+			for range steps {
+				drawGradient(t, p.g)
+				mustStep(t, s, p)
+				for i := range want {
+					before := want[i].w
+					want[i].update(float64(p.g[i]))
+					path[i] += math.Abs(want[i].w - before)
+				}
+			}
+			for i := range want {
+				// Each step rounds the weight once (half a unit of 2⁻²³ of at most its largest size), and is itself off by a
+				// few units more.
+				tolerance := 0x1p-24 * (float64(steps)*(2+path[i]) + 64*path[i])
+				if !(math.Abs(float64(p.w[i])-want[i].w) <= tolerance) {
+					t.Fatalf("w[%d] after %d steps: got %v, want %v ± %.2g", i, steps, p.w[i], want[i].w, tolerance)
+				}
+			}
+		}))
+	}
+}
+
+// Each solver finds the minimum of ½·Σ a·(w−c)², whose curvatures a differ a hundredfold, under a falling learn rate.
+func TestConvergesOnQuadratic(t *testing.T) {
+	rates := map[string]float64{
+		"sgd": 0.1, "momentum": 0.02, "nesterov": 0.02, "rmsprop": 0.05, "adagrad": 0.5, "adam": 0.1, "adamw": 0.1, "nadam": 0.1,
+	}
+	curvature, centre := []float64{0.1, 1, 10}, []float64{1, -2, 0.5}
+	for _, name := range Names() {
+		t.Run(name, func(t *testing.T) {
+			s := mustNew(t, name, rates[name], func(o *Options) { o.WeightDecay = 0 })
+			p := newParameter("w", 0, 0, 0)
+			for step := range 3000 {
+				if err := s.SetLearnRate(rates[name] / (1 + float64(step)/300)); err != nil {
+					t.Fatal(err)
+				}
+				for i, w := range p.w {
+					p.g[i] = float32(curvature[i] * (float64(w) - centre[i]))
+				}
+				mustStep(t, s, p)
+			}
+			for i, w := range p.w {
+				if off := math.Abs(float64(w) - centre[i]); off > 0.01 {
+					t.Errorf("w[%d] = %v, the minimum is at %v", i, w, centre[i])
+				}
+			}
+		})
+	}
+}
+
+// The order of the parameters, and whether others are updated beside them, makes no difference.
+func TestParametersAreIndependent(t *testing.T) {
+	for _, name := range Names() {
+		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
+			rate, o := drawOptions(t, name)
+			names := []string{"upper.weight", "upper.bias", "lower.0.norm.alpha"}
+			var together, alone []*testParameter
+			var single []Solver
+			all, err := New(name, rate, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, n := range names {
+				w := drawWeights(t, n)
+				together = append(together, newParameter(n, append([]float32(nil), w...)...))
+				alone = append(alone, newParameter(n, w...))
+				s, err := New(name, rate, o)
+				if err != nil {
+					t.Fatal(err)
+				}
+				single = append(single, s)
+			}
+			for range 4 {
+				for i, p := range together {
+					drawGradient(t, p.g)
+					copy(alone[i].g, p.g)
+					mustStep(t, single[i], alone[i])
+				}
+				var values []gorgonia.ValueGrad
+				for _, i := range rapid.Permutation([]int{0, 1, 2}).Draw(t, "order") {
+					values = append(values, together[i])
+				}
+				mustStep(t, all, values...)
+			}
+			for i, n := range names {
+				equalBits(t, n, together[i].w, alone[i].w)
+			}
+		}))
+	}
+}
+
+func equalBits(t rapid.TB, what string, got, want []float32) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d values, want %d", what, len(got), len(want))
+	}
+	for i := range got {
+		if math.Float32bits(got[i]) != math.Float32bits(want[i]) {
+			t.Fatalf("%s[%d]: got %v, want %v", what, i, got[i], want[i])
+		}
+	}
+}
+
+func TestLearnRateActsAtOnce(t *testing.T) {
+	for _, name := range Names() {
+		s := mustNew(t, name, 0.1, nil)
+		p := newParameter("w", 1)
+		p.g[0] = 1
+		mustStep(t, s, p)
+		if p.w[0] >= 1 {
+			t.Errorf("%s: a step against the gradient went from 1 to %v", name, p.w[0])
+		}
+		if err := s.SetLearnRate(0); err != nil || s.LearnRate() != 0 {
+			t.Errorf("%s: learn rate %v after SetLearnRate(0): %v", name, s.LearnRate(), err)
+		}
+		before := p.w[0]
+		mustStep(t, s, p)
+		if p.w[0] != before {
+			t.Errorf("%s: moved by %v at a learn rate of 0", name, p.w[0]-before)
+		}
+	}
+}
+
+// decayed is how far a parameter of value 1 without a gradient moves in one step.
+func decayed(t *testing.T, solver, parameter string, change func(*Options)) float32 {
+	t.Helper()
+	p := newParameter(parameter, 1)
+	mustStep(t, mustNew(t, solver, 0.5, change), p)
+	return 1 - p.w[0]
+}
+
+func TestWeightDecay(t *testing.T) {
+	weights := []string{"upper.weight", "lower.0.weight", "bias", "my-alpha", "my-beta"}
+	vectors := []string{"upper.bias", "lower.0.bias", "lower.0.norm.alpha", "lower.0.norm.beta"}
+	decay := func(o *Options) { o.WeightDecay = 0.25 }
+	decayAll := func(o *Options) { o.WeightDecay, o.DecayAll = 0.25, true }
+	for _, name := range append(weights, vectors...) {
+		for _, solver := range Names() {
+			if decayed(t, solver, name, decayAll) == 0 {
+				t.Errorf("%s does not decay %s with DecayAll", solver, name)
+			}
+			if solver != "adamw" && decayed(t, solver, name, decay) == 0 {
+				t.Errorf("%s does not decay %s", solver, name)
+			}
+			if solver != "adamw" && decayed(t, solver, name, nil) != 0 {
+				t.Errorf("%s decays %s unasked", solver, name)
+			}
+		}
+	}
+	for _, name := range weights {
+		if got := decayed(t, "adamw", name, decay); got != 0.5*0.25 {
+			t.Errorf("adamw decays %s by %v, want learn rate × weight decay = 0.125", name, got)
+		}
+	}
+	for _, name := range vectors {
+		if got := decayed(t, "adamw", name, decay); got != 0 {
+			t.Errorf("adamw decays %s by %v", name, got)
+		}
+	}
+}
+
+func TestStepAllocatesNothing(t *testing.T) {
+	for _, name := range Names() {
+		s := mustNew(t, name, 0.001, nil)
+		var values []gorgonia.ValueGrad
+		for i := range 4 {
+			values = append(values, newParameter(fmt.Sprintf("lower.%d.weight", i), 1, 2, 3))
+		}
+		mustStep(t, s, values...)
+		if n := testing.AllocsPerRun(20, func() { mustStep(t, s, values...) }); n != 0 {
+			t.Errorf("%s: %v allocations a step", name, n)
+		}
+	}
+}

@@ -1,0 +1,228 @@
+// Package solver updates a model's parameters by their gradients: sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw
+// and nadam, in the formulas of torch.optim, behind Gorgonia's interface. Gorgonia's own solvers are not used: some are wrong
+// (the tests show how), none tells its state or lets the learn rate change, and there is no Nadam.
+//
+// A solver here is a [rule], the arithmetic of one algorithm, and the bookkeeping that all share: which parameter is which,
+// what was kept of it, and how many steps were made. The loops over the values are in package kernel.
+package solver
+
+import (
+	"fmt"
+	"strings"
+
+	"gorgonia.org/gorgonia"
+
+	"fmtrain/internal/op"
+)
+
+// Solver updates one group of parameters. It is not safe for concurrent use.
+type Solver interface {
+	// Step updates every parameter in place. The parameters must be float32 tensors that implement [gorgonia.Namer]; their
+	// names, each used once, are what the solver knows them by. Every call must bring the same parameters, in any order,
+	// because they share one count of steps. Gradients are only read; Gorgonia's solvers zero them, these don't.
+	//
+	// An error names the parameter, and then nothing has changed: no weight, no state, no count. After the first call Step
+	// allocates nothing.
+	gorgonia.Solver
+
+	// Name is the name given to [New].
+	Name() string
+
+	// LearnRate is the rate of the next step.
+	LearnRate() float64
+
+	// SetLearnRate sets the rate from the next step on; 0 is allowed. A rate that is negative, infinite or NaN is an error.
+	SetLearnRate(float64) error
+
+	// State is everything that a solver of the same name, options and learn rate needs to go on to the same bits.
+	State() State
+
+	// SetState copies a state into the solver, in place of its own. A state that is not one of this solver is an error, and
+	// the solver is then unchanged. That the lengths are those of the model's parameters is checked by the next Step.
+	SetState(State) error
+}
+
+// rule is the arithmetic of one solver.
+type rule struct {
+	// slots are the names of what is kept of each parameter, a number for each of its values.
+	slots []string
+
+	// scalars are what is kept once for all parameters, by name.
+	scalars map[string]*float64
+
+	// decoupled says that the weight decay given to update is times the learn rate.
+	decoupled bool
+
+	// begin works out the scalars of a step; the first step is 1.
+	begin func(learnRate float64, step uint64)
+
+	// update changes one parameter and its slots.
+	update func(w, g []float32, slots [][]float32, weightDecay float32)
+}
+
+type solver struct {
+	name      string
+	learnRate float64
+	options   Options
+	rule      rule
+
+	steps      uint64
+	parameters map[string]*parameter
+	updates    []update
+}
+
+// parameter is what the solver keeps of one parameter.
+type parameter struct {
+	length int
+	slots  [][]float32 // in the order of rule.slots
+	decays bool
+}
+
+// update is one parameter's part of a step.
+type update struct {
+	name      string
+	w, g      []float32
+	parameter *parameter // nil when seen for the first time
+}
+
+// New makes a solver: a name of [Names], a learn rate and options, which are best taken from [Defaults] and changed. An
+// unknown name, an impossible value, and an option that the solver doesn't have are errors that say what is allowed.
+func New(name string, learnRate float64, o Options) (Solver, error) {
+	k, err := find(name)
+	if err != nil {
+		return nil, err
+	}
+	if err := k.check(o); err != nil {
+		return nil, err
+	}
+	s := &solver{name: name, options: o, rule: k.rule(o), parameters: map[string]*parameter{}}
+	if err := s.SetLearnRate(learnRate); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *solver) Name() string       { return s.name }
+func (s *solver) LearnRate() float64 { return s.learnRate }
+
+func (s *solver) SetLearnRate(rate float64) error {
+	if !nonNegative.has(rate) {
+		return fmt.Errorf("solver %s: learn rate: expected %s, found %v", s.name, nonNegative.text, rate)
+	}
+	s.learnRate = rate
+	return nil
+}
+
+func (s *solver) Step(values []gorgonia.ValueGrad) error {
+	if err := s.collect(values); err != nil {
+		return fmt.Errorf("solver %s: %w", s.name, err)
+	}
+	s.steps++
+	s.rule.begin(s.learnRate, s.steps)
+	decay := s.options.WeightDecay
+	if s.rule.decoupled {
+		decay *= s.learnRate
+	}
+	for i := range s.updates {
+		u := &s.updates[i]
+		if u.parameter == nil {
+			u.parameter = s.add(u.name, len(u.w))
+		}
+		d := float32(decay)
+		if !u.parameter.decays {
+			d = 0
+		}
+		s.rule.update(u.w, u.g, u.parameter.slots, d)
+	}
+	return nil
+}
+
+// collect checks all of a step's parameters and lists them in s.updates, before any is changed.
+func (s *solver) collect(values []gorgonia.ValueGrad) error {
+	s.updates = s.updates[:0]
+	known := 0
+	for i, v := range values {
+		u, err := s.read(i, v)
+		if err != nil {
+			return err
+		}
+		for _, earlier := range s.updates {
+			if earlier.name == u.name {
+				return fmt.Errorf("parameter %s was given twice; every parameter needs a name of its own", u.name)
+			}
+		}
+		if u.parameter != nil {
+			known++
+		}
+		s.updates = append(s.updates, u)
+	}
+	if known < len(s.parameters) {
+		return fmt.Errorf("parameter %s is missing; every step must bring all parameters of the steps before", s.missing())
+	}
+	return nil
+}
+
+// read checks the i-th parameter of a step by itself.
+func (s *solver) read(i int, v gorgonia.ValueGrad) (update, error) {
+	named, ok := v.(gorgonia.Namer)
+	if !ok || named.Name() == "" {
+		return update{}, fmt.Errorf("parameter %d of the step (%T) has no name", i, v)
+	}
+	name := named.Name()
+	w, err := op.Floats(v.Value())
+	if err != nil {
+		return update{}, fmt.Errorf("parameter %s: its value: %w", name, err)
+	}
+	gradient, err := v.Grad()
+	if err != nil {
+		return update{}, fmt.Errorf("parameter %s: its gradient: %w", name, err)
+	}
+	g, err := op.Floats(gradient)
+	if err != nil {
+		return update{}, fmt.Errorf("parameter %s: its gradient: %w", name, err)
+	}
+	if len(g) != len(w) {
+		return update{}, fmt.Errorf("parameter %s: expected a gradient of length %d, as the value, found %d", name, len(w), len(g))
+	}
+	p := s.parameters[name]
+	switch {
+	case p != nil && p.length != len(w):
+		return update{}, fmt.Errorf("parameter %s: expected length %d, as in the solver's state, found %d", name, p.length, len(w))
+	case p == nil && s.steps > 0 && len(s.rule.slots) > 0:
+		return update{}, fmt.Errorf("parameter %s: unknown to the solver, which has made %d steps without it", name, s.steps)
+	}
+	return update{name, w, g, p}, nil
+}
+
+// missing is the first by name of the parameters that the step at hand leaves out.
+func (s *solver) missing() string {
+	var first string
+	for name := range s.parameters {
+		given := false
+		for _, u := range s.updates {
+			given = given || u.name == name
+		}
+		if !given && (first == "" || name < first) {
+			first = name
+		}
+	}
+	return first
+}
+
+// add starts a parameter of so many values, with slots of zeros.
+func (s *solver) add(name string, length int) *parameter {
+	p := &parameter{length: length, decays: s.decays(name)}
+	for range s.rule.slots {
+		p.slots = append(p.slots, make([]float32, length))
+	}
+	s.parameters[name] = p
+	return p
+}
+
+// decays says whether a parameter has weight decay. Biases, α and β are known by their names.
+func (s *solver) decays(name string) bool {
+	if !s.rule.decoupled || s.options.DecayAll {
+		return true
+	}
+	return !strings.HasSuffix(name, ".bias") && !strings.HasSuffix(name, ".alpha") && !strings.HasSuffix(name, ".beta")
+}
