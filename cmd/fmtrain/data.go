@@ -70,6 +70,14 @@ func loadData(ctx context.Context, s streams, dir string) (*dataset.Data, error)
 	return data, nil
 }
 
+// place says where the data are, to a person.
+func place(data *dataset.Data) string {
+	if data.Origin == dataset.SampleName {
+		return "embedded in the program"
+	}
+	return data.Origin
+}
+
 // newDownload is a download bar on stderr, without a bar where that is no terminal.
 func newDownload(s streams) *progress.Download {
 	t := terminal(s)
@@ -111,7 +119,7 @@ func runDataInfo(ctx context.Context, s streams, o dataOptions) error {
 	if o.json {
 		return json.NewEncoder(s.out).Encode(map[string]any{"origin": data.Origin, "kind": data.Kind.String(), "train": train, "test": test})
 	}
-	fmt.Fprintf(s.out, "%s: %s\n\n%-12s%10s%10s\n", data.Kind, data.Origin, "", "train", "test")
+	fmt.Fprintf(s.out, "%s: %s\n\n%-12s%10s%10s\n", data.Kind, place(data), "", "train", "test")
 	fmt.Fprintf(s.out, "%-12s%10s%10s\n", "images", thousands(train.Count), thousands(test.Count))
 	fmt.Fprintf(s.out, "%-12s%10.4f%10.4f\n%-12s%10.4f%10.4f\n", "pixel mean", train.Mean, test.Mean, "pixel std", train.Std, test.Std)
 	for k, c := range train.Classes {

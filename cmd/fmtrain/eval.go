@@ -109,7 +109,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 			"classes": result.Confusion.Scores(), "confusion": result.Confusion,
 		})
 	}
-	fmt.Fprintf(s.out, "%s\n%s, %s %s images\n\n", path, data.Origin, thousands(result.Count), o.split)
+	fmt.Fprintf(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
 	printEvaluation(s.out, result)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 	"io"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
@@ -15,18 +14,17 @@ import (
 
 // printSettings says what will be trained, and on what.
 func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.Weights, data *dataset.Data, training int) {
-	fmt.Fprintf(w, "%s: %s\n", data.Kind, data.Origin)
+	fmt.Fprintf(w, "%s: %s\n", data.Kind, place(data))
 	fmt.Fprintf(w, "%s training, %s validation, %s test images\n\n", thousands(training), thousands(*c.Validation), thousands(data.Test.Len()))
 
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "group\tlayers\tparameters\tsolver\tlearn rate\tweight decay\t")
+	const row = "%-6s  %-18s%11s  %-9s%11s%14s\n"
+	fmt.Fprintf(w, row, "group", "layers", "parameters", "solver", "learn rate", "weight decay")
 	for _, g := range []struct {
 		name, solver string
 		rate, decay  float64
 	}{{model.Lower, c.LowerSolver, c.LowerLR, c.LowerWeightDecay}, {model.Upper, c.UpperSolver, c.UpperLR, c.UpperWeightDecay}} {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%g\t%g\t\n", g.name, layersOf(spec, g.name), thousands(weights.Count(g.name)), g.solver, g.rate, g.decay)
+		fmt.Fprintf(w, row, g.name, layersOf(spec, g.name), thousands(weights.Count(g.name)), g.solver, shortest(g.rate), shortest(g.decay))
 	}
-	table.Flush()
 
 	norm := "no LayerNorm"
 	if spec.LayerNorm != model.NoLayerNorm {
@@ -59,6 +57,9 @@ func printDone(w io.Writer, c config.Config, done *loop.Done) {
 	}
 	fmt.Fprintf(w, "saved in %s\nTest it: fmtrain eval %s\n", done.Checkpoint, c.Out)
 }
+
+// shortest writes 0.0001 as 0.0001 and not as 1e-04.
+func shortest(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
 
 // thousands writes 55000 as 55,000.
 func thousands(n int) string {

@@ -69,7 +69,10 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 	if err != nil {
 		return err
 	}
-	c.Data, c.Validation = data.Origin, &held
+	c.Validation = &held
+	if c.Data, err = dataset.Absolute(data.Origin); err != nil {
+		return err
+	}
 
 	spec := specOf(c)
 	weights := model.NewWeights(spec, c.Seed)

@@ -12,7 +12,7 @@ import (
 
 // Config is the settings of one training run.
 type Config struct {
-	// Data is the directory of the four IDX files. Empty: look in the usual places.
+	// Data is the directory of the four IDX files, or "sample" for the embedded ones. Empty: look in the usual places.
 	Data string `koanf:"data" json:"data"`
 	// Out is the run directory, where the settings, metrics and checkpoints go. Empty: a new one below runs/, so that no
 	// run overwrites another.

@@ -1,21 +1,24 @@
 package config
 
+import (
+	"fmtrain/internal/layer"
+	"fmtrain/internal/solver"
+)
+
 import "strings"
 
 // The words that settings of a closed choice accept.
 var (
-	Solvers        = []string{"sgd", "momentum", "nesterov", "rmsprop", "adagrad", "adam", "adamw", "nadam"}
-	Activations    = []string{"relu", "gelu", "tanh", "elu", "selu"}
+	Solvers        = solver.Names()
+	Activations    = layer.Activations()
 	LayerNormForms = []string{"book", "keras", "none"}
 	ProgressModes  = []string{"auto", "bar", "lines", "none"}
 )
 
-// ownWeightDecay is the weight decay of a solver that was given none: Keras's default for AdamW, 0 for the others.
-func ownWeightDecay(solver string) float64 {
-	if solver == "adamw" {
-		return 0.004
-	}
-	return 0
+// ownWeightDecay is the weight decay of a solver that was given none.
+func ownWeightDecay(name string) float64 {
+	defaults, _ := solver.Defaults(name) // a name that is none of the solvers' has been refused by now
+	return defaults.WeightDecay
 }
 
 // maxSize bounds the width of a layer and the size of a batch: beyond it the buffers outgrow the memory of any machine
@@ -31,7 +34,7 @@ type setting struct {
 
 // settings is in the order of the fields of [Config], which is also that of a written file and of the help.
 var settings = []setting{
-	{"data", text("DIR"), "directory of the IDX files (empty: look in the usual places)"},
+	{"data", text("DIR"), "directory of the IDX files, or sample for the embedded one (empty: look in the usual places)"},
 	{"out", text("DIR"), "run directory for settings, metrics and checkpoints (empty: a new one in runs/)"},
 	{"epochs", atLeast(0), "passes over the training images (0: write the initial checkpoint and end)"},
 	{"batch-size", within(1, maxSize), "images per step"},

@@ -60,7 +60,7 @@ func radius(l Layer, activation string) float64 {
 func uniform(w []float32, r float64, seed uint64, name string) {
 	h := fnv.New64a()
 	h.Write([]byte(name))
-	source := rand.NewPCG(seed, h.Sum64())
+	source := rand.NewPCG(h.Sum64(), seed)
 	for i := range w {
 		unit := float64(source.Uint64()>>11) / (1 << 53)
 		w[i] = float32(r * (2*unit - 1))

@@ -1,0 +1,248 @@
+package dataset
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// maxOverhead is how much larger than its content a compressed file may be.
+const maxOverhead = 1 << 20
+
+// Fetch downloads into dir, which it makes, those of Fashion-MNIST's four files that aren't there yet, compressed as the
+// mirrors hold them. A damaged file is replaced. A well-formed file that isn't Fashion-MNIST's is not: then Fetch fails
+// before it downloads anything.
+//
+// Each file is written under a temporary name, its decompressed bytes are compared with the known SHA-256, it is synced and
+// only then gets its name; so an interrupted Fetch leaves whole files, and the next one goes on from there. The error says
+// of each mirror what went wrong.
+func Fetch(ctx context.Context, o Options, dir string) error {
+	if dir == SampleName {
+		return fmt.Errorf("expected a directory to download into, found %q, the name of the embedded sample", dir)
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("making the data directory: %w", err)
+	}
+	present, _ := readFiles(os.DirFS(dir), dir, o.catalogue())
+	for _, s := range present {
+		if s.State == Digits || s.State == Unknown {
+			return fmt.Errorf("%s: expected Fashion-MNIST or no file, found another data set: move it away, or download into "+
+				"another directory", s.Path)
+		}
+	}
+	d := newDownloader(o, dir)
+	for i, f := range o.catalogue() {
+		if present[i].State == Fashion {
+			continue
+		}
+		if err := d.fetch(ctx, f); err != nil {
+			return err
+		}
+		if plain := filepath.Join(dir, f.name); present[i].Path == plain && present[i].State == Damaged {
+			if err := os.Remove(plain); err != nil {
+				return fmt.Errorf("removing the damaged file beside the new one: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+type downloader struct {
+	Options
+	dir    string
+	client http.Client
+}
+
+func newDownloader(o Options, dir string) *downloader {
+	d := &downloader{Options: o, dir: dir, client: *cmp.Or(o.Client, http.DefaultClient)}
+	d.Mirrors = append([]string(nil), o.Mirrors...)
+	d.client.CheckRedirect = func(req *http.Request, via []*http.Request) error {
+		if len(via) >= 10 {
+			return errors.New("more than 10 redirects")
+		}
+		return secure(req.URL)
+	}
+	return d
+}
+
+func secure(u *url.URL) error {
+	if u.Scheme != "https" {
+		return fmt.Errorf("expected an https address, found %s", u)
+	}
+	return nil
+}
+
+// fetch tries the mirrors in turn. The one that has the file is the first to be asked for the next.
+//
+// The time to wait for an answer is shared equally by the mirrors not yet tried, so that one that never answers leaves
+// enough for the others, and one that fails at once leaves all of its share.
+func (d *downloader) fetch(ctx context.Context, f file) error {
+	var failures []string
+	left := d.AnswerTimeout
+	for i, mirror := range d.Mirrors {
+		waited, err := d.fetchFrom(ctx, mirror+f.name+".gz", f, left/time.Duration(len(d.Mirrors)-i))
+		if err == nil {
+			d.Mirrors[0], d.Mirrors[i] = d.Mirrors[i], d.Mirrors[0]
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		left -= waited
+		failures = append(failures, fmt.Sprintf("%s: %v", host(mirror), err))
+	}
+	return fmt.Errorf("no mirror delivers %s.gz: %s", f.name,
+		cmp.Or(strings.Join(failures, "; "), "there are no mirrors"))
+}
+
+func host(mirror string) string {
+	u, err := url.Parse(mirror)
+	if err != nil || u.Host == "" {
+		return mirror
+	}
+	return u.Host
+}
+
+// fetchFrom downloads, verifies and names one file. It also gives the time until the mirror answered.
+func (d *downloader) fetchFrom(ctx context.Context, address string, f file,
+	timeout time.Duration) (waited time.Duration, err error) {
+	name := f.name + ".gz"
+	tmp, err := os.CreateTemp(d.dir, name+".*.part")
+	if err != nil {
+		return 0, err
+	}
+	defer func() {
+		if err != nil {
+			tmp.Close()
+			os.Remove(tmp.Name())
+		}
+	}()
+	if waited, err = d.transfer(ctx, address, tmp, name, f.size()+maxOverhead, timeout); err != nil {
+		return waited, err
+	}
+	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
+		return waited, err
+	}
+	if err := f.check(tmp); err != nil {
+		return waited, err
+	}
+	if err := errors.Join(tmp.Chmod(0o644), tmp.Sync(), tmp.Close()); err != nil {
+		return waited, err
+	}
+	return waited, os.Rename(tmp.Name(), filepath.Join(d.dir, name))
+}
+
+// transfer writes the answer's body, at most limit bytes of it, to dst.
+func (d *downloader) transfer(ctx context.Context, address string, dst io.Writer, name string, limit int64,
+	timeout time.Duration) (waited time.Duration, err error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return 0, err
+	}
+	if err := secure(req.URL); err != nil {
+		return 0, err
+	}
+	// Asked for by name, gzip is not undone on the way: neither by a server that stores it as an encoding nor by the client.
+	req.Header.Set("Accept-Encoding", "gzip")
+
+	start := time.Now()
+	unanswered := time.AfterFunc(timeout, func() { cancel(fmt.Errorf("no answer within %v", timeout.Round(time.Millisecond))) })
+	resp, err := d.client.Do(req)
+	unanswered.Stop()
+	waited = time.Since(start)
+	if err != nil {
+		return waited, reason(ctx, err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return waited, errors.New(resp.Status)
+	}
+
+	stalled := time.AfterFunc(d.StallTimeout, func() { cancel(fmt.Errorf("no bytes for %v", d.StallTimeout)) })
+	defer stalled.Stop()
+	body := &meter{r: io.LimitReader(resp.Body, limit+1), each: func(done int64) {
+		stalled.Reset(d.StallTimeout)
+		if d.Progress != nil {
+			d.Progress(name, done, resp.ContentLength)
+		}
+	}}
+	n, err := io.Copy(dst, body)
+	switch {
+	case err != nil:
+		return waited, reason(ctx, err)
+	case n > limit:
+		return waited, fmt.Errorf("expected at most %d bytes, found more", limit)
+	}
+	return waited, nil
+}
+
+// reason is why a request failed: the time-out if there was one, or else the error without the addresses around it.
+func reason(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	if lookup, ok := errors.AsType[*net.DNSError](err); ok {
+		return &net.DNSError{Err: lookup.Err, Name: lookup.Name}
+	}
+	if request, ok := errors.AsType[*url.Error](err); ok {
+		return request.Err
+	}
+	return err
+}
+
+// meter calls each after every read with the bytes so far.
+type meter struct {
+	r    io.Reader
+	done int64
+	each func(done int64)
+}
+
+func (m *meter) Read(p []byte) (int, error) {
+	n, err := m.r.Read(p)
+	if n > 0 {
+		m.done += int64(n)
+		m.each(m.done)
+	}
+	return n, err
+}
+
+// check tells whether r is the file, compressed. It decompresses at most one byte more than the file has.
+func (f file) check(r io.ReadSeeker) error {
+	start := make([]byte, 16)
+	n, err := io.ReadFull(r, start)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return err
+	}
+	if start = start[:n]; !bytes.HasPrefix(start, gzipMark) {
+		return fmt.Errorf("expected gzip data, found %q", start)
+	}
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	plain, err := decompress(r)
+	if err != nil {
+		return err
+	}
+	sum := sha256.New()
+	if _, err := io.Copy(sum, io.LimitReader(plain, f.size()+1)); err != nil {
+		return fmt.Errorf("damaged gzip data: %w", err)
+	}
+	if found := hex.EncodeToString(sum.Sum(nil)); found != f.fashion {
+		return fmt.Errorf("expected the SHA-256 %s of the decompressed bytes, found %s", f.fashion, found)
+	}
+	return nil
+}

@@ -1,0 +1,230 @@
+package dataset
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// words is a header: big-endian numbers of 32 bits.
+func words(numbers ...uint32) (b []byte) {
+	for _, n := range numbers {
+		b = binary.BigEndian.AppendUint32(b, n)
+	}
+	return b
+}
+
+func join(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
+
+func compress(plain []byte) []byte {
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	_, err := z.Write(plain)
+	if err = errors.Join(err, z.Close()); err != nil {
+		panic(err) // a bytes.Buffer takes everything
+	}
+	return b.Bytes()
+}
+
+func encoded(write func(io.Writer, []uint8) error, body []uint8) []byte {
+	var b bytes.Buffer
+	if err := write(&b, body); err != nil {
+		panic(err)
+	}
+	return b.Bytes()
+}
+
+func TestReadImagesRefuses(t *testing.T) {
+	good := encoded(WriteImages, ramp(2).Images)
+	packed := compress(good)
+	badSum := bytes.Clone(packed)
+	badSum[len(badSum)-8] ^= 1
+	for _, c := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"nothing", nil, "f: expected an IDX header of 16 bytes, found 0 bytes"},
+		{"two bytes", []byte{0, 0}, "f: expected an IDX header of 16 bytes, found 2 bytes"},
+		{"header cut", good[:10], "f: damaged after 10 of the 16 bytes of its IDX header: unexpected EOF"},
+		{"labels", words(2049, 2), "f: expected the magic number 2051 of an IDX file of images, found 2049, that of labels"},
+		{"web page", []byte("<!DOCTYPE html>"), `f: expected the magic number 2051 of an IDX file of images, found 1008813135 ("<!DO")`},
+		{"other size", words(2051, 1, 32, 28), "f: expected images of [28 28] bytes, found [32 28]"},
+		{"transposed sizes", words(2051, 1, 28, 29), "f: expected images of [28 28] bytes, found [28 29]"},
+		{"no image", words(2051, 0, 28, 28), "f: expected 1 to 10000000 images, found a header that promises 0"},
+		{"too many", words(2051, 1<<31, 28, 28), "f: expected 1 to 10000000 images, found a header that promises 2147483648"},
+		{"only a header", good[:16], "f: expected 1568 bytes for the 2 images its header promises, found 0"},
+		{"cut", good[:len(good)-1], "f: expected 1568 bytes for the 2 images its header promises, found 1567"},
+		{"one more byte", join(good, []byte{0}), "f: expected it to end after the 2 images its header promises, found more bytes"},
+		{"gzip cut", packed[:len(packed)/2], "of 1568 bytes of images: unexpected EOF"},
+		{"gzip without its end", packed[:len(packed)-3], "unexpected EOF"},
+		{"gzip header cut", packed[:5], "f: expected gzip data, found a damaged header: unexpected EOF"},
+		{"gzip checksum", badSum, "gzip: invalid checksum"},
+		{"bytes after gzip", join(packed, []byte("more")), "damaged"},
+		{"one more byte in gzip", compress(join(good, []byte{0})), "found more bytes"},
+		{"gzip twice", compress(packed), "f: expected the magic number 2051"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			images, err := ReadImages(bytes.NewReader(c.file), "f")
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), "f: ") {
+				t.Errorf("expected the error %q, found %v", c.want, err)
+			}
+			if images != nil {
+				t.Errorf("expected no images with an error, found %d bytes", len(images))
+			}
+		})
+	}
+}
+
+func TestReadLabelsRefuses(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"header cut", words(2049), "f: damaged after 4 of the 8 bytes of its IDX header: unexpected EOF"},
+		{"images", words(2051, 1, 28, 28), "f: expected the magic number 2049 of an IDX file of labels, found 2051, that of images"},
+		{"a label of 10", join(words(2049, 3), []byte{9, 0, 10}), "f: label 2 (counted from 0): expected 0 to 9, found 10"},
+		{"cut", join(words(2049, 3), []byte{9, 0}), "f: expected 3 bytes for the 3 labels its header promises, found 2"},
+		{"one more", join(words(2049, 1), []byte{9, 0}), "f: expected it to end after the 1 labels its header promises, found more bytes"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := ReadLabels(bytes.NewReader(c.file), "f")
+			if err == nil || err.Error() != c.want {
+				t.Errorf("expected the error %q, found %v", c.want, err)
+			}
+		})
+	}
+}
+
+func TestReadErrorOfTheReader(t *testing.T) {
+	broken := errors.New("broken disk")
+	good := encoded(WriteImages, ramp(2).Images)
+	for _, n := range []int{0, 1, 3, 7, 16, 100, len(good)} {
+		_, err := ReadImages(io.MultiReader(bytes.NewReader(good[:n]), iotest.ErrReader(broken)), "f")
+		if !errors.Is(err, broken) {
+			t.Errorf("after %d bytes: expected %q, found %v", n, broken, err)
+		}
+	}
+}
+
+// What is written is read, plain or compressed, however the bytes arrive.
+func TestRoundTrip(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		labels := rapid.SliceOfN(rapid.Uint8Range(0, 9), 1, 5).Draw(t, "labels")
+		pattern := rapid.SliceOfN(rapid.Byte(), 1, 5).Draw(t, "images")
+		images := bytes.Repeat(pattern, len(labels)*Pixels)[:len(labels)*Pixels]
+		pack := rapid.SampledFrom([]func([]byte) []byte{bytes.Clone, compress}).Draw(t, "packing")
+		arrive := rapid.SampledFrom([]func(io.Reader) io.Reader{
+			iotest.OneByteReader, iotest.HalfReader, iotest.DataErrReader,
+		}).Draw(t, "arrival")
+
+		found, err := ReadImages(arrive(bytes.NewReader(pack(encoded(WriteImages, images)))), "f")
+		if err != nil || !bytes.Equal(found, images) {
+			t.Fatalf("images: %v, %s", err, cmp.Diff(images, found))
+		}
+		found, err = ReadLabels(arrive(bytes.NewReader(pack(encoded(WriteLabels, labels)))), "f")
+		if err != nil || !bytes.Equal(found, labels) {
+			t.Fatalf("labels: %v, %s", err, cmp.Diff(labels, found))
+		}
+	})
+}
+
+func TestWriteImagesRefusesPartOfAnImage(t *testing.T) {
+	if err := WriteImages(io.Discard, make([]uint8, Pixels+1)); err == nil {
+		t.Error("expected an error")
+	}
+}
+
+// A larger body than the first piece of memory is read whole.
+func TestReadMany(t *testing.T) {
+	want := ramp(7_000)
+	found, err := ReadImages(bytes.NewReader(encoded(WriteImages, want.Images)), "f")
+	if err != nil || !bytes.Equal(found, want.Images) {
+		t.Errorf("expected %d bytes as written, found %d, %v", len(want.Images), len(found), err)
+	}
+}
+
+// Neither a header's promise nor a gzip bomb makes the reader allocate or decompress more than the bytes it was sent.
+func TestReadIsBounded(t *testing.T) {
+	const limit = 8 << 20
+	for _, c := range []struct {
+		name string
+		file []byte
+	}{
+		{"promise", join(words(2051, MaxRecords, 28, 28), make([]byte, 100))},
+		{"promise and some images", join(words(2051, MaxRecords, 28, 28), make([]byte, 2<<20))},
+		{"promise in gzip", compress(join(words(2051, MaxRecords, 28, 28), make([]byte, 100)))},
+		{"bomb", compress(join(words(2051, 1, 28, 28), make([]byte, 10<<20)))},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := ReadImages(bytes.NewReader(c.file), "f")
+			runtime.ReadMemStats(&after)
+			if err == nil {
+				t.Error("expected an error")
+			}
+			if used := after.TotalAlloc - before.TotalAlloc; used > limit {
+				t.Errorf("expected at most %d bytes allocated, found %d", limit, used)
+			}
+		})
+	}
+}
+
+func FuzzReadImages(f *testing.F) {
+	good := encoded(WriteImages, ramp(1).Images)
+	for _, seed := range [][]byte{nil, good, compress(good), good[:20], words(2051, 1<<31, 28, 28), []byte("<html>")} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		body, err := ReadImages(bytes.NewReader(file), "f")
+		checkRead(t, file, body, err, WriteImages)
+	})
+}
+
+func FuzzReadLabels(f *testing.F) {
+	good := encoded(WriteLabels, ramp(12).Labels)
+	for _, seed := range [][]byte{nil, good, compress(good), good[:9], join(words(2049, 1), []byte{10})} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, file []byte) {
+		body, err := ReadLabels(bytes.NewReader(file), "f")
+		checkRead(t, file, body, err, WriteLabels)
+		for _, label := range body {
+			if label >= Classes {
+				t.Errorf("accepted the label %d", label)
+			}
+		}
+	})
+}
+
+// checkRead: a file is refused with an error that names it, or is exactly what its content would be written as.
+func checkRead(t *testing.T, file, body []byte, err error, write func(io.Writer, []uint8) error) {
+	if err != nil {
+		if !strings.HasPrefix(err.Error(), "f: ") || body != nil {
+			t.Errorf("expected an error that names the file and no data, found %v and %d bytes", err, len(body))
+		}
+		return
+	}
+	plain, err := decompress(bytes.NewReader(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	content, err := io.ReadAll(plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(content, encoded(write, body)); diff != "" {
+		t.Errorf("the file differs from its content written anew: %s", diff)
+	}
+}
