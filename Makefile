@@ -1,0 +1,37 @@
+# Everything here needs Go, git and make alone. The race detector needs a C compiler as well; without one it is left out.
+
+RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+FUZZTIME ?= 20s
+
+.PHONY: build train test lint fmt bench cover exactness seeds
+
+build: ## bin/fmtrain, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
+
+train: ## the main job: ARGS="--config book-13b" for other settings
+	go run ./cmd/fmtrain train $(ARGS)
+
+test: lint ## vet, staticcheck and every test, with the race detector where there is a C compiler
+	@$(if $(RACE),,echo "no C compiler: the race detector is left out")
+	go test $(RACE) ./...
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+
+fmt: ## gofmt
+	gofmt -w $$(git ls-files '*.go')
+
+bench: ## the benchmarks of every package
+	go test -run '^$$' -bench . -benchmem ./...
+
+cover: ## test coverage of the internal packages
+	go test -coverprofile=coverage.out ./internal/...
+	go tool cover -func=coverage.out | tail -n 1
+
+seeds: build ## the README's table: each config over 5 seeds on the real data
+	scripts/seeds bin/fmtrain
+
+exactness: build ## the README's comparison with PyTorch, step by step; PARITY is the replaying program
+	scripts/exactness bin/fmtrain $(PARITY)
