@@ -24,8 +24,9 @@ func newCheckLayerNorm(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check-layernorm",
 		Short: "Hold the LayerNorm against Keras, PyTorch and others",
-		Long: `Hold the hand-written LayerNorm and its gradient against values of Keras and PyTorch, a float64 reference, Gorgonia's own nodes,
-finite differences and Gorgonia's LispMachine. Exits with 3 if an error exceeds its tolerance.`,
+		Long: `Hold the hand-written LayerNorm and its gradient against values of Keras and
+PyTorch, a float64 reference, Gorgonia's own nodes, finite differences and
+Gorgonia's LispMachine. Exits with 3 if an error exceeds its tolerance.`,
 		Example: `  fmtrain check-layernorm
   fmtrain check-layernorm --golden more.json --json`,
 		Args: noArgs,

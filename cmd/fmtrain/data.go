@@ -22,8 +22,9 @@ func newData(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
 		Short: "Show, verify or download the data set",
-		Long: fmt.Sprintf(`The data are looked for in --data, $%s, the user's cache directory and Debian's package
-dataset-fashion-mnist. If they are nowhere, training downloads them, or else uses the sample embedded in the program.`, dataset.DirVariable),
+		Long: fmt.Sprintf(`The data are looked for in --data, $%s, the user's cache directory and
+Debian's package dataset-fashion-mnist. If they are nowhere, training downloads
+them, or else uses the sample embedded in the program.`, dataset.DirVariable),
 		Example: `  fmtrain data info
   fmtrain data verify --data DIR
   fmtrain data fetch`,

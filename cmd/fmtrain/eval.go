@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,6 +17,9 @@ import (
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/loop"
 )
+
+// splits are the parts of the data that a model can be measured on.
+var splits = []string{"test", "validation", "train"}
 
 type evalOptions struct {
 	target, split, data string
@@ -27,11 +31,12 @@ func newEval(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval [RUN|CHECKPOINT]",
 		Short: "Measure a trained classifier",
-		Long: `Measure a classifier on the test images, or on another part of the data: loss, accuracy, precision, recall and F1 of each
-class, and the confusion matrix.
+		Long: `Measure a classifier on the test images, or on another part of the data: loss,
+accuracy, precision, recall and F1 of each class, and the confusion matrix.
 
-RUN is a run directory, of which the best checkpoint is taken; without an argument, the newest run in runs/. The data are
-those of the run, unless --data names others.`,
+RUN is a run directory, of which the best checkpoint is taken; without an
+argument, the newest run in runs/. The data are those of the run, unless --data
+names others.`,
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
@@ -48,15 +53,16 @@ those of the run, unless --data names others.`,
 			return runEval(cmd.Context(), s, o)
 		},
 	}
-	cmd.Flags().StringVar(&o.split, "split", "test", "images to measure on: test, validation or train")
+	cmd.Flags().StringVar(&o.split, "split", "test", "images to measure on, as a `NAME`: test, validation or train")
 	cmd.Flags().StringVar(&o.data, "data", "", "`DIR` of the IDX files (default: those of the run)")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
+	complete(cmd, "split", splits)
 	return cmd
 }
 
 // runEval measures a checkpoint and prints what it found.
 func runEval(ctx context.Context, s streams, o evalOptions) error {
-	if o.split != "test" && o.split != "validation" && o.split != "train" {
+	if !slices.Contains(splits, o.split) {
 		return usageError{fmt.Errorf("--split: expected test, validation or train, found %q", o.split)}
 	}
 	path, err := checkpointOf(o.target)

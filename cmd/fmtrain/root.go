@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -68,8 +69,10 @@ func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fmtrain",
 		Short: "Train, evaluate and check Fashion-MNIST classifiers built on Gorgonia",
-		Long: `fmtrain carries out two exercises of Géron's Hands-On Machine Learning, chapter 12: a hand-written LayerNorm (12), and a
-custom training loop on Fashion-MNIST (13) with a solver and a learn rate of its own for the lower and the upper layers.`,
+		Long: `fmtrain carries out two exercises of Géron's Hands-On Machine Learning, chapter
+12: a hand-written LayerNorm (12), and a custom training loop on Fashion-MNIST
+(13) with a solver and a learn rate of its own for the lower and the upper
+layers.`,
 		Example: `  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain eval
   fmtrain check-layernorm`,
@@ -78,6 +81,7 @@ custom training loop on Fashion-MNIST (13) with a solver and a learn rate of its
 		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
@@ -94,4 +98,12 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return usageError{fmt.Errorf("%s: unknown argument %q; did you mean %q?", cmd.CommandPath(), args[0], suggestions[0])}
 	}
 	return usageError{fmt.Errorf("%s: unknown argument %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+}
+
+// complete makes a shell complete a flag's value from the words. That the command lacks the flag is a mistake in the program.
+func complete(cmd *cobra.Command, flag string, words []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveDefault))
+	if err != nil {
+		panic(fmt.Sprintf("completion of --%s: %v", flag, err))
+	}
 }

@@ -31,11 +31,15 @@ func newTrain(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train a classifier",
-		Long: fmt.Sprintf(`Train a classifier on Fashion-MNIST: dense layers with LayerNorm, the lower ones under one solver and learn rate, the upper
-ones under another, from one backward pass.
+		Long: fmt.Sprintf(`Train a classifier on Fashion-MNIST: dense layers with LayerNorm, the lower ones
+under one solver and learn rate, the upper ones under another, from one backward
+pass.
 
-Settings come from the defaults, over them a config file, over them the flags. The built-in configs are %s.
-The run directory receives config.yaml, metrics.jsonl, checkpoints/last.safetensors and checkpoints/best.safetensors.`, list(configs.Names())),
+Settings come from the defaults, over them a config file, over them the flags.
+The built-in configs are %s.
+
+The run directory receives config.yaml, metrics.jsonl and, below checkpoints,
+last.safetensors and best.safetensors.`, list(configs.Names())),
 		Example: `  fmtrain train
   fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain train --config book-13b --epochs 10 --out runs/book
@@ -50,8 +54,19 @@ The run directory receives config.yaml, metrics.jsonl, checkpoints/last.safetens
 			return runTrain(cmd.Context(), s, c)
 		},
 	}
+	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&file, "config", "", "settings `FILE`, or the name of a built-in config")
 	config.AddFlags(cmd.Flags())
+	for flag, words := range map[string][]string{
+		"config":         configs.Names(),
+		"activation":     config.Activations,
+		"lower-solver":   config.Solvers,
+		"upper-solver":   config.Solvers,
+		"layernorm-form": config.LayerNormForms,
+		"progress":       config.ProgressModes,
+	} {
+		complete(cmd, flag, words)
+	}
 	return cmd
 }
 

@@ -61,7 +61,7 @@ type Config struct {
 	Init string `koanf:"init" json:"init"`
 	// LogEvery adds a line to the metrics every so many iterations. 0: epochs only, which keeps the file small.
 	LogEvery int `koanf:"log-every" json:"log_every"`
-	// Progress is what stderr shows: a bar, a line per epoch, nothing, or (auto) a bar on a terminal and lines on a pipe.
+	// Progress is how the run is shown: a bar, a line per epoch, not at all, or (auto) a bar on a terminal and lines on a pipe.
 	Progress string `koanf:"progress" json:"progress"`
 	// JSON prints the metrics on stdout, one object a line, for another program to read.
 	JSON bool `koanf:"json" json:"json"`

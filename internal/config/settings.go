@@ -55,7 +55,7 @@ var settings = []setting{
 	{"shuffle", boolean(), "draw a new order of the images each epoch"},
 	{"init", text("CHECKPOINT"), "start from the weights of this checkpoint"},
 	{"log-every", atLeast(0), "add a line to the metrics every N iterations (0: epochs only)"},
-	{"progress", oneOf(ProgressModes), "what stderr shows: " + strings.Join(ProgressModes, ", ")},
+	{"progress", oneOf(ProgressModes), "how the run is shown: " + strings.Join(ProgressModes, ", ")},
 	{"json", boolean(), "print the metrics on stdout, one JSON object a line"},
 }
 

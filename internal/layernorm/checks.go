@@ -217,10 +217,10 @@ func hardRows(features int) *GoldenCase {
 	c := &GoldenCase{Epsilon: DefaultEpsilon, Alpha: normal(1, 0.3), Beta: normal(0, 0.3)}
 	for _, row := range [][]float32{
 		normal(0, 1), normal(-3, 2), // ordinary
-		normal(2000, 1),             // far from zero
-		normal(0, 1e-4),             // as small as ε
-		normal(0, 1e4),              // large
-		normal(7, 0), normal(0, 0),  // constant
+		normal(2000, 1),            // far from zero
+		normal(0, 1e-4),            // as small as ε
+		normal(0, 1e4),             // large
+		normal(7, 0), normal(0, 0), // constant
 		normal(0, 1e-30), // squares that are no float32
 	} {
 		c.X = append(c.X, row...)
