@@ -28,8 +28,9 @@ them, or else uses the sample embedded in the program.`, dataset.DirVariable),
 		Example: `  fmtrain data info
   fmtrain data verify --data DIR
   fmtrain data fetch`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SuggestionsMinimumDistance: 2,
+		Args:                       noArgs,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, sub := range []struct {
 		name, short, example string

@@ -76,10 +76,11 @@ layers.`,
 		Example: `  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain eval
   fmtrain check-layernorm`,
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Args:          noArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SuggestionsMinimumDistance: 2,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		Args:                       noArgs,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -89,15 +90,20 @@ layers.`,
 	return root
 }
 
-// noArgs refuses arguments: a word that is no command is one too.
+// noArgs refuses arguments. Of the program itself an argument is a command that there isn't.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
-		return usageError{fmt.Errorf("%s: unknown argument %q; did you mean %q?", cmd.CommandPath(), args[0], suggestions[0])}
+	what := "argument"
+	if cmd.HasSubCommands() {
+		what = "command"
 	}
-	return usageError{fmt.Errorf("%s: unknown argument %q; see %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())}
+	hint := fmt.Sprintf("see %s --help", cmd.CommandPath())
+	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
+		hint = fmt.Sprintf("did you mean %s?", suggestions[0])
+	}
+	return usageError{fmt.Errorf("unknown %s %q; %s", what, args[0], hint)}
 }
 
 // complete makes a shell complete a flag's value from the words. That the command lacks the flag is a mistake in the program.
