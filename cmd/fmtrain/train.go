@@ -191,6 +191,8 @@ func makeRun(dir string) (string, error) {
 		if dir, err = makeNumbered(filepath.Join(runsDir, time.Now().Format("2006-01-02T15-04-05"))); err != nil {
 			return "", err
 		}
+	} else if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return "", usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found a file", dir)}
 	} else if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
 		return "", usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found %s in it", dir, entries[0].Name())}
 	}

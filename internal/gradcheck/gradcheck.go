@@ -105,7 +105,7 @@ func (p *Problem) FiniteDifferences(step float64) ([][]float64, error) {
 
 // cost is Σ y⊗dy in float64.
 func (p *Problem) cost(y gorgonia.Value) float64 {
-	if f, err := op.Float(y); err == nil {
+	if f, err := op.Float(y); err == nil && y.Shape().IsScalar() {
 		return float64(f)
 	}
 	var sum float64

@@ -2,6 +2,7 @@ package layer
 
 import (
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -30,7 +31,7 @@ type CrossEntropy struct {
 // makes Gorgonia's Grad fail.
 func NewCrossEntropy(logits, labels *gorgonia.Node) (*CrossEntropy, error) {
 	shape := logits.Shape()
-	if len(shape) != 2 || !labels.Shape().Eq(tensor.Shape{shape[0]}) || labels.Dtype() != tensor.Int32 {
+	if len(shape) != 2 || !slices.Equal(labels.Shape(), shape[:1]) || labels.Dtype() != tensor.Int32 {
 		return nil, fmt.Errorf("cross-entropy: expected logits [batch,classes] and int32 labels [batch], found %v and %v of %v",
 			shape, labels.Shape(), labels.Dtype())
 	}

@@ -43,9 +43,9 @@ func forwardTolerance(y []float64) float64 {
 }
 
 // compare takes in a difference with its tolerance, and keeps it if it is the nearest to its tolerance so far, or the furthest
-// beyond. A NaN is an error without bounds.
+// beyond. A NaN or an infinity is an error without bounds, which JSON can only give as the largest number.
 func (c *Check) compare(err, tolerance float64) {
-	if math.IsNaN(err) {
+	if math.IsNaN(err) || math.IsInf(err, 0) {
 		err = math.MaxFloat64
 	}
 	if c.Values == 0 || ratio(err, tolerance) > ratio(c.Error, c.Tolerance) {
@@ -82,9 +82,12 @@ func (c *Check) compareGradients(got [][]float32, want *Truth, tolerance float64
 	}
 }
 
+// largestOf is the largest magnitude of the values, leaving out NaN.
 func largestOf(values []float64) (largest float64) {
 	for _, v := range values {
-		largest = math.Max(largest, math.Abs(v))
+		if size := math.Abs(v); size > largest {
+			largest = size
+		}
 	}
 	return largest
 }

@@ -84,21 +84,25 @@ func (c *GoldenCase) check(epsilonForm string) error {
 		return fmt.Errorf("expected a positive epsilon, found %v", c.Epsilon)
 	}
 	features := c.Shape[len(c.Shape)-1]
-	lengths := []length{{"x", len(c.X), size}, {"alpha", len(c.Alpha), features}, {"beta", len(c.Beta), features}}
-	truths := 0
-	for form, t := range map[string]*Truth{"sigma": c.Sigma, "variance": c.Variance} {
-		if t == nil {
-			continue
-		}
-		truths++
-		lengths = append(lengths, length{"dy", len(c.DY), size}, length{form + ".y", len(t.Y), size}, length{form + ".dx", len(t.DX), size},
-			length{form + ".dalpha", len(t.DAlpha), features}, length{form + ".dbeta", len(t.DBeta), features})
+	known := c.Sigma != nil || c.Variance != nil
+	if !known && epsilonForm != "variance" && epsilonForm != "sigma" {
+		return fmt.Errorf(`expected the truth under "sigma" or "variance", or an epsilon_form of one of them for y, found %q`, epsilonForm)
 	}
-	if truths == 0 {
-		if epsilonForm != "variance" && epsilonForm != "sigma" {
-			return fmt.Errorf(`expected the truth under "sigma" or "variance", or an epsilon_form of one of them for y, found %q`, epsilonForm)
-		}
+	lengths := []length{{"x", len(c.X), size}, {"alpha", len(c.Alpha), features}, {"beta", len(c.Beta), features}}
+	if known || c.DY != nil {
+		lengths = append(lengths, length{"dy", len(c.DY), size})
+	}
+	if !known || c.Y != nil {
 		lengths = append(lengths, length{"y", len(c.Y), size})
+	}
+	for _, t := range []struct {
+		form string
+		*Truth
+	}{{"sigma", c.Sigma}, {"variance", c.Variance}} {
+		if t.Truth != nil {
+			lengths = append(lengths, length{t.form + ".y", len(t.Y), size}, length{t.form + ".dx", len(t.DX), size},
+				length{t.form + ".dalpha", len(t.DAlpha), features}, length{t.form + ".dbeta", len(t.DBeta), features})
+		}
 	}
 	for _, l := range lengths {
 		if l.found != l.want {

@@ -31,6 +31,7 @@ package layernorm
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -71,7 +72,7 @@ func Apply(x, alpha, beta *gorgonia.Node, form Form, epsilon float64) (*gorgonia
 	}
 	features := shape[len(shape)-1]
 	want := tensor.Shape{features}
-	if !alpha.Shape().Eq(want) || !beta.Shape().Eq(want) {
+	if !slices.Equal(alpha.Shape(), want) || !slices.Equal(beta.Shape(), want) {
 		return nil, fmt.Errorf("layernorm: expected alpha and beta of shape %v for an input of shape %v, found %v and %v",
 			want, shape, alpha.Shape(), beta.Shape())
 	}

@@ -143,14 +143,19 @@ func checkSpec(spec model.Spec, file *checkpoint.Checkpoint) error {
 	if spec.Inputs != dataset.Pixels || spec.Classes != dataset.Classes {
 		return fmt.Errorf("architecture: expected %d inputs and %d classes, found %d and %d", dataset.Pixels, dataset.Classes, spec.Inputs, spec.Classes)
 	}
+	if layers := len(spec.Hidden) + 1; layers > len(file.Tensors) {
+		return fmt.Errorf("architecture: expected the tensors of %d layers, found %d tensors in all", layers, len(file.Tensors))
+	}
 	values := 0
 	for _, t := range file.Tensors {
 		values += len(t.Data)
 	}
 	for _, l := range spec.Layers() {
 		if l.Out > values/l.In {
-			return fmt.Errorf("architecture: expected a weight of shape (%d, %d) for layer %s, found %d values in all", l.In, l.Out, l.Name, values)
+			return fmt.Errorf("architecture: expected a weight of shape (%d, %d) for layer %s, found %d values for it and the layers above",
+				l.In, l.Out, l.Name, values)
 		}
+		values -= l.In * l.Out
 	}
 	return nil
 }

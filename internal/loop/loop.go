@@ -102,6 +102,9 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 // finish validates and saves at the end of an epoch, and tells the observers. The best epoch is the first of the highest
 // validation accuracy; without validation there is none.
 func (t *Trainer) finish(it Iteration) error {
+	if err := t.checkWeights(it); err != nil {
+		return err
+	}
 	seconds := it.Elapsed.Seconds()
 	t.done.Epoch = it.Epoch
 	e := &Epoch{
@@ -154,8 +157,22 @@ func (t *Trainer) checkFinite(it Iteration) error {
 	return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: t.Graph.FirstNonFinite()}
 }
 
+// checkWeights is an error if a step has made a weight NaN or infinite, as an absurd learn rate does of finite gradients. The
+// next run of the graph would show it; before a save there is none.
+func (t *Trainer) checkWeights(it Iteration) error {
+	for _, w := range t.Checkpoints.Weights {
+		if !kernel.AllFinite(w.Value.Float32s()) {
+			return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: w.Name}
+		}
+	}
+	return nil
+}
+
 // interrupt saves a run that is asked to stop within an epoch.
 func (t *Trainer) interrupt(it Iteration, running Mean) error {
+	if err := t.checkWeights(it); err != nil {
+		return err
+	}
 	p := t.done
 	p.Iteration, p.Running = it.Iteration, running
 	if err := t.Checkpoints.SaveLast(p); err != nil {

@@ -2,7 +2,8 @@ package loop
 
 import "fmt"
 
-// Diverged ends a run whose loss or gradient is not finite. The weights are those of the step before, and the last
+// Diverged ends a run whose loss or gradient is not finite: the weights are then those that the step found. Where a step has
+// made a weight NaN or infinite of finite gradients, it ends the run too, at the latest before the weights are saved. The last
 // checkpoint is whole.
 type Diverged struct {
 	Epoch, Iteration int

@@ -8,6 +8,7 @@
 package model
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -37,6 +38,9 @@ type Spec struct {
 
 // Check is an error if the architecture is not one that can be built: it may come from a file.
 func (s Spec) Check() error {
+	if len(s.Hidden) == 0 {
+		return errors.New("architecture: expected one hidden layer or more, found none")
+	}
 	for _, n := range append([]int{s.Inputs, s.Classes}, s.Hidden...) {
 		if n < 1 {
 			return fmt.Errorf("architecture: expected layers of one unit or more, found %d", n)

@@ -101,7 +101,7 @@ func (ws Weights) Set(lookup func(name string) (shape []int, values []float32, o
 		if !ok {
 			return fmt.Errorf("tensor %s: expected shape %v, found no such tensor", w.Name, w.Value.Shape())
 		}
-		if !w.Value.Shape().Eq(tensor.Shape(shape)) {
+		if !slices.Equal(w.Value.Shape(), shape) { // not Shape.Eq, which takes [1,n] and [n] for equal
 			return fmt.Errorf("tensor %s: expected shape %v, found %v", w.Name, w.Value.Shape(), tensor.Shape(shape))
 		}
 		values[i] = v

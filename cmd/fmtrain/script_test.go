@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/loop"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"fmtrain": main})
+}
+
+// TestScript runs the program as a user does: each script in testdata/script is a session at a shell, in a directory of its
+// own, which holds the home and the cache too. Besides testscript's own commands there are those below.
+func TestScript(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
+			env.Setenv("XDG_CACHE_HOME", filepath.Join(env.WorkDir, "cache"))
+			env.Setenv(dataset.DirVariable, "")
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exitcode":    exitcode,
+			"interrupt":   interrupt,
+			"events":      events,
+			"keys":        keys,
+			"sameweights": sameWeights,
+			"damage":      damage,
+			"images":      images,
+		},
+	})
+}
+
+// exitcode CODE PROGRAM ARG... runs a program that must end with this code.
+func exitcode(ts *testscript.TestScript, _ bool, args []string) {
+	err := ts.Exec(args[1], args[2:]...)
+	code := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if args[0] != strconv.Itoa(code) {
+		ts.Fatalf("expected the exit code %s, found %d", args[0], code)
+	}
+}
+
+// interrupt METRICS ARG... runs fmtrain with --log-every 1 until its metrics have three lines, and presses Ctrl-C. It must end
+// with the code 130, and the last line be that of the iteration that it says it has saved.
+func interrupt(ts *testscript.TestScript, _ bool, args []string) {
+	var stderr bytes.Buffer
+	cmd := exec.Command("fmtrain", args[1:]...)
+	cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "HOME="+ts.Getenv("HOME"))
+	cmd.Stdout, cmd.Stderr = ts.Stdout(), io.MultiWriter(&stderr, ts.Stderr())
+	ts.Check(cmd.Start())
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	defer cmd.Process.Kill()
+
+	deadline := time.After(30 * time.Second)
+	var metrics []byte
+	for bytes.Count(metrics, []byte("\n")) < 3 {
+		select {
+		case err := <-ended:
+			ts.Fatalf("fmtrain ended before it was interrupted: %v", err)
+		case <-deadline:
+			ts.Fatalf("after 30 s %s has %d bytes", args[0], len(metrics))
+		case <-time.After(5 * time.Millisecond):
+		}
+		metrics, _ = os.ReadFile(ts.MkAbs(args[0])) // the run has yet to make it
+	}
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	select {
+	case <-ended:
+	case <-deadline:
+		ts.Fatalf("fmtrain went on for 30 s after it was interrupted")
+	}
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		ts.Fatalf("expected the exit code %d, found %d", exitInterrupted, code)
+	}
+
+	said := regexp.MustCompile(`interrupted in epoch (\d+) after iteration (\d+) of`).FindStringSubmatch(stderr.String())
+	if said == nil {
+		ts.Fatalf("fmtrain did not say that it was interrupted")
+	}
+	want := fmt.Sprintf(`{"event":"iteration","epoch":%s,"iteration":%s,`, said[1], said[2])
+	if said[2] == "0" {
+		want = `{"event":"epoch",`
+	}
+	all := slices.Collect(strings.Lines(ts.ReadFile(args[0])))
+	if last := all[len(all)-1]; !strings.HasPrefix(last, want) {
+		ts.Fatalf("%s: expected the last line to begin with %s, found %s", args[0], want, last)
+	}
+}
+
+// lines are the JSON objects of a file, one a line, each with its keys in order: those of an object within as outer.inner.
+func lines(ts *testscript.TestScript, file string) (objects []map[string]any, order [][]string) {
+	for line := range strings.Lines(ts.ReadFile(file)) {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
+			ts.Fatalf("%s: %v in the line %s", file, err, line)
+		}
+		objects = append(objects, object)
+		order = append(order, keysOf(ts, line))
+	}
+	return objects, order
+}
+
+// keysOf are the keys of a JSON object, in order.
+func keysOf(ts *testscript.TestScript, object string) (found []string) {
+	dec := json.NewDecoder(strings.NewReader(object))
+	_, err := dec.Token()
+	ts.Check(err)
+	for dec.More() {
+		key, err := dec.Token()
+		ts.Check(err)
+		var value json.RawMessage
+		ts.Check(dec.Decode(&value))
+		if value[0] != '{' {
+			found = append(found, key.(string))
+			continue
+		}
+		for _, inner := range keysOf(ts, string(value)) {
+			found = append(found, key.(string)+"."+inner)
+		}
+	}
+	return found
+}
+
+// events FILE EVENT... checks that a file of JSON lines has these events in this order, and nothing else.
+func events(ts *testscript.TestScript, _ bool, args []string) {
+	objects, _ := lines(ts, args[0])
+	var found []string
+	for _, o := range objects {
+		found = append(found, fmt.Sprint(o["event"]))
+	}
+	if diff := cmp.Diff(args[1:], found); diff != "" {
+		ts.Fatalf("%s: events (-want +got):\n%s", args[0], diff)
+	}
+}
+
+// keys FILE EVENT KEY... checks that the lines of this event have these keys in this order, after the event itself. Of a file
+// without events, EVENT is -.
+func keys(ts *testscript.TestScript, _ bool, args []string) {
+	objects, order := lines(ts, args[0])
+	seen := false
+	for i, o := range objects {
+		want := args[2:]
+		if args[1] != "-" {
+			want = append([]string{"event"}, want...)
+			if o["event"] != args[1] {
+				continue
+			}
+		}
+		seen = true
+		if diff := cmp.Diff(want, order[i]); diff != "" {
+			ts.Fatalf("%s, line %d: keys (-want +got):\n%s", args[0], i+1, diff)
+		}
+	}
+	if !seen {
+		ts.Fatalf("%s: no line of the event %s", args[0], args[1])
+	}
+}
+
+// [!] sameweights CHECKPOINT CHECKPOINT tells whether the models of two checkpoints are the same to the bit.
+func sameWeights(ts *testscript.TestScript, neg bool, args []string) {
+	var models [2]*loop.Saved
+	for i, path := range args {
+		saved, err := loop.Load(ts.MkAbs(path))
+		ts.Check(err)
+		models[i] = saved
+	}
+	same := len(models[0].Weights) == len(models[1].Weights)
+	for i, w := range models[0].Weights {
+		other := models[1].Weights[min(i, len(models[1].Weights)-1)]
+		same = same && w.Name == other.Name && slices.Equal(w.Value.Float32s(), other.Value.Float32s())
+	}
+	if same == neg {
+		ts.Fatalf("%s and %s have the same weights: %v", args[0], args[1], same)
+	}
+}
+
+// damage FILE cut|flip N cuts a file to N bytes, or turns over the highest bit of byte N, the first being 0. N may be counted
+// from the end, as -1.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	content, err := os.ReadFile(path)
+	ts.Check(err)
+	n, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	if n < 0 {
+		n += len(content)
+	}
+	switch args[1] {
+	case "cut":
+		content = content[:n]
+	case "flip":
+		content[n] ^= 0x80
+	default:
+		ts.Fatalf("damage: %s", args[1])
+	}
+	ts.Check(os.WriteFile(path, content, 0o644))
+}
+
+// images DIR TRAIN TEST makes a data set of noise, of so many training and test images.
+func images(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	source := rand.New(rand.NewPCG(1, 2))
+	for i, name := range []string{"train", "t10k"} {
+		n, err := strconv.Atoi(args[1+i])
+		ts.Check(err)
+		pixels, labels := make([]uint8, n*dataset.Pixels), make([]uint8, n)
+		for i := range pixels {
+			pixels[i] = uint8(source.Uint32())
+		}
+		for i := range labels {
+			labels[i] = uint8(i % dataset.Classes)
+		}
+		for _, file := range []struct {
+			name  string
+			write func(io.Writer, []uint8) error
+			body  []uint8
+		}{{name + "-images-idx3-ubyte", dataset.WriteImages, pixels}, {name + "-labels-idx1-ubyte", dataset.WriteLabels, labels}} {
+			var content bytes.Buffer
+			ts.Check(file.write(&content, file.body))
+			ts.Check(os.WriteFile(filepath.Join(dir, file.name), content.Bytes(), 0o644))
+		}
+	}
+}

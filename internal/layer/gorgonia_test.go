@@ -1,0 +1,84 @@
+package layer_test
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+)
+
+// The defects of Gorgonia v0.9.18 that this project's own ops and executor go round. Each test asserts the defect, so that a
+// version that mends it is noticed.
+
+const mended = "Gorgonia has mended this: see whether this project's own way round it is still needed"
+
+// run evaluates a graph by Gorgonia's tape machine.
+func run(t *testing.T, g *gorgonia.ExprGraph) {
+	t.Helper()
+	machine := gorgonia.NewTapeMachine(g, gorgonia.TraceExec())
+	defer machine.Close()
+	if err := machine.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Its softmax starts the search for the largest logit of each row from the first element of the whole tensor. Where that is
+// far above a row, the row's exponentials all vanish; where a row's own first logit is far above, it overflows.
+func TestGorgoniaSoftMaxOfOrdinaryLogits(t *testing.T) {
+	for _, values := range [][]float32{{120, 0, 0, 1}, {0, 0, 100, 0}} {
+		g := gorgonia.NewGraph()
+		logits := tensor.New(tensor.WithShape(2, 2), tensor.WithBacking(values))
+		p := gorgonia.Must(gorgonia.SoftMax(gorgonia.NodeFromAny(g, logits, gorgonia.WithName("logits"))))
+		run(t, g)
+		found := p.Value().Data().([]float32)
+		if !slices.ContainsFunc(found, func(v float32) bool { return math.IsNaN(float64(v)) }) {
+			t.Errorf("%s: the softmax of %v is %v, without a NaN", mended, values, found)
+		}
+	}
+}
+
+// SoftMax and LogSoftMax of one node hash alike, and so the second is taken for the first.
+func TestGorgoniaMergesSoftMaxAndLogSoftMax(t *testing.T) {
+	g := gorgonia.NewGraph()
+	logits := gorgonia.NodeFromAny(g, normal(1, 2, 2), gorgonia.WithName("logits"))
+	if gorgonia.Must(gorgonia.SoftMax(logits)) != gorgonia.Must(gorgonia.LogSoftMax(logits)) {
+		t.Errorf("%s: SoftMax and LogSoftMax are two nodes", mended)
+	}
+}
+
+// What is kept is multiplied by 1/(1−p) on the way forward, but its gradient by 1/p on the way back.
+func TestGorgoniaDropoutGradient(t *testing.T) {
+	const p = 0.2
+	g := gorgonia.NewGraph()
+	x := gorgonia.NodeFromAny(g, tensor.Ones(tensor.Float32, 10, 10), gorgonia.WithName("x"))
+	y := gorgonia.Must(gorgonia.Dropout(x, p))
+	gradients, err := gorgonia.Grad(gorgonia.Must(gorgonia.Sum(y)), x)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, g)
+	forward, backward := slices.Max(y.Value().Data().([]float32)), slices.Max(gradients[0].Value().Data().([]float32))
+	if forward != float32(1/(1-p)) || backward == forward {
+		t.Errorf("%s: with p = %v the output is multiplied by %v, the gradient by %v", mended, p, forward, backward)
+	}
+}
+
+// A second RunAll without a Reset runs nothing: the old result stays, and no error tells.
+func TestGorgoniaTapeMachineRepeatsItself(t *testing.T) {
+	g := gorgonia.NewGraph()
+	x := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]float32{3, 3})), gorgonia.WithName("x"))
+	square := gorgonia.Must(gorgonia.Square(x))
+	machine := gorgonia.NewTapeMachine(g, gorgonia.TraceExec())
+	defer machine.Close()
+	for _, v := range []float32{3, 5} {
+		x.Value().Data().([]float32)[0] = v
+		if err := machine.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found := square.Value().Data().([]float32)[0]; found != 9 {
+		t.Errorf("%s: after 3 the square of 5 is %v", mended, found)
+	}
+}

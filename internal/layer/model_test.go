@@ -1,0 +1,50 @@
+package layer_test
+
+import (
+	"testing"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"fmtrain/internal/gradcheck"
+	"fmtrain/internal/layer"
+	"fmtrain/internal/layernorm"
+)
+
+// A whole classifier, with a short batch, by symbolic differentiation and by the LispMachine: the same bits. The weights are
+// scaled down as an initialiser does, so that no logit is far out.
+func TestClassifierGradients(t *testing.T) {
+	for _, activation := range layer.Activations() {
+		t.Run(activation, func(t *testing.T) {
+			inputs := []*tensor.Dense{
+				normal(1, 5, 7), labelsOf(2, 0, layer.Ignored, 3, 1),
+				normal(2, 7, 6), normal(3, 6), normal(4, 6), normal(5, 6), // the hidden layer and its α and β
+				normal(6, 6, 4), normal(7, 4),
+			}
+			checkGradients(t, &gradcheck.Problem{
+				Build: func(n gorgonia.Nodes) (*gorgonia.Node, error) {
+					h, err := layer.Dense(n[0], n[2], n[3])
+					if err != nil {
+						return nil, err
+					}
+					if h, err = layernorm.Apply(h, n[4], n[5], layernorm.Keras, layernorm.DefaultEpsilon); err != nil {
+						return nil, err
+					}
+					if h, err = layer.Activation(activation, h); err != nil {
+						return nil, err
+					}
+					logits, err := layer.Dense(h, n[6], n[7])
+					if err != nil {
+						return nil, err
+					}
+					loss, err := layer.NewCrossEntropy(logits, n[1])
+					if err != nil {
+						return nil, err
+					}
+					return loss.Node, nil
+				},
+				Inputs: inputs,
+			}, 2e-3, 1e-2)
+		})
+	}
+}

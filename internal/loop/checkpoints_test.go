@@ -1,0 +1,296 @@
+package loop
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fmtrain/internal/checkpoint"
+	"fmtrain/internal/model"
+	"fmtrain/internal/solver"
+)
+
+// deep has two layers in each group.
+func deep() setup {
+	s := small()
+	s.spec.Hidden, s.spec.UpperLayers = []int{6, 5, 4}, 2
+	return s
+}
+
+// The names and shapes of a checkpoint, in its order: what other programs read.
+func TestCheckpointLayout(t *testing.T) {
+	s := deep()
+	s.epochs = 1
+	trainer := s.trainer(t)
+	trainer.Checkpoints.Settings = map[string]any{"seed": 7}
+	train(t, trainer)
+	file, err := checkpoint.Load(trainer.Checkpoints.Last())
+	must(t, err)
+
+	lower := []string{
+		"lower.0.weight [784 6]", "lower.0.bias [6]", "lower.0.norm.alpha [6]", "lower.0.norm.beta [6]",
+		"lower.1.weight [6 5]", "lower.1.bias [5]", "lower.1.norm.alpha [5]", "lower.1.norm.beta [5]",
+	}
+	upper := []string{
+		"upper.0.weight [5 4]", "upper.0.bias [4]", "upper.0.norm.alpha [4]", "upper.0.norm.beta [4]",
+		"upper.weight [4 10]", "upper.bias [10]",
+	}
+	var want, got []string
+	for _, part := range []struct {
+		prefix string
+		names  []string
+	}{
+		{"model.", lower}, {"model.", upper},
+		{"solver.lower.m.", lower}, {"solver.lower.v.", lower}, {"solver.upper.m.", upper}, {"solver.upper.v.", upper},
+	} {
+		for _, name := range part.names {
+			want = append(want, part.prefix+name)
+		}
+	}
+	for _, tensor := range file.Tensors {
+		got = append(got, fmt.Sprint(tensor.Name, " ", tensor.Shape))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("tensors (-want +got):\n%s", diff)
+	}
+
+	metadata := map[string]string{
+		"model":        `{"inputs":784,"hidden":[6,5,4],"classes":10,"activation":"relu","layernorm":"book","epsilon":0.001,"upper_layers":2}`,
+		"progress":     `{"epoch":1,"iteration":0,"running":{"loss_sum":0,"correct":0,"seen":0},"best_epoch":0,"best_accuracy":0}`,
+		"settings":     `{"seed":7}`,
+		"solver.lower": `{"solver":"adam","steps":3}`,
+		"solver.upper": fmt.Sprintf(`{"solver":"nadam","steps":3,"scalars":{"mu_product":%v}}`, trainer.Solvers[1].State().Scalars["mu_product"]),
+	}
+	if diff := cmp.Diff(metadata, file.Metadata); diff != "" {
+		t.Errorf("metadata (-want +got):\n%s", diff)
+	}
+}
+
+func TestLoad(t *testing.T) {
+	for _, s := range []setup{small(), deep()} {
+		s.epochs = 1
+		trainer := s.trainer(t)
+		trainer.Checkpoints.Settings = map[string]any{"data": "somewhere"}
+		train(t, trainer)
+		saved, err := Load(trainer.Checkpoints.Last())
+		must(t, err)
+		if diff := cmp.Diff(s.spec, saved.Spec); diff != "" {
+			t.Errorf("architecture (-want +got):\n%s", diff)
+		}
+		if !cmp.Equal(bits(trainer.Checkpoints.Weights), bits(saved.Weights)) {
+			t.Error("other weights")
+		}
+		if string(saved.Settings) != `{"data":"somewhere"}` || saved.Progress != (Progress{Epoch: 1}) {
+			t.Errorf("settings %s, progress %+v", saved.Settings, saved.Progress)
+		}
+		weights := model.NewWeights(s.spec, 99)
+		must(t, LoadWeights(trainer.Checkpoints.Last(), weights))
+		if !cmp.Equal(bits(trainer.Checkpoints.Weights), bits(weights)) {
+			t.Error("LoadWeights: other weights")
+		}
+	}
+}
+
+// A checkpoint holds all that a run needs to go on: put back into a new model and new solvers, for each solver, two epochs and
+// a third come to the bits of three.
+func TestCheckpointSufficesToGoOn(t *testing.T) {
+	for _, name := range solver.Names() {
+		s := small()
+		s.lower, s.upper = group{name, 1e-3}, group{name, 1e-2}
+		whole := s.trainer(t)
+		train(t, whole)
+
+		s.epochs = 2
+		begun := s.trainer(t)
+		train(t, begun)
+		s.epochs, s.seed = 3, 99
+		resumed := s.trainer(t)
+		resumed.Sampler = whole.Sampler
+		restore(t, resumed, begun.Checkpoints.Last())
+		train(t, resumed)
+		if !cmp.Equal(bits(whole.Checkpoints.Weights), bits(resumed.Checkpoints.Weights)) {
+			t.Errorf("%s: a run taken up again comes to other weights", name)
+		}
+	}
+}
+
+// restore puts a checkpoint's weights, solver states and progress into a trainer.
+func restore(t *testing.T, trainer *Trainer, path string) {
+	t.Helper()
+	must(t, LoadWeights(path, trainer.Checkpoints.Weights))
+	saved, err := Load(path)
+	must(t, err)
+	trainer.done = saved.Progress
+	file, err := checkpoint.Load(path)
+	must(t, err)
+	for i, group := range trainer.Graph.Groups {
+		var counts solverCounts
+		must(t, json.Unmarshal([]byte(file.Metadata["solver."+group.Name]), &counts))
+		state := solver.State{Steps: counts.Steps, Scalars: counts.Scalars, Slots: map[string]map[string][]float32{}}
+		for _, tensor := range file.Tensors {
+			name, ok := strings.CutPrefix(tensor.Name, "solver."+group.Name+".")
+			if !ok {
+				continue
+			}
+			slot, parameter, _ := strings.Cut(name, ".")
+			if state.Slots[slot] == nil {
+				state.Slots[slot] = map[string][]float32{}
+			}
+			state.Slots[slot][parameter] = tensor.Data
+		}
+		must(t, trainer.Solvers[i].SetState(state))
+	}
+}
+
+// Weights that don't fit a model are refused with the tensor and both shapes, and none of them is taken over.
+func TestLoadWeightsRefuses(t *testing.T) {
+	base := small()
+	base.epochs = 0
+	trainer := base.trainer(t)
+	train(t, trainer)
+	path := trainer.Checkpoints.Last()
+
+	for name, test := range map[string]struct {
+		change func(*model.Spec)
+		want   string
+	}{
+		"wider":         {func(s *model.Spec) { s.Hidden = []int{13} }, "tensor lower.0.weight: expected shape (784, 13), found (784, 12)"},
+		"deeper":        {func(s *model.Spec) { s.Hidden = []int{12, 12} }, "tensor lower.1.weight: expected shape (12, 12), found no such tensor"},
+		"norms":         {func(s *model.Spec) { s.LayerNorm = model.NoLayerNorm }, "tensor lower.0.norm.alpha: expected none of this name, found shape (12)"},
+		"other classes": {func(s *model.Spec) { s.Classes = 11 }, "tensor upper.weight: expected shape (12, 11), found (12, 10)"},
+	} {
+		spec := base.spec
+		test.change(&spec)
+		weights := model.NewWeights(spec, 99)
+		before := bits(weights)
+		err := LoadWeights(path, weights)
+		if want := path + " does not fit the model: " + test.want; err == nil || err.Error() != want {
+			t.Errorf("%s:\nexpected %s\nfound    %v", name, want, err)
+		}
+		if !cmp.Equal(before, bits(weights)) {
+			t.Errorf("%s: weights were changed", name)
+		}
+	}
+
+	missing := filepath.Join(t.TempDir(), "none.safetensors")
+	if err := LoadWeights(missing, model.NewWeights(base.spec, 1)); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+		t.Errorf("missing file: %v", err)
+	}
+	content, err := os.ReadFile(path)
+	must(t, err)
+	content[len(content)/2] ^= 1
+	must(t, os.WriteFile(path, content, 0o644))
+	if err := LoadWeights(path, model.NewWeights(base.spec, 1)); !errors.Is(err, checkpoint.ErrDamaged) || !strings.Contains(err.Error(), path) {
+		t.Errorf("damaged file: %v", err)
+	}
+}
+
+// A file may claim any architecture. One that can't be built, or is larger than the file's own weights, is refused by an error
+// that names the file, without much memory.
+func TestLoadRefusesHostileArchitectures(t *testing.T) {
+	const good = `{"inputs":784,"hidden":[12],"classes":10,"activation":"relu","layernorm":"book","epsilon":0.001,"upper_layers":1}`
+	change := func(old, new string) string {
+		if !strings.Contains(good, old) {
+			t.Fatalf("no %s in %s", old, good)
+		}
+		return strings.Replace(good, old, new, 1)
+	}
+	s := small()
+	s.epochs = 0
+	trainer := s.trainer(t)
+	train(t, trainer)
+	file, err := checkpoint.Load(trainer.Checkpoints.Last())
+	must(t, err)
+	if file.Metadata["model"] != good {
+		t.Fatalf("the architecture is written as %s", file.Metadata["model"])
+	}
+
+	// So many layers, of which each alone would find enough values in the file.
+	ones := strings.Repeat("1,", 200_000) + "1"
+	twelves := strings.Repeat("12,", 200_000) + "12"
+	nineties := "12," + strings.Repeat("90,", 900) + "90"
+	for i := range 1000 {
+		file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: fmt.Sprint("nothing.", i), Shape: []int{0}})
+	}
+	for _, architecture := range []string{
+		"", "null", "{}", "[]", "7", `"relu"`, "{", good + good,
+		change(`"inputs":784`, `"inputs":0`), change(`"inputs":784`, `"inputs":-784`), change(`"inputs":784`, `"inputs":783`),
+		change(`"inputs":784`, `"inputs":9223372036854775807`), change(`"inputs":784`, `"inputs":1e99`), change(`"inputs":784`, `"inputs":"784"`),
+		change(`"classes":10`, `"classes":9`), change(`"classes":10`, `"classes":4611686018427387904`),
+		change("[12]", "[]"), change("[12]", "null"), change("[12]", "[0]"), change("[12]", "[-12]"), change("[12]", "[13]"), change("[12]", "[11]"),
+		change("[12]", "[12,12]"), change("[12]", "[4611686018427387904]"), change("[12]", "[1099511627776,1099511627776]"),
+		change("[12]", "["+ones+"]"), change("[12]", "["+twelves+"]"), change("[12]", "["+nineties+"]"),
+		change("relu", ""), change("relu", "sigmoid"), change("book", "none"), change("book", ""), change("book", "torch"),
+		change(`"upper_layers":1`, `"upper_layers":0`), change(`"upper_layers":1`, `"upper_layers":2`), change(`"upper_layers":1`, `"upper_layers":-1`),
+		change("0.001", "1e999"), change("0.001", `"0.001"`),
+	} {
+		shown := architecture[:min(150, len(architecture))]
+		file.Metadata["model"] = architecture
+		path := filepath.Join(t.TempDir(), "hostile.safetensors")
+		must(t, checkpoint.Save(path, file))
+
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := Load(path)
+		runtime.ReadMemStats(&after)
+		if err == nil || !strings.HasPrefix(err.Error(), path+": ") {
+			t.Errorf("%s: expected an error that begins with the file, found %v", shown, err)
+		} else if len(err.Error()) > len(path)+500 {
+			t.Errorf("%s: an error of %d bytes", shown, len(err.Error()))
+		}
+		if allocated := after.TotalAlloc - before.TotalAlloc; allocated > 8<<20+40*uint64(len(architecture)) {
+			t.Errorf("%s: %d bytes allocated", shown, allocated)
+		}
+	}
+}
+
+// A checkpoint without the metadata of a run, or with tensors of another, is refused by an error that says what it lacks.
+func TestLoadRefusesIncompleteCheckpoints(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(*checkpoint.Checkpoint)
+		want  string
+	}{
+		"no progress": {func(c *checkpoint.Checkpoint) { delete(c.Metadata, "progress") }, `expected JSON under "progress"`},
+		"no model":    {func(c *checkpoint.Checkpoint) { delete(c.Metadata, "model") }, `expected JSON under "model"`},
+		"no tensors":  {func(c *checkpoint.Checkpoint) { c.Tensors = nil }, "expected the tensors of 2 layers, found 0 tensors"},
+		"missing tensor": {func(c *checkpoint.Checkpoint) { c.Tensors = c.Tensors[1:] },
+			"expected a weight of shape (784, 12) for layer lower.0, found 166 values"},
+		"extra tensor": {func(c *checkpoint.Checkpoint) {
+			c.Tensors = append(c.Tensors, checkpoint.Tensor{Name: "model.middle.weight", Shape: []int{1}, Data: []float32{1}})
+		}, "tensor middle.weight: expected none of this name, found shape (1)"},
+		"other shape": {func(c *checkpoint.Checkpoint) { c.Tensors[0].Shape = []int{12, 784} },
+			"tensor lower.0.weight: expected shape (784, 12), found (12, 784)"},
+	} {
+		s := small()
+		s.epochs = 0
+		trainer := s.trainer(t)
+		train(t, trainer)
+		path := trainer.Checkpoints.Last()
+		file, err := checkpoint.Load(path)
+		must(t, err)
+		test.spoil(file)
+		must(t, checkpoint.Save(path, file))
+		if _, err := Load(path); err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: expected %q in the error, found %v", name, test.want, err)
+		}
+	}
+}
+
+// A run whose checkpoint can't be written ends with an error that names the file.
+func TestUnwritableCheckpoint(t *testing.T) {
+	trainer := small().trainer(t)
+	trainer.Checkpoints.Run = filepath.Join(t.TempDir(), "gone")
+	_, err := trainer.Run(context.Background())
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), trainer.Checkpoints.Last()) {
+		t.Errorf("expected an error that names %s, found %v", trainer.Checkpoints.Last(), err)
+	}
+}

@@ -1,0 +1,108 @@
+package loop
+
+import (
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/model"
+)
+
+// An evaluation is that of the plain twin, however the images fall into the evaluator's batches.
+func TestEvaluate(t *testing.T) {
+	s := small()
+	trainer := s.trainer(t)
+	train(t, trainer)
+	weights := trainer.Checkpoints.Weights
+	m := newTwin(weights, s.spec)
+	all := noisyImages(2*evaluationBatch+3, 3)
+	for _, n := range []int{1, 2, evaluationBatch - 1, evaluationBatch, evaluationBatch + 1, 2 * evaluationBatch, 2*evaluationBatch + 3} {
+		set := all.Slice(0, n)
+		evaluator, err := NewEvaluator(s.spec, weights, set)
+		must(t, err)
+		got, err := evaluator.Evaluate()
+		must(t, err)
+		loss, correct, confusion := m.measure(set)
+		if math.Abs(got.Loss-loss) > 1e-6*loss {
+			t.Errorf("%d images: loss %v, expected %v", n, got.Loss, loss)
+		}
+		if want := float64(correct) / float64(n); got.Accuracy != want || got.Count != n {
+			t.Errorf("%d images: accuracy %v of %d, expected %v", n, got.Accuracy, got.Count, want)
+		}
+		if diff := cmp.Diff(confusion, got.Confusion); diff != "" {
+			t.Errorf("%d images: confusion (-want +got):\n%s", n, diff)
+		}
+		again, err := evaluator.Evaluate()
+		must(t, err)
+		if diff := cmp.Diff(got, again); diff != "" {
+			t.Errorf("%d images: the second time (-first +second):\n%s", n, diff)
+		}
+	}
+}
+
+// An evaluator takes the weights as they are at each call.
+func TestEvaluatorFollowsWeights(t *testing.T) {
+	s := small()
+	weights, set := model.NewWeights(s.spec, 1), noisyImages(30, 3)
+	evaluator, err := NewEvaluator(s.spec, weights, set)
+	must(t, err)
+	first, err := evaluator.Evaluate()
+	must(t, err)
+	values(t, weights, "upper.bias")[4] += 100
+	second, err := evaluator.Evaluate()
+	must(t, err)
+	for label, row := range second.Confusion {
+		if row[4] != set.Stats().PerClass[label] {
+			t.Errorf("class %d: %v, expected all of it taken for class 4", label, row)
+		}
+	}
+	if first.Confusion == second.Confusion {
+		t.Error("the same evaluation after the weights have changed")
+	}
+}
+
+// The scores are those of the definitions, counted sample by sample.
+func TestScores(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		type sample struct{ label, predicted int }
+		classes := rapid.IntRange(1, dataset.Classes).Draw(t, "classes") // the others are never seen
+		class := rapid.IntRange(0, classes-1)
+		samples := rapid.SliceOf(rapid.Custom(func(t *rapid.T) sample {
+			return sample{class.Draw(t, "label"), class.Draw(t, "predicted")}
+		})).Draw(t, "samples")
+
+		var confusion Confusion
+		for _, s := range samples {
+			confusion[s.label][s.predicted]++
+		}
+		for k, got := range confusion.Scores() {
+			var truePositives, falsePositives, falseNegatives float64
+			for _, s := range samples {
+				switch {
+				case s.label == k && s.predicted == k:
+					truePositives++
+				case s.predicted == k:
+					falsePositives++
+				case s.label == k:
+					falseNegatives++
+				}
+			}
+			want := ClassScore{Label: dataset.ClassNames[k], Support: int(truePositives + falseNegatives)}
+			if truePositives > 0 {
+				want.Precision = truePositives / (truePositives + falsePositives)
+				want.Recall = truePositives / (truePositives + falseNegatives)
+				want.F1 = 2 * want.Precision * want.Recall / (want.Precision + want.Recall)
+			}
+			if math.Abs(got.F1-want.F1) > 1e-15 {
+				t.Fatalf("class %d: F1 %v, expected %v", k, got.F1, want.F1)
+			}
+			want.F1 = got.F1
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Fatalf("class %d (-want +got):\n%s", k, diff)
+			}
+		}
+	})
+}

@@ -1,0 +1,165 @@
+package loop
+
+import (
+	"context"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/model"
+	"fmtrain/internal/solver"
+)
+
+// noisyImages are n images of noise with a bright band for each class, so that there is something to learn, but not all of it.
+func noisyImages(n int, seed uint64) *dataset.Set {
+	source := rand.New(rand.NewPCG(seed, 0))
+	s := &dataset.Set{Images: make([]uint8, n*dataset.Pixels), Labels: make([]uint8, n)}
+	for i := range n {
+		label := source.IntN(dataset.Classes)
+		s.Labels[i] = uint8(label)
+		image := s.Images[i*dataset.Pixels:][:dataset.Pixels]
+		for j := range image {
+			image[j] = uint8(source.IntN(160))
+			if j/(2*dataset.Cols) == label {
+				image[j] += uint8(source.IntN(96))
+			}
+		}
+	}
+	return s
+}
+
+// group is a solver and its learn rate.
+type group struct {
+	solver string
+	rate   float64
+}
+
+// setup is a small run: 70 images in batches of 32, 32 and 6.
+type setup struct {
+	spec         model.Spec
+	images       int
+	batch        int
+	epochs       int
+	seed         uint64
+	lower, upper group
+	validation   int
+}
+
+func small() setup {
+	return setup{
+		spec: model.Spec{
+			Inputs: dataset.Pixels, Hidden: []int{12}, Classes: dataset.Classes,
+			Activation: "relu", LayerNorm: "book", Epsilon: 1e-3, UpperLayers: 1,
+		},
+		images: 70, batch: 32, epochs: 3, seed: 7,
+		lower: group{"adam", 1e-3}, upper: group{"nadam", 1e-2},
+	}
+}
+
+// trainer makes the run, with new weights and solvers, in a new directory.
+func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
+	t.Helper()
+	weights := model.NewWeights(s.spec, s.seed)
+	graph, err := model.NewTraining(s.spec, weights, s.batch)
+	must(t, err)
+	var solvers []solver.Solver
+	for _, g := range []group{s.lower, s.upper} {
+		solvers = append(solvers, newSolver(t, g))
+	}
+	run := t.TempDir()
+	must(t, os.Mkdir(filepath.Dir(LastPath(run)), 0o755))
+	trainer := &Trainer{
+		Graph:       graph,
+		Solvers:     solvers,
+		Train:       noisyImages(s.images, 1),
+		Sampler:     dataset.NewSampler(s.images, s.seed, true),
+		Epochs:      s.epochs,
+		Checkpoints: &Checkpoints{Run: run, Spec: s.spec, Weights: weights, Groups: graph.Groups, Solvers: solvers},
+		Observers:   observers,
+	}
+	if s.validation > 0 {
+		trainer.Validation, err = NewEvaluator(s.spec, weights, noisyImages(s.validation, 2))
+		must(t, err)
+	}
+	return trainer
+}
+
+func newSolver(t testing.TB, g group) solver.Solver {
+	t.Helper()
+	options, err := solver.Defaults(g.solver)
+	must(t, err)
+	s, err := solver.New(g.solver, g.rate, options)
+	must(t, err)
+	return s
+}
+
+// train runs the trainer to its end.
+func train(t testing.TB, trainer *Trainer) *Done {
+	t.Helper()
+	done, err := trainer.Run(context.Background())
+	must(t, err)
+	return done
+}
+
+// recorder keeps every event, without the times, and calls hooks.
+type recorder struct {
+	events      []any // *Start, Iteration, Epoch, Done
+	iterations  []Iteration
+	epochs      []Epoch
+	onIteration func(*Iteration) error
+	onEpoch     func(*Epoch) error
+}
+
+func (r *recorder) OnStart(s *Start) error { r.events = append(r.events, *s); return nil }
+
+func (r *recorder) OnIteration(it *Iteration) error {
+	kept := *it
+	kept.Elapsed = 0
+	kept.Rates = slices.Clone(it.Rates)
+	r.events = append(r.events, kept)
+	r.iterations = append(r.iterations, kept)
+	if r.onIteration != nil {
+		return r.onIteration(it)
+	}
+	return nil
+}
+
+func (r *recorder) OnEpoch(e *Epoch) error {
+	kept := *e
+	kept.Seconds, kept.SamplesPerSecond = 0, 0
+	r.events = append(r.events, kept)
+	r.epochs = append(r.epochs, kept)
+	if r.onEpoch != nil {
+		return r.onEpoch(e)
+	}
+	return nil
+}
+
+func (r *recorder) OnDone(d *Done) error {
+	kept := *d
+	kept.Seconds, kept.Checkpoint = 0, ""
+	r.events = append(r.events, kept)
+	return nil
+}
+
+// bits are a copy of the weights, by name, as bits: a NaN equals itself.
+func bits(weights model.Weights) map[string][]uint32 {
+	m := map[string][]uint32{}
+	for _, w := range weights {
+		for _, v := range w.Value.Float32s() {
+			m[w.Name] = append(m[w.Name], math.Float32bits(v))
+		}
+	}
+	return m
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,239 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"math"
+	"runtime"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fmtrain/internal/model"
+	"fmtrain/internal/solver"
+)
+
+// With frozen weights an epoch's loss and accuracy are those of all samples at once, though the last batch has 6 of 70.
+func TestEpochMeansAreOverSamples(t *testing.T) {
+	s := small()
+	s.lower.rate, s.upper.rate, s.epochs = 0, 0, 2
+	var seen recorder
+	trainer := s.trainer(t, &seen)
+	train(t, trainer)
+	loss, correct, _ := newTwin(trainer.Checkpoints.Weights, s.spec).measure(trainer.Train)
+
+	var meanOfMeans float64
+	for _, it := range seen.iterations[:3] {
+		meanOfMeans += it.BatchLoss / 3
+	}
+	if math.Abs(meanOfMeans-loss) < 1e-4 {
+		t.Fatalf("the mean of the batches' means is %v, that of the samples %v: the test can't tell them apart", meanOfMeans, loss)
+	}
+	for _, e := range seen.epochs {
+		if math.Abs(e.Loss-loss) > 1e-6*loss {
+			t.Errorf("epoch %d: loss %v, expected %v", e.Epoch, e.Loss, loss)
+		}
+		if want := float64(correct) / 70; e.Accuracy != want {
+			t.Errorf("epoch %d: accuracy %v, expected %v", e.Epoch, e.Accuracy, want)
+		}
+	}
+}
+
+// An iteration's running means are those of the batches so far, each weighed by its samples.
+func TestIterationEvents(t *testing.T) {
+	s := small()
+	s.epochs = 2
+	var seen recorder
+	train(t, s.trainer(t, &seen))
+
+	sizes := []int{32, 32, 6}
+	var sum float64
+	for i, it := range seen.iterations {
+		k := i % 3
+		if k == 0 {
+			sum = 0
+		}
+		sum += it.BatchLoss * float64(sizes[k])
+		want := Iteration{
+			Epoch: i/3 + 1, Epochs: 2, Iteration: k + 1, Iterations: 3, Seen: []int{32, 64, 70}[k],
+			BatchLoss: it.BatchLoss, Loss: sum / float64(it.Seen), Accuracy: it.Accuracy,
+			Rates: Rates{{"lower", 1e-3}, {"upper", 1e-2}},
+		}
+		if math.Abs(it.Loss-want.Loss) > 1e-12*want.Loss {
+			t.Errorf("iteration %d: loss %v, the batches' sum gives %v", i, it.Loss, want.Loss)
+		}
+		want.Loss = it.Loss
+		if diff := cmp.Diff(want, it); diff != "" {
+			t.Errorf("iteration %d (-want +got):\n%s", i, diff)
+		}
+		if hits := it.Accuracy * float64(it.Seen); math.Abs(hits-math.Round(hits)) > 1e-9 || hits < 0 || hits > float64(it.Seen) {
+			t.Errorf("iteration %d: accuracy %v is no fraction of %d samples", i, it.Accuracy, it.Seen)
+		}
+	}
+	for i, e := range seen.epochs {
+		last := seen.iterations[3*i+2]
+		if e.Loss != last.Loss || e.Accuracy != last.Accuracy {
+			t.Errorf("epoch %d: loss and accuracy %v, %v are not those of its last iteration, %v, %v", i+1, e.Loss, e.Accuracy, last.Loss, last.Accuracy)
+		}
+	}
+}
+
+// The events come in order, with what they are defined to hold.
+func TestEventsInOrder(t *testing.T) {
+	s := small()
+	s.epochs = 2
+	var seen recorder
+	trainer := s.trainer(t, &seen)
+	trainer.Settings = "the settings"
+	done := train(t, trainer)
+
+	var kinds string
+	for _, e := range seen.events {
+		switch e.(type) {
+		case Start:
+			kinds += "s"
+		case Iteration:
+			kinds += "i"
+		case Epoch:
+			kinds += "e"
+		case Done:
+			kinds += "d"
+		}
+	}
+	if kinds != "siiieiiied" {
+		t.Errorf("events in the order %s", kinds)
+	}
+	if diff := cmp.Diff(Start{Settings: "the settings", Epochs: 2, Iterations: 3, Samples: 70}, seen.events[0]); diff != "" {
+		t.Errorf("start (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(&Done{Epochs: 2, Checkpoint: trainer.Checkpoints.Last(), Seconds: done.Seconds}, done); diff != "" {
+		t.Errorf("done (-want +got):\n%s", diff)
+	}
+}
+
+// A run is a function of its settings and its data: same bits in the weights, same events.
+func TestReproducible(t *testing.T) {
+	s := small()
+	s.spec.Hidden = []int{130} // two blocks of gonum's products wide, so that they run in parallel
+	s.images, s.batch, s.validation, s.epochs = 200, 128, 20, 2
+	run := func(processors int, seed uint64, observed bool) (map[string][]uint32, []any) {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(processors))
+		s := s
+		s.seed = seed
+		var seen recorder
+		var observers []Observer
+		if observed {
+			observers = []Observer{&seen}
+		}
+		trainer := s.trainer(t, observers...)
+		train(t, trainer)
+		return bits(trainer.Checkpoints.Weights), seen.events
+	}
+	weights, events := run(2, 7, true)
+	for name, run := range map[string]func() (map[string][]uint32, []any){
+		"again":              func() (map[string][]uint32, []any) { return run(2, 7, true) },
+		"with one processor": func() (map[string][]uint32, []any) { return run(1, 7, true) },
+		"with no observer":   func() (map[string][]uint32, []any) { w, _ := run(2, 7, false); return w, events },
+	} {
+		w, e := run()
+		if !cmp.Equal(weights, w) {
+			t.Errorf("%s: other weights", name)
+		}
+		if diff := cmp.Diff(events, e); diff != "" {
+			t.Errorf("%s: other events (-want +got):\n%s", name, diff)
+		}
+	}
+	if w, _ := run(2, 8, true); cmp.Equal(weights["lower.0.weight"], w["lower.0.weight"]) {
+		t.Error("another seed gives the same weights")
+	}
+}
+
+// A learn rate of 0 freezes its group to the bit, whatever the solver, while the other group learns.
+func TestGroupsHaveRatesOfTheirOwn(t *testing.T) {
+	for _, name := range solver.Names() {
+		for _, frozen := range []string{model.Lower, model.Upper} {
+			s := small()
+			s.epochs = 1
+			s.lower, s.upper = group{name, 1e-2}, group{name, 1e-2}
+			if frozen == model.Lower {
+				s.lower.rate = 0
+			} else {
+				s.upper.rate = 0
+			}
+			trainer := s.trainer(t)
+			before := bits(trainer.Checkpoints.Weights)
+			train(t, trainer)
+			after := bits(trainer.Checkpoints.Weights)
+			for _, w := range trainer.Checkpoints.Weights {
+				if same := cmp.Equal(before[w.Name], after[w.Name]); same != (w.Group == frozen) {
+					t.Errorf("%s, %s frozen: %s unchanged is %v", name, frozen, w.Name, same)
+				}
+			}
+		}
+	}
+}
+
+// Two solvers of one kind and rate, a group each, do what one does over all parameters.
+func TestTwoSolversEqualOne(t *testing.T) {
+	for _, name := range solver.Names() {
+		s := small()
+		s.lower, s.upper = group{name, 1e-2}, group{name, 1e-2}
+		trainer := s.trainer(t)
+		train(t, trainer)
+
+		weights := model.NewWeights(s.spec, s.seed)
+		graph, err := model.NewTraining(s.spec, weights, s.batch)
+		must(t, err)
+		one := newSolver(t, group{name, 1e-2})
+		all := append(graph.Groups[0].Parameters, graph.Groups[1].Parameters...)
+		for epoch := 1; epoch <= s.epochs; epoch++ {
+			for order := trainer.Sampler.Order(epoch); len(order) > 0; {
+				rows := order[:min(s.batch, len(order))]
+				order = order[len(rows):]
+				trainer.Train.Fill(graph.Images, graph.Labels, rows)
+				must(t, graph.Run())
+				must(t, one.Step(all))
+			}
+		}
+		if !cmp.Equal(bits(weights), bits(trainer.Checkpoints.Weights)) {
+			t.Errorf("%s: two solvers and one come to other weights", name)
+		}
+	}
+}
+
+// failing fails at one kind of event.
+type failing struct {
+	recorder
+	at  string
+	err error
+}
+
+func (f *failing) fail(at string, err error) error {
+	if f.at == at {
+		return f.err
+	}
+	return err
+}
+
+func (f *failing) OnStart(s *Start) error { return f.fail("start", f.recorder.OnStart(s)) }
+func (f *failing) OnIteration(i *Iteration) error {
+	return f.fail("iteration", f.recorder.OnIteration(i))
+}
+func (f *failing) OnEpoch(e *Epoch) error { return f.fail("epoch", f.recorder.OnEpoch(e)) }
+func (f *failing) OnDone(d *Done) error   { return f.fail("done", f.recorder.OnDone(d)) }
+
+// An observer's error ends the run: it is returned, and the observers after it are told no more.
+func TestObserverErrorEndsRun(t *testing.T) {
+	for at, events := range map[string]int{"start": 1, "iteration": 2, "epoch": 5, "done": 14} {
+		first := &failing{at: at, err: errors.New("the disk is full")}
+		var second recorder
+		_, err := small().trainer(t, first, &second).Run(context.Background())
+		if !errors.Is(err, first.err) {
+			t.Errorf("%s: expected the observer's error, found %v", at, err)
+		}
+		if len(first.events) != events || len(second.events) != events-1 {
+			t.Errorf("%s: the first observer was told %d events and the second %d, expected %d and %d",
+				at, len(first.events), len(second.events), events, events-1)
+		}
+	}
+}

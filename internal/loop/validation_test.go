@@ -1,0 +1,159 @@
+package loop
+
+import (
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// validated is a run with validation, at rates so high that its accuracy goes up and down.
+func validated() setup {
+	s := small()
+	s.validation, s.epochs = 40, 6
+	s.lower, s.upper = group{"adam", 3e-3}, group{"nadam", 3e-2}
+	return s
+}
+
+// At each epoch's end the validation images are measured with the weights of that time.
+func TestValidation(t *testing.T) {
+	s := validated()
+	var seen recorder
+	trainer := s.trainer(t, &seen)
+	validation := noisyImages(s.validation, 2)
+	seen.onEpoch = func(e *Epoch) error {
+		loss, correct, _ := newTwin(trainer.Checkpoints.Weights, s.spec).measure(validation)
+		if want := float64(correct) / float64(s.validation); e.ValAccuracy != want {
+			t.Errorf("epoch %d: validation accuracy %v, expected %v", e.Epoch, e.ValAccuracy, want)
+		}
+		if math.Abs(e.ValLoss-loss) > 1e-5*loss {
+			t.Errorf("epoch %d: validation loss %v, expected %v", e.Epoch, e.ValLoss, loss)
+		}
+		return nil
+	}
+	train(t, trainer)
+	if len(seen.epochs) != s.epochs {
+		t.Errorf("%d epochs", len(seen.epochs))
+	}
+}
+
+// To look at the validation images changes nothing in the training.
+func TestValidationDoesNotTrain(t *testing.T) {
+	s := validated()
+	var with, without recorder
+	a := s.trainer(t, &with)
+	train(t, a)
+	s.validation = 0
+	b := s.trainer(t, &without)
+	train(t, b)
+	if !cmp.Equal(bits(a.Checkpoints.Weights), bits(b.Checkpoints.Weights)) {
+		t.Error("other weights with validation than without")
+	}
+	if diff := cmp.Diff(with.iterations, without.iterations); diff != "" {
+		t.Errorf("other iterations (-with +without):\n%s", diff)
+	}
+}
+
+// The best checkpoint is that of the first epoch of the highest validation accuracy, the last that of the last epoch.
+func TestBestAndLastCheckpoint(t *testing.T) {
+	between := 0 // runs whose best epoch is neither the first nor the last
+	for seed := range uint64(6) {
+		s := validated()
+		s.seed = seed
+		var seen recorder
+		trainer := s.trainer(t, &seen)
+		var weights []map[string][]uint32
+		seen.onEpoch = func(*Epoch) error {
+			weights = append(weights, bits(trainer.Checkpoints.Weights))
+			return nil
+		}
+		done := train(t, trainer)
+
+		best := seen.epochs[0]
+		for _, e := range seen.epochs {
+			if e.ValAccuracy > best.ValAccuracy {
+				best = e
+			}
+			if e.BestEpoch != best.Epoch {
+				t.Errorf("seed %d: the best of %d epochs is %d, expected %d", seed, e.Epoch, e.BestEpoch, best.Epoch)
+			}
+		}
+		if best.Epoch > 1 && best.Epoch < s.epochs {
+			between++
+		}
+		path := BestPath(trainer.Checkpoints.Run)
+		if done.BestEpoch != best.Epoch || done.Checkpoint != path {
+			t.Errorf("seed %d: done names epoch %d in %s, expected %d in %s", seed, done.BestEpoch, done.Checkpoint, best.Epoch, path)
+		}
+		for path, epoch := range map[string]int{path: best.Epoch, LastPath(trainer.Checkpoints.Run): s.epochs} {
+			saved, err := Load(path)
+			must(t, err)
+			if !cmp.Equal(weights[epoch-1], bits(saved.Weights)) {
+				t.Errorf("seed %d: %s: not the weights of epoch %d", seed, path, epoch)
+			}
+			want := Progress{Epoch: epoch, BestEpoch: best.Epoch, BestAccuracy: best.ValAccuracy}
+			if diff := cmp.Diff(want, saved.Progress); diff != "" {
+				t.Errorf("seed %d: %s: progress (-want +got):\n%s", seed, path, diff)
+			}
+		}
+	}
+	if between == 0 {
+		t.Error("no run tells the best epoch from the first and the last")
+	}
+}
+
+// Of equal epochs the first is the best.
+func TestFirstOfEqualsIsBest(t *testing.T) {
+	s := validated()
+	s.lower.rate, s.upper.rate, s.epochs = 0, 0, 3
+	if done := train(t, s.trainer(t)); done.BestEpoch != 1 {
+		t.Errorf("best epoch %d of three equal ones", done.BestEpoch)
+	}
+}
+
+func TestWithoutValidation(t *testing.T) {
+	s := small()
+	var seen recorder
+	trainer := s.trainer(t, &seen)
+	done := train(t, trainer)
+	for _, e := range seen.epochs {
+		if !math.IsNaN(e.ValLoss) || !math.IsNaN(e.ValAccuracy) || e.BestEpoch != 0 {
+			t.Errorf("epoch %d without validation: %+v", e.Epoch, e)
+		}
+	}
+	if done.BestEpoch != 0 || done.Checkpoint != LastPath(trainer.Checkpoints.Run) {
+		t.Errorf("done: %+v", done)
+	}
+	if _, err := os.Stat(BestPath(trainer.Checkpoints.Run)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("best.safetensors without validation: %v", err)
+	}
+}
+
+// A run of no epochs writes the initial weights and ends.
+func TestNoEpochs(t *testing.T) {
+	s := validated()
+	s.epochs = 0
+	var seen recorder
+	trainer := s.trainer(t, &seen)
+	initial := bits(trainer.Checkpoints.Weights)
+	done := train(t, trainer)
+
+	want := []any{Start{Iterations: 3, Samples: 70}, Done{}}
+	if diff := cmp.Diff(want, seen.events); diff != "" {
+		t.Errorf("events (-want +got):\n%s", diff)
+	}
+	if done.Checkpoint != LastPath(trainer.Checkpoints.Run) {
+		t.Errorf("done names %s", done.Checkpoint)
+	}
+	saved, err := Load(done.Checkpoint)
+	must(t, err)
+	if !cmp.Equal(initial, bits(saved.Weights)) || saved.Progress != (Progress{}) {
+		t.Errorf("not the initial checkpoint: progress %+v", saved.Progress)
+	}
+	if _, err := os.Stat(BestPath(trainer.Checkpoints.Run)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("best.safetensors of a run of no epochs: %v", err)
+	}
+}

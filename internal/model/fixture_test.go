@@ -1,0 +1,117 @@
+package model_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	"gorgonia.org/gorgonia"
+
+	"fmtrain/internal/layernorm"
+	"fmtrain/internal/model"
+	"fmtrain/internal/op"
+)
+
+// small is an architecture that is quick to differentiate.
+func small() model.Spec {
+	return model.Spec{
+		Inputs: 12, Hidden: []int{7, 6, 5}, Classes: 4, Activation: "tanh",
+		LayerNorm: layernorm.Book, Epsilon: layernorm.DefaultEpsilon, UpperLayers: 2,
+	}
+}
+
+// fill fills a graph with a batch of random images, a function of the seed, and labels 0, 1, ...
+func fill(g *model.Graph, seed uint64, classes int) {
+	r := rand.New(rand.NewPCG(seed, 28))
+	for i := range g.Images {
+		g.Images[i] = r.Float32()
+	}
+	for i := range g.Labels {
+		g.Labels[i] = int32(i % classes)
+	}
+}
+
+func training(t *testing.T, spec model.Spec, weights model.Weights, batch int) *model.Graph {
+	t.Helper()
+	g, err := model.NewTraining(spec, weights, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func inference(t *testing.T, spec model.Spec, weights model.Weights, batch int) *model.Graph {
+	t.Helper()
+	g, err := model.NewInference(spec, weights, batch)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func run(t *testing.T, g *model.Graph) {
+	t.Helper()
+	if err := g.Run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// nameOf is the name of a parameter.
+func nameOf(p gorgonia.ValueGrad) string { return p.(gorgonia.Namer).Name() }
+
+// gradients are copies of the gradients of a training graph, in order.
+func gradients(t *testing.T, g *model.Graph) (all [][]float32) {
+	t.Helper()
+	for _, group := range g.Groups {
+		for _, p := range group.Parameters {
+			v, err := p.Grad()
+			if err != nil {
+				t.Fatal(err)
+			}
+			values, err := op.Floats(v)
+			if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, slices.Clone(values))
+		}
+	}
+	return all
+}
+
+func names(ws model.Weights) (names []string) {
+	for _, w := range ws {
+		names = append(names, w.Name)
+	}
+	return names
+}
+
+// weight is the values of the weight of that name.
+func weight(t *testing.T, ws model.Weights, name string) []float32 {
+	t.Helper()
+	for _, w := range ws {
+		if w.Name == name {
+			return w.Value.Float32s()
+		}
+	}
+	t.Fatalf("expected a weight %s, found %v", name, names(ws))
+	return nil
+}
+
+func sameBits(a, b []float32) bool {
+	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
+}
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("expected an error with %q, found none", parts)
+		return
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("expected an error with %q, found %q", part, err)
+		}
+	}
+}

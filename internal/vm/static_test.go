@@ -1,0 +1,271 @@
+package vm_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+	"pgregory.net/rapid"
+
+	"fmtrain/internal/layer"
+	"fmtrain/internal/op"
+	"fmtrain/internal/vm"
+)
+
+// probe is y = x for a vector, which counts its runs, and fails when it is told to.
+type probe struct {
+	op.Base
+	runs int
+	fail error
+	y    *tensor.Dense
+}
+
+func newProbe() *probe {
+	return &probe{Base: op.NewBase("Probe", op.Vector, op.Vector), y: op.New(2)}
+}
+
+func (p *probe) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return p.y.Shape(), nil }
+
+func (p *probe) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	p.runs++
+	x, err := op.Floats(inputs[0])
+	if err != nil || p.fail != nil {
+		return nil, errors.Join(err, p.fail)
+	}
+	copy(p.y.Float32s(), x)
+	return p.y, nil
+}
+
+func must[T any](t rapid.TB) func(T, error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func vector(g *gorgonia.ExprGraph, name string, values ...float32) *gorgonia.Node {
+	return gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking(values)), gorgonia.WithName(name))
+}
+
+func wantError(t *testing.T, err error, parts ...string) {
+	t.Helper()
+	if err == nil {
+		t.Errorf("expected an error with %q, found none", parts)
+		return
+	}
+	for _, part := range parts {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("expected an error with %q, found %q", part, err)
+		}
+	}
+}
+
+// nodes are the names of the nodes that a machine runs, in its order.
+func nodes(m *vm.Static) (names []string) {
+	m.Values(func(n *gorgonia.Node, _ gorgonia.Value) bool {
+		names = append(names, n.Name())
+		return true
+	})
+	return names
+}
+
+func TestStaticRunsWhatIsNeededOnce(t *testing.T) {
+	g := gorgonia.NewGraph()
+	x := vector(g, "x", 1, 2)
+	shared, wanted, unwanted := newProbe(), newProbe(), newProbe()
+	a := gorgonia.Must(gorgonia.ApplyOp(shared, x))
+	b := gorgonia.Must(gorgonia.ApplyOp(wanted, a))
+	gorgonia.Must(gorgonia.ApplyOp(unwanted, a))
+	sum := gorgonia.Must(gorgonia.Add(a, b))
+	machine := must[*vm.Static](t)(vm.NewStatic(sum, b))
+	for range 3 {
+		if err := machine.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]int{3, 3, 0}, []int{shared.runs, wanted.runs, unwanted.runs}); diff != "" {
+		t.Errorf("runs (-expected +found):\n%s", diff)
+	}
+	if machine.Len() != 4 || len(nodes(machine)) != 4 {
+		t.Errorf("expected 4 nodes, found %d, %v", machine.Len(), nodes(machine))
+	}
+	if found := sum.Value().Data(); !cmp.Equal(found, []float32{2, 4}) {
+		t.Errorf("expected 2x, [2 4], found %v", found)
+	}
+}
+
+// Differentiating the loss adds the gradient of the images to the graph; no solver wants it.
+func TestStaticLeavesOutTheGradientOfTheImages(t *testing.T) {
+	g := gorgonia.NewGraph()
+	images := gorgonia.NodeFromAny(g, op.New(2, 3), gorgonia.WithName("images"))
+	w := gorgonia.NodeFromAny(g, op.New(3, 4), gorgonia.WithName("w"))
+	b := gorgonia.NodeFromAny(g, op.New(4), gorgonia.WithName("b"))
+	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{0, 1})), gorgonia.WithName("labels"))
+	logits := gorgonia.Must(layer.Dense(images, w, b))
+	loss := must[*layer.CrossEntropy](t)(layer.NewCrossEntropy(logits, labels)).Node
+	gradients := must[gorgonia.Nodes](t)(gorgonia.Grad(loss, images, w, b))
+	machine := must[*vm.Static](t)(vm.NewStatic(loss, gradients[1], gradients[2]))
+	var ops []string
+	machine.Values(func(n *gorgonia.Node, _ gorgonia.Value) bool {
+		if n.Op() != nil {
+			ops = append(ops, n.Op().String())
+		}
+		return true
+	})
+	if !slices.Contains(ops, "DenseDW") || !slices.Contains(ops, "DenseDB") || slices.Contains(ops, "DenseDX") {
+		t.Errorf("expected the gradients of w and b without that of the images, found %v", ops)
+	}
+}
+
+// Two graphs built alike run in the same order, children first.
+func TestStaticOrderIsFixed(t *testing.T) {
+	order := func() []string {
+		g := gorgonia.NewGraph()
+		m := must[*vm.Static](t)(vm.NewStatic(mlp(t, g).outputs...))
+		seen := map[*gorgonia.Node]bool{}
+		var order []string
+		m.Values(func(n *gorgonia.Node, _ gorgonia.Value) bool {
+			for children := g.From(n.ID()); children != nil && children.Next(); {
+				if child := children.Node().(*gorgonia.Node); !seen[child] {
+					t.Errorf("%v runs before its child %v", n, child)
+				}
+			}
+			seen[n] = true
+			what := n.Name()
+			if n.Op() != nil {
+				what = fmt.Sprintf("%v %v", n.Op(), n.Shape())
+			}
+			order = append(order, what)
+			return true
+		})
+		return order
+	}
+	first := order()
+	for range 5 {
+		if diff := cmp.Diff(first, order()); diff != "" {
+			t.Fatalf("order of two builds (-first +other):\n%s", diff)
+		}
+	}
+}
+
+func TestValuesStops(t *testing.T) {
+	g := gorgonia.NewGraph()
+	machine := must[*vm.Static](t)(vm.NewStatic(gorgonia.Must(gorgonia.Tanh(vector(g, "x", 1, 2)))))
+	if err := machine.RunAll(); err != nil {
+		t.Fatal(err)
+	}
+	var visited []gorgonia.Value
+	machine.Values(func(n *gorgonia.Node, v gorgonia.Value) bool {
+		visited = append(visited, v)
+		return false
+	})
+	if len(visited) != 1 || !cmp.Equal(visited[0].Data(), []float32{1, 2}) {
+		t.Errorf("expected the first node alone, x = [1 2], found %v", visited)
+	}
+}
+
+func TestStaticErrors(t *testing.T) {
+	t.Run("no outputs", func(t *testing.T) {
+		_, err := vm.NewStatic()
+		wantError(t, err, "vm: expected one output or more, found none")
+	})
+	t.Run("two graphs", func(t *testing.T) {
+		x, y := vector(gorgonia.NewGraph(), "x", 1), vector(gorgonia.NewGraph(), "other", 1)
+		_, err := vm.NewStatic(x, y)
+		wantError(t, err, "one graph", "found other in another")
+	})
+	t.Run("an input without a value", func(t *testing.T) {
+		g := gorgonia.NewGraph()
+		x := gorgonia.NewVector(g, tensor.Float32, gorgonia.WithShape(2), gorgonia.WithName("images"))
+		machine := must[*vm.Static](t)(vm.NewStatic(gorgonia.Must(gorgonia.Tanh(x))))
+		wantError(t, machine.RunAll(), "vm: input images has no value")
+		if err := gorgonia.Let(x, op.New(2)); err != nil {
+			t.Fatal(err)
+		}
+		if err := machine.RunAll(); err != nil {
+			t.Errorf("with a value: %v", err)
+		}
+	})
+	t.Run("an op that fails", func(t *testing.T) {
+		g := gorgonia.NewGraph()
+		p := newProbe()
+		y := gorgonia.Must(gorgonia.ApplyOpWithName(p, "lower.0.probe", vector(g, "x", 1, 2)))
+		after := newProbe()
+		machine := must[*vm.Static](t)(vm.NewStatic(gorgonia.Must(gorgonia.ApplyOp(after, y))))
+		p.fail = errors.New("out of paper")
+		err := machine.RunAll()
+		wantError(t, err, "lower.0.probe", "(2)", "out of paper")
+		if !errors.Is(err, p.fail) {
+			t.Error("expected the op's error to be wrapped")
+		}
+		if after.runs != 0 {
+			t.Error("expected nothing to run after the error")
+		}
+		p.fail = nil
+		if err := machine.RunAll(); err != nil || after.runs != 1 {
+			t.Errorf("once mended: expected a run, found %v", err)
+		}
+	})
+}
+
+// A step's results are read from the nodes: an op's own buffer, a buffer kept for one of Gorgonia's ops, or a value that is
+// new each time, as its scalars are.
+func TestStaticBindsOutputs(t *testing.T) {
+	g := gorgonia.NewGraph()
+	x := vector(g, "x", 1, 2)
+	mine := gorgonia.Must(gorgonia.ApplyOp(newProbe(), x))
+	square := gorgonia.Must(gorgonia.HadamardProd(mine, mine))
+	sum := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.HadamardProd(x, x))))
+	gradient := must[gorgonia.Nodes](t)(gorgonia.Grad(sum, x))[0]
+	machine := must[*vm.Static](t)(vm.NewStatic(mine, square, sum, gradient, x))
+	var buffer gorgonia.Value
+	for _, values := range [][]float32{{1, 2}, {-3, 4}, {0, 5}} {
+		copy(x.Value().Data().([]float32), values)
+		if err := machine.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+		if buffer == nil {
+			buffer = square.Value()
+		} else if square.Value() != buffer {
+			t.Errorf("x = %v: expected the square in the buffer of the run before", values)
+		}
+		a, b := values[0], values[1]
+		grad := must[gorgonia.Value](t)(x.Grad())
+		found := []any{mine.Value().Data(), square.Value().Data(), sum.Value().Data(), gradient.Value().Data(), grad.Data(), x.Value().Data()}
+		want := []any{[]float32{a, b}, []float32{a * a, b * b}, a*a + b*b, []float32{2 * a, 2 * b}, []float32{2 * a, 2 * b}, []float32{a, b}}
+		if diff := cmp.Diff(want, found); diff != "" {
+			t.Errorf("x = %v (-expected +found):\n%s", values, diff)
+		}
+	}
+	machine.Reset()
+	if err := machine.RunAll(); err != nil {
+		t.Errorf("after Reset: %v", err)
+	}
+	if err := machine.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A training step must not feed the garbage collector. Larger products share their work out over goroutines, which costs a
+// few small allocations; these are serial.
+func TestStaticDoesNotAllocate(t *testing.T) {
+	g := gorgonia.NewGraph()
+	machine := must[*vm.Static](t)(vm.NewStatic(mlp(t, g).outputs...))
+	run := func() {
+		if err := machine.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run() // makes the buffers
+	if allocations := testing.AllocsPerRun(50, run); allocations != 0 {
+		t.Errorf("expected no allocation, found %v", allocations)
+	}
+}
