@@ -16,7 +16,7 @@ func TestActivationGradients(t *testing.T) {
 	const step = 1e-2
 	for _, name := range layer.Activations() {
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
-			shape := rapid.SliceOfN(rapid.IntRange(1, 4), 1, 4).Draw(t, "shape")
+			shape := rapid.SliceOfN(rapid.IntRange(1, 3), 1, 4).Draw(t, "shape")
 			seed := rapid.Uint64().Draw(t, "seed")
 			x := normal(seed, shape...)
 			for i, v := range x.Float32s() { // keep clear of the kink at 0, where a difference means nothing
