@@ -123,7 +123,7 @@ func TestBarBesidePipe(t *testing.T) {
 
 // No frame is as wide as the terminal, so it never wraps.
 func TestNarrowTerminal(t *testing.T) {
-	for _, columns := range []uint16{20, 40, 79, 100} {
+	for _, columns := range []uint16{20, 60, 100} {
 		sent := trainOnTerminal(t, columns, nil)
 		frames := frame.FindAllStringSubmatch(color.ReplaceAllString(sent, ""), -1)
 		if len(frames) < 2 {

@@ -86,7 +86,7 @@ func TestLoad(t *testing.T) {
 		if diff := cmp.Diff(s.spec, saved.Spec); diff != "" {
 			t.Errorf("architecture (-want +got):\n%s", diff)
 		}
-		if !cmp.Equal(bits(trainer.Checkpoints.Weights), bits(saved.Weights)) {
+		if !same(bits(trainer.Checkpoints.Weights), bits(saved.Weights)) {
 			t.Error("other weights")
 		}
 		if string(saved.Settings) != `{"data":"somewhere"}` || saved.Progress != (Progress{Epoch: 1}) {
@@ -94,7 +94,7 @@ func TestLoad(t *testing.T) {
 		}
 		weights := model.NewWeights(s.spec, 99)
 		must(t, LoadWeights(trainer.Checkpoints.Last(), weights))
-		if !cmp.Equal(bits(trainer.Checkpoints.Weights), bits(weights)) {
+		if !same(bits(trainer.Checkpoints.Weights), bits(weights)) {
 			t.Error("LoadWeights: other weights")
 		}
 	}
@@ -117,7 +117,7 @@ func TestCheckpointSufficesToGoOn(t *testing.T) {
 		resumed.Sampler = whole.Sampler
 		restore(t, resumed, begun.Checkpoints.Last())
 		train(t, resumed)
-		if !cmp.Equal(bits(whole.Checkpoints.Weights), bits(resumed.Checkpoints.Weights)) {
+		if !same(bits(whole.Checkpoints.Weights), bits(resumed.Checkpoints.Weights)) {
 			t.Errorf("%s: a run taken up again comes to other weights", name)
 		}
 	}
@@ -176,7 +176,7 @@ func TestLoadWeightsRefuses(t *testing.T) {
 		if want := path + " does not fit the model: " + test.want; err == nil || err.Error() != want {
 			t.Errorf("%s:\nexpected %s\nfound    %v", name, want, err)
 		}
-		if !cmp.Equal(before, bits(weights)) {
+		if !same(before, bits(weights)) {
 			t.Errorf("%s: weights were changed", name)
 		}
 	}
@@ -215,10 +215,10 @@ func TestLoadRefusesHostileArchitectures(t *testing.T) {
 	}
 
 	// So many layers, of which each alone would find enough values in the file.
-	ones := strings.Repeat("1,", 200_000) + "1"
-	twelves := strings.Repeat("12,", 200_000) + "12"
-	nineties := "12," + strings.Repeat("90,", 900) + "90"
-	for i := range 1000 {
+	ones := strings.Repeat("1,", 50_000) + "1"
+	twelves := strings.Repeat("12,", 50_000) + "12"
+	nineties := "12," + strings.Repeat("90,", 350) + "90"
+	for i := range 400 {
 		file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: fmt.Sprint("nothing.", i), Shape: []int{0}})
 	}
 	for _, architecture := range []string{

@@ -2,6 +2,7 @@ package loop
 
 import (
 	"context"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -156,6 +157,9 @@ func bits(weights model.Weights) map[string][]uint32 {
 	}
 	return m
 }
+
+// same says whether two results of [bits] are equal.
+func same(a, b map[string][]uint32) bool { return maps.EqualFunc(a, b, slices.Equal[[]uint32]) }
 
 func must(t testing.TB, err error) {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -136,14 +137,14 @@ func TestReproducible(t *testing.T) {
 		"with no observer":   func() (map[string][]uint32, []any) { w, _ := run(2, 7, false); return w, events },
 	} {
 		w, e := run()
-		if !cmp.Equal(weights, w) {
+		if !same(weights, w) {
 			t.Errorf("%s: other weights", name)
 		}
 		if diff := cmp.Diff(events, e); diff != "" {
 			t.Errorf("%s: other events (-want +got):\n%s", name, diff)
 		}
 	}
-	if w, _ := run(2, 8, true); cmp.Equal(weights["lower.0.weight"], w["lower.0.weight"]) {
+	if w, _ := run(2, 8, true); slices.Equal(weights["lower.0.weight"], w["lower.0.weight"]) {
 		t.Error("another seed gives the same weights")
 	}
 }
@@ -165,8 +166,8 @@ func TestGroupsHaveRatesOfTheirOwn(t *testing.T) {
 			train(t, trainer)
 			after := bits(trainer.Checkpoints.Weights)
 			for _, w := range trainer.Checkpoints.Weights {
-				if same := cmp.Equal(before[w.Name], after[w.Name]); same != (w.Group == frozen) {
-					t.Errorf("%s, %s frozen: %s unchanged is %v", name, frozen, w.Name, same)
+				if unchanged := slices.Equal(before[w.Name], after[w.Name]); unchanged != (w.Group == frozen) {
+					t.Errorf("%s, %s frozen: %s unchanged is %v", name, frozen, w.Name, unchanged)
 				}
 			}
 		}
@@ -195,7 +196,7 @@ func TestTwoSolversEqualOne(t *testing.T) {
 				must(t, one.Step(all))
 			}
 		}
-		if !cmp.Equal(bits(weights), bits(trainer.Checkpoints.Weights)) {
+		if !same(bits(weights), bits(trainer.Checkpoints.Weights)) {
 			t.Errorf("%s: two solvers and one come to other weights", name)
 		}
 	}

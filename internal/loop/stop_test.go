@@ -92,7 +92,7 @@ func TestDiverged(t *testing.T) {
 			if diverged.Epoch != 2 || diverged.Iteration != 3 || !strings.Contains(diverged.Where, test.where) {
 				t.Errorf("expected it in %s in epoch 2, iteration 3, found: %v", test.where, err)
 			}
-			if !cmp.Equal(before, bits(weights)) {
+			if !same(before, bits(weights)) {
 				t.Error("the step was made")
 			}
 			checkLastIsFinite(t, trainer, Progress{Epoch: 1})
@@ -209,7 +209,7 @@ func TestInterrupted(t *testing.T) {
 
 	saved, err := Load(interrupted.Checkpoint)
 	must(t, err)
-	if !cmp.Equal(bits(trainer.Checkpoints.Weights), bits(saved.Weights)) {
+	if !same(bits(trainer.Checkpoints.Weights), bits(saved.Weights)) {
 		t.Error("the checkpoint has other weights than the run")
 	}
 	last := seen.iterations[len(seen.iterations)-1]

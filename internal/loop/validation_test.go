@@ -49,7 +49,7 @@ func TestValidationDoesNotTrain(t *testing.T) {
 	s.validation = 0
 	b := s.trainer(t, &without)
 	train(t, b)
-	if !cmp.Equal(bits(a.Checkpoints.Weights), bits(b.Checkpoints.Weights)) {
+	if !same(bits(a.Checkpoints.Weights), bits(b.Checkpoints.Weights)) {
 		t.Error("other weights with validation than without")
 	}
 	if diff := cmp.Diff(with.iterations, without.iterations); diff != "" {
@@ -91,7 +91,7 @@ func TestBestAndLastCheckpoint(t *testing.T) {
 		for path, epoch := range map[string]int{path: best.Epoch, LastPath(trainer.Checkpoints.Run): s.epochs} {
 			saved, err := Load(path)
 			must(t, err)
-			if !cmp.Equal(weights[epoch-1], bits(saved.Weights)) {
+			if !same(weights[epoch-1], bits(saved.Weights)) {
 				t.Errorf("seed %d: %s: not the weights of epoch %d", seed, path, epoch)
 			}
 			want := Progress{Epoch: epoch, BestEpoch: best.Epoch, BestAccuracy: best.ValAccuracy}
@@ -150,7 +150,7 @@ func TestNoEpochs(t *testing.T) {
 	}
 	saved, err := Load(done.Checkpoint)
 	must(t, err)
-	if !cmp.Equal(initial, bits(saved.Weights)) || saved.Progress != (Progress{}) {
+	if !same(initial, bits(saved.Weights)) || saved.Progress != (Progress{}) {
 		t.Errorf("not the initial checkpoint: progress %+v", saved.Progress)
 	}
 	if _, err := os.Stat(BestPath(trainer.Checkpoints.Run)); !errors.Is(err, fs.ErrNotExist) {
