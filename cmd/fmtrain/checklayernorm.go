@@ -101,7 +101,7 @@ func readGolden(paths []string) ([]*layernorm.Golden, error) {
 // printChecks prints a line a check, and below the table what the errors are errors of.
 func printChecks(w io.Writer, checks []layernorm.Check) {
 	var measures []string
-	fmt.Fprintf(w, "%-28s%-22s%6s%10s%11s\n", "check", "against", "values", "error", "tolerance")
+	fmt.Fprintf(w, "%-28s%-22s%9s%11s\n", "check", "against", "error", "tolerance")
 	for _, c := range checks {
 		note := slices.Index(measures, c.Measure)
 		if note < 0 {
@@ -112,7 +112,7 @@ func printChecks(w io.Writer, checks []layernorm.Check) {
 		if !c.Passed {
 			result = "FAILED"
 		}
-		fmt.Fprintf(w, "%-28s%-22s%6d%10.2g%11.2g  [%d] %s\n", c.Name, c.Against, c.Values, c.Error, c.Tolerance, note+1, result)
+		fmt.Fprintf(w, "%-28s%-22s%9.2g%11.2g  [%d] %s\n", c.Name, c.Against, c.Error, c.Tolerance, note+1, result)
 	}
 	fmt.Fprintln(w, "\nThe largest error, as a share of its tolerance, of each check:")
 	for i, m := range measures {

@@ -50,16 +50,25 @@ func layersOf(spec model.Spec, group string) string {
 
 // printDone says what came of a run and what to do with it.
 func printDone(w io.Writer, c config.Config, done *loop.Done) {
-	if done.BestEpoch > 0 {
-		fmt.Fprintf(w, "\nBest epoch %d of %d, ", done.BestEpoch, done.Epochs)
-	} else {
-		fmt.Fprintf(w, "\nEpoch %d, ", done.Epochs)
+	switch {
+	case done.Epochs == 0:
+		fmt.Fprintf(w, "Initial weights saved in %s\nTrain from them: fmtrain train --init %s\n", done.Checkpoint, c.Out)
+		return
+	case done.BestEpoch > 0:
+		fmt.Fprintf(w, "Best epoch %d of %d, ", done.BestEpoch, done.Epochs)
+	default:
+		fmt.Fprintf(w, "Epoch %d, ", done.Epochs)
 	}
 	fmt.Fprintf(w, "saved in %s\nTest it: fmtrain eval %s\n", done.Checkpoint, c.Out)
 }
 
-// shortest writes 0.0001 as 0.0001 and not as 1e-04.
-func shortest(x float64) string { return strconv.FormatFloat(x, 'f', -1, 64) }
+// shortest writes 0.0001 as 0.0001, not as 1e-04, and 1e30 as 1e+30.
+func shortest(x float64) string {
+	if x != 0 && (x < 1e-6 || x >= 1e6) {
+		return strconv.FormatFloat(x, 'g', -1, 64)
+	}
+	return strconv.FormatFloat(x, 'f', -1, 64)
+}
 
 // thousands writes 55000 as 55,000.
 func thousands(n int) string {

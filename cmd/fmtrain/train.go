@@ -72,6 +72,9 @@ last.safetensors and best.safetensors.`, list(configs.Names())),
 
 // runTrain trains a model as the settings say.
 func runTrain(ctx context.Context, s streams, c config.Config) error {
+	if err := checkOut(c.Out); err != nil {
+		return err
+	}
 	data, err := loadData(ctx, s, c.Data)
 	if err != nil {
 		return err
@@ -145,6 +148,9 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 	if err := errors.Join(err, show.close()); err != nil {
 		return err
 	}
+	if c.Progress != "none" && done.Epochs > 0 {
+		fmt.Fprintln(show.text)
+	}
 	printDone(show.text, c, done)
 	return nil
 }
@@ -183,18 +189,38 @@ func newSolvers(c config.Config) ([]solver.Solver, error) {
 	return solvers, nil
 }
 
-// makeRun makes the run directory, a new one below runs if none is named. A directory that holds anything is refused: a run in
-// it would lose its checkpoints.
+// checkOut refuses a run directory that holds anything: a run in it would lose its checkpoints.
+func checkOut(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	info, err := os.Stat(dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if !info.IsDir() {
+		return usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found a file", dir)}
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("--out: %w", err)
+	}
+	if len(entries) > 0 {
+		return usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found %s in it", dir, entries[0].Name())}
+	}
+	return nil
+}
+
+// makeRun makes the run directory, a new one below runs if none is named.
 func makeRun(dir string) (string, error) {
 	if dir == "" {
 		var err error
 		if dir, err = makeNumbered(filepath.Join(runsDir, time.Now().Format("2006-01-02T15-04-05"))); err != nil {
 			return "", err
 		}
-	} else if info, err := os.Stat(dir); err == nil && !info.IsDir() {
-		return "", usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found a file", dir)}
-	} else if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return "", usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found %s in it", dir, entries[0].Name())}
 	}
 	if err := os.MkdirAll(filepath.Dir(loop.LastPath(dir)), 0o755); err != nil {
 		return "", fmt.Errorf("run directory: %w", err)
@@ -236,7 +262,7 @@ func newDisplay(s streams, c config.Config, metrics io.Writer) *display {
 	mode := c.Progress
 	if mode == "auto" {
 		mode = "lines"
-		if progress.IsTerminal(s.err) {
+		if progress.IsTerminal(s.err) && os.Getenv("TERM") != "dumb" {
 			mode = "bar"
 		}
 	}

@@ -1,10 +1,6 @@
 package loop
 
-import (
-	"bytes"
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // Observer watches a run: a progress bar, a log of metrics. It is called by the loop, in order and never at the same time;
 // what it is given is the loop's own and is valid until it returns. An error it returns ends the run.
@@ -15,37 +11,13 @@ type Observer interface {
 	OnDone(*Done) error
 }
 
-// Rates are the learn rates of the parameter groups, in the order of the model's layers. In JSON an object, name to rate.
+// Rates are the learn rates of the parameter groups, in the order of the model's layers.
 type Rates []Rate
 
 // Rate is the learn rate of one parameter group in the step just done.
 type Rate struct {
 	Group     string
 	LearnRate float64
-}
-
-// MarshalJSON writes {"lower":0.0001,"upper":0.001}, in order.
-func (r Rates) MarshalJSON() ([]byte, error) {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, rate := range r {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		name, err := json.Marshal(rate.Group)
-		if err != nil {
-			return nil, err
-		}
-		value, err := json.Marshal(rate.LearnRate)
-		if err != nil {
-			return nil, err
-		}
-		b.Write(name)
-		b.WriteByte(':')
-		b.Write(value)
-	}
-	b.WriteByte('}')
-	return b.Bytes(), nil
 }
 
 // Start is told before the first epoch.

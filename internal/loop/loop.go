@@ -12,9 +12,7 @@ import (
 	"time"
 
 	"fmtrain/internal/dataset"
-	"fmtrain/internal/kernel"
 	"fmtrain/internal/model"
-	"fmtrain/internal/op"
 	"fmtrain/internal/solver"
 )
 
@@ -118,7 +116,7 @@ func (t *Trainer) finish(it Iteration) error {
 			return err
 		}
 		if !finite(v.Loss) {
-			return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: "the validation loss"}
+			return t.diverged(it, "the validation loss")
 		}
 		e.ValLoss, e.ValAccuracy = v.Loss, v.Accuracy
 		if t.done.BestEpoch == 0 || v.Accuracy > t.done.BestAccuracy {
@@ -133,52 +131,6 @@ func (t *Trainer) finish(it Iteration) error {
 		return err
 	}
 	return t.tell(func(o Observer) error { return o.OnEpoch(e) })
-}
-
-// checkFinite is an error if the loss or a gradient of the last run is NaN or infinite.
-func (t *Trainer) checkFinite(it Iteration) error {
-	ok := finite(t.Graph.Loss.LossSum)
-	for _, group := range t.Graph.Groups {
-		for _, p := range group.Parameters {
-			gradient, err := p.Grad()
-			if err != nil {
-				return err
-			}
-			values, err := op.Floats(gradient)
-			if err != nil {
-				return err
-			}
-			ok = ok && kernel.AllFinite(values)
-		}
-	}
-	if ok {
-		return nil
-	}
-	return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: t.Graph.FirstNonFinite()}
-}
-
-// checkWeights is an error if a step has made a weight NaN or infinite, as an absurd learn rate does of finite gradients. The
-// next run of the graph would show it; before a save there is none.
-func (t *Trainer) checkWeights(it Iteration) error {
-	for _, w := range t.Checkpoints.Weights {
-		if !kernel.AllFinite(w.Value.Float32s()) {
-			return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: w.Name}
-		}
-	}
-	return nil
-}
-
-// interrupt saves a run that is asked to stop within an epoch.
-func (t *Trainer) interrupt(it Iteration, running Mean) error {
-	if err := t.checkWeights(it); err != nil {
-		return err
-	}
-	p := t.done
-	p.Iteration, p.Running = it.Iteration, running
-	if err := t.Checkpoints.SaveLast(p); err != nil {
-		return err
-	}
-	return &Interrupted{Epoch: it.Epoch, Iteration: it.Iteration, Iterations: it.Iterations, Checkpoint: t.Checkpoints.Last()}
 }
 
 // iterations is the number of batches of an epoch, the short last one counted.

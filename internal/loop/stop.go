@@ -1,6 +1,11 @@
 package loop
 
-import "fmt"
+import (
+	"fmt"
+
+	"fmtrain/internal/kernel"
+	"fmtrain/internal/op"
+)
 
 // Diverged ends a run whose loss or gradient is not finite: the weights are then those that the step found. Where a step has
 // made a weight NaN or infinite of finite gradients, it ends the run too, at the latest before the weights are saved. The last
@@ -8,11 +13,13 @@ import "fmt"
 type Diverged struct {
 	Epoch, Iteration int
 	Where            string // the first node of the graph that is not finite
+	Saved            int    // the epoch whose weights the last checkpoint has
+	Checkpoint       string // the path of that
 }
 
 func (d *Diverged) Error() string {
-	return fmt.Sprintf("training diverged in epoch %d, iteration %d: NaN or Inf appeared first in %s; try a lower learn rate",
-		d.Epoch, d.Iteration, d.Where)
+	return fmt.Sprintf("training diverged in epoch %d, iteration %d: NaN or Inf appeared first in %s; the weights after epoch %d are in %s; try a lower learn rate",
+		d.Epoch, d.Iteration, d.Where, d.Saved, d.Checkpoint)
 }
 
 // Interrupted ends a run that was asked to stop. What it had done is saved.
@@ -23,4 +30,55 @@ type Interrupted struct {
 
 func (i *Interrupted) Error() string {
 	return fmt.Sprintf("interrupted in epoch %d after iteration %d of %d; saved to %s", i.Epoch, i.Iteration, i.Iterations, i.Checkpoint)
+}
+
+// checkFinite is an error if the loss or a gradient of the last run is NaN or infinite.
+func (t *Trainer) checkFinite(it Iteration) error {
+	ok := finite(t.Graph.Loss.LossSum)
+	for _, group := range t.Graph.Groups {
+		for _, p := range group.Parameters {
+			gradient, err := p.Grad()
+			if err != nil {
+				return err
+			}
+			values, err := op.Floats(gradient)
+			if err != nil {
+				return err
+			}
+			ok = ok && kernel.AllFinite(values)
+		}
+	}
+	if ok {
+		return nil
+	}
+	return t.diverged(it, t.Graph.FirstNonFinite())
+}
+
+// checkWeights is an error if a step has made a weight NaN or infinite, as an absurd learn rate does of finite gradients. The
+// next run of the graph would show it; before a save there is none.
+func (t *Trainer) checkWeights(it Iteration) error {
+	for _, w := range t.Checkpoints.Weights {
+		if !kernel.AllFinite(w.Value.Float32s()) {
+			return t.diverged(it, w.Name)
+		}
+	}
+	return nil
+}
+
+// interrupt saves a run that is asked to stop within an epoch.
+func (t *Trainer) interrupt(it Iteration, running Mean) error {
+	if err := t.checkWeights(it); err != nil {
+		return err
+	}
+	p := t.done
+	p.Iteration, p.Running = it.Iteration, running
+	if err := t.Checkpoints.SaveLast(p); err != nil {
+		return err
+	}
+	return &Interrupted{Epoch: it.Epoch, Iteration: it.Iteration, Iterations: it.Iterations, Checkpoint: t.Checkpoints.Last()}
+}
+
+// diverged ends the run at an iteration.
+func (t *Trainer) diverged(it Iteration, where string) error {
+	return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: where, Saved: it.Epoch - 1, Checkpoint: t.Checkpoints.Last()}
 }

@@ -55,6 +55,9 @@ func (s Spec) Check() error {
 	if !slices.Contains([]layernorm.Form{layernorm.Book, layernorm.Keras, NoLayerNorm}, s.LayerNorm) {
 		return fmt.Errorf("architecture: expected a LayerNorm of form book, keras or none, found %q", s.LayerNorm)
 	}
+	if s.LayerNorm != NoLayerNorm && !(s.Epsilon > 0) {
+		return fmt.Errorf("architecture: expected a positive epsilon, found %v", s.Epsilon)
+	}
 	return nil
 }
 
