@@ -1,0 +1,5 @@
+module fmtrain/internal/kernel/asm
+
+go 1.26.0
+
+require github.com/mmcloughlin/avo v0.6.0 // indirect
