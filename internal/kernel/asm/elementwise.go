@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	. "github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -69,13 +70,18 @@ func (k *elementwise) store(slice string, v reg.VecVirtual) { VMOVUPS(v, k.at(sl
 
 // broadcast loads the scalar parameter into all lanes.
 func broadcast(parameter string) reg.VecVirtual {
-	p, err := Param(parameter).Resolve()
+	v := YMM()
+	VBROADCASTSS(address(Param(parameter)), v)
+	return v
+}
+
+// address is where the parameter or the result is.
+func address(c gotypes.Component) Mem {
+	basic, err := c.Resolve()
 	if err != nil {
 		panic(err)
 	}
-	v := YMM()
-	VBROADCASTSS(p.Addr, v)
-	return v
+	return basic.Addr
 }
 
 // The arithmetic of vectors. Each operation rounds once, as the same operation in Go does.
