@@ -14,6 +14,7 @@ import (
 var groups = map[string]func(){
 	"activation": activation,
 	"layernorm":  layernorm,
+	"matmul":     matmul,
 	"rows":       rows,
 	"update":     update,
 }
