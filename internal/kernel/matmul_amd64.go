@@ -8,7 +8,7 @@ const (
 	lanes      = 8   // float32 values in a vector register
 	stripWidth = 24  // columns of the widest strip
 	avx2Depth  = 256 // the longest block of k: a strip of b is 24 KB, and stays in the first cache
-	packedRows = 64  // the rows of c from which packing b takes less time than it saves
+	packedRows = 128 // the rows of c from which packing b takes less time than it saves
 )
 
 // A stripPanel is a strip of b, row after row, or the transpose of one.
@@ -78,9 +78,12 @@ func stripVectors(columns int) int {
 func (p *stripPanel) pack(b matrix, columns, steps, width int) {
 	for l := range steps {
 		to, from := p[l*width:], b.values[l*b.row:]
-		if columns == stripWidth {
-			*(*[stripWidth]float32)(to) = *(*[stripWidth]float32)(from)
-		} else {
+		switch columns { // an array is copied without a call
+		case 3 * lanes:
+			*(*[3 * lanes]float32)(to) = *(*[3 * lanes]float32)(from)
+		case 2 * lanes:
+			*(*[2 * lanes]float32)(to) = *(*[2 * lanes]float32)(from)
+		default:
 			copy(to[:columns], from)
 		}
 	}
