@@ -108,8 +108,8 @@ func (p *productProblem) String() string {
 	return fmt.Sprintf("%s of [%d,%d]·[%d,%d] with %s", p.form.name, p.m, p.k, p.k, p.n, Active())
 }
 
-// requireNear compares c with the sum in float64. In float32 a sum of k rounded products and a start, each of the 2k
-// roundings at most 2⁻²⁴ of what has been summed, is off by at most 2k·2⁻²⁴ of the sum of the magnitudes, in first order.
+// requireNear compares c with the sum in float64. A term is rounded once as a product and then in at most k sums, each time
+// by at most 2⁻²⁴, so the result is off by at most (k+1)·2⁻²⁴ of the sum of the magnitudes, in first order.
 func (p *productProblem) requireNear(t testing.TB, c []float32) {
 	t.Helper()
 	a, b := p.form.a(p.m, p.k, p.n), p.form.b(p.m, p.k, p.n)
@@ -125,7 +125,7 @@ func (p *productProblem) requireNear(t testing.TB, c []float32) {
 				want += term
 				size += math.Abs(term)
 			}
-			got, tolerance := float64(c[i*p.n+j]), float64(2*p.k+1)*0x1p-24*size
+			got, tolerance := float64(c[i*p.n+j]), float64(p.k+1)*0x1p-24*size
 			if !(math.Abs(got-want) <= tolerance) {
 				t.Fatalf("%v: [%d,%d]: expected %v ± %v, found %v", p, i, j, want, tolerance, got)
 			}
