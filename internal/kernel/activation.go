@@ -2,6 +2,8 @@ package kernel
 
 import "math"
 
+//go:generate go run -C asm . -out ../activation_amd64.s -stubs ../activation_amd64_stubs.go -pkg kernel activation
+
 // SELU's constants (Klambauer et al., "Self-Normalizing Neural Networks", 2017).
 const (
 	seluAlpha = 1.6732632423543772848170429916717
@@ -18,25 +20,7 @@ type Activation struct {
 // The activations of the book's chapters 10 and 11. A NaN stays a NaN in each of them.
 var (
 	// ReLU is max(0, x), with derivative 0 at 0.
-	ReLU = Activation{
-		Forward: func(y, x []float32) {
-			for i, v := range x {
-				if v < 0 {
-					v = 0
-				}
-				y[i] = v
-			}
-		},
-		Backward: func(dx, dy, x, y []float32) {
-			for i, v := range y {
-				if v > 0 {
-					dx[i] = dy[i]
-				} else {
-					dx[i] = 0
-				}
-			}
-		},
-	}
+	ReLU = Activation{Forward: relu, Backward: reluGrad}
 
 	// GELU is x·Φ(x), Φ the normal distribution function (Hendrycks and Gimpel, 2016), not its approximation by tanh.
 	GELU = pointwise(
@@ -53,6 +37,44 @@ var (
 	// SELU is ELU scaled so that a deep net normalises itself (Klambauer et al., 2017).
 	SELU = pointwise(elu(seluScale, seluAlpha))
 )
+
+func relu(y, x []float32) {
+	check("ReLU.Forward", "y", len(y), len(x))
+	if active == AVX2 {
+		n := reluAVX2(y, x)
+		y, x = y[n:], x[n:]
+	}
+	reluGo(y, x)
+}
+
+func reluGo(y, x []float32) {
+	for i, v := range x {
+		if v < 0 {
+			v = 0
+		}
+		y[i] = v
+	}
+}
+
+func reluGrad(dx, dy, _, y []float32) {
+	check("ReLU.Backward", "dx", len(dx), len(y))
+	check("ReLU.Backward", "dy", len(dy), len(y))
+	if active == AVX2 {
+		n := reluGradAVX2(dx, dy, y)
+		dx, dy, y = dx[n:], dy[n:], y[n:]
+	}
+	reluGradGo(dx, dy, y)
+}
+
+func reluGradGo(dx, dy, y []float32) {
+	for i, v := range y {
+		if v > 0 {
+			dx[i] = dy[i]
+		} else {
+			dx[i] = 0
+		}
+	}
+}
 
 func normalCDF(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
 

@@ -2,9 +2,19 @@ package kernel
 
 import "math"
 
+//go:generate go run -C asm . -out ../rows_amd64.s -stubs ../rows_amd64_stubs.go -pkg kernel rows
+
 // AddRow adds the vector b to each row of the matrix y, [len(y)/len(b), len(b)].
 func AddRow(y, b []float32) {
 	check("AddRow", "y modulo b", len(y)%len(b), 0)
+	if active == AVX2 {
+		addRowAVX2(y, b)
+		return
+	}
+	addRowGo(y, b)
+}
+
+func addRowGo(y, b []float32) {
 	for ; len(y) > 0; y = y[len(b):] {
 		row := y[:len(b)]
 		for j, v := range b {
@@ -16,6 +26,14 @@ func AddRow(y, b []float32) {
 // SumRows sets sum to the sum over the rows of the matrix x, [len(x)/len(sum), len(sum)], in the order of the rows.
 func SumRows(sum, x []float32) {
 	check("SumRows", "x modulo sum", len(x)%len(sum), 0)
+	if active == AVX2 && len(sum) >= 8 {
+		sumRowsAVX2(sum, x)
+		return
+	}
+	sumRowsGo(sum, x)
+}
+
+func sumRowsGo(sum, x []float32) {
 	clear(sum)
 	for ; len(x) > 0; x = x[len(sum):] {
 		for j, v := range x[:len(sum)] {
@@ -26,6 +44,13 @@ func SumRows(sum, x []float32) {
 
 // AllFinite says whether no value is NaN or infinite: their exponent bits are all ones.
 func AllFinite(x []float32) bool {
+	if active == AVX2 && len(x) >= 8 {
+		return allFiniteAVX2(x)
+	}
+	return allFiniteGo(x)
+}
+
+func allFiniteGo(x []float32) bool {
 	const exponent = 0x7f800000
 	for _, v := range x {
 		if math.Float32bits(v)&exponent == exponent {

@@ -2,17 +2,22 @@ package kernel
 
 import "math"
 
+//go:generate go run -C asm . -out ../update_amd64.s -stubs ../update_amd64_stubs.go -pkg kernel update
+
 // The solvers' updates. Each function is one solver's whole update of one parameter w by its gradient g, in one pass over
 // the slices: the slots that the solver keeps of the parameter are updated in place, then w. All slices have one length, none
 // may overlap another, and g is only read. The scalars are the caller's, worked out in float64 and rounded once.
 //
 // Averages and velocities take c = 1−β, not the decay rate β. The float32 nearest to β = 0.999 is off by 1.3e-8: nothing
-// beside β, but 1.3e-5 of c, and β·a + (1−β)·x would settle that far from the mean of x. c itself is rounded to 24 bits of its
-// own.
+// beside β, but 1.3e-5 of c, and β·a + (1−β)·x would settle that far from the mean of x. c is from 0 to 1, and
+// rounded to 24 bits of its own.
 //
 // decay is the weight decay. All but [AdamW] add decay·w to the gradient, the derivative of ½·decay·‖w‖² (L2).
 //
 // The formulas are those of torch.optim: https://pytorch.org/docs/stable/optim.html
+//
+// The assembly does the same operations in the same order, each rounded, eight values at a time, so that it gives the bits of
+// the plain twin, which does the values that are left over.
 
 // average moves a towards x by the share c: (1−c)·a + c·x. It starts from the nearer of the two: from a when c is small,
 // which rounds once to a's size and so follows x more closely than a sum of two products does, and from x when c is large, so
@@ -24,6 +29,14 @@ func average(a, x, c float32) float32 {
 	return x - float32((1-c)*(x-a))
 }
 
+// slope is the c of [average] for the assembly: a + c·(x−a) or x + (c−1)·(x−a), where the sign, also of a zero, says which.
+func slope(c float32) float32 {
+	if c < 0.5 {
+		return c
+	}
+	return -(1 - c)
+}
+
 // sqrt is the correctly rounded square root: rounding twice is harmless for it, and the compiler emits one instruction.
 func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
@@ -32,6 +45,14 @@ func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 //	w ← w − rate·(g + decay·w)
 func SGD(w, g []float32, rate, decay float32) {
 	check("SGD", "g", len(g), len(w))
+	if active == AVX2 {
+		n := sgdAVX2(w, g, rate, decay)
+		w, g = w[n:], g[n:]
+	}
+	sgdGo(w, g, rate, decay)
+}
+
+func sgdGo(w, g []float32, rate, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
 		w[i] = x - float32(rate*d)
@@ -45,6 +66,14 @@ func SGD(w, g []float32, rate, decay float32) {
 func Momentum(w, velocity, g []float32, rate, friction, decay float32) {
 	check("Momentum", "velocity", len(velocity), len(w))
 	check("Momentum", "g", len(g), len(w))
+	if active == AVX2 {
+		n := momentumAVX2(w, velocity, g, rate, friction, decay)
+		w, velocity, g = w[n:], velocity[n:], g[n:]
+	}
+	momentumGo(w, velocity, g, rate, friction, decay)
+}
+
+func momentumGo(w, velocity, g []float32, rate, friction, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
 		v := float32(velocity[i]-float32(friction*velocity[i])) + d
@@ -60,6 +89,14 @@ func Momentum(w, velocity, g []float32, rate, friction, decay float32) {
 func Nesterov(w, velocity, g []float32, rate, friction, decay float32) {
 	check("Nesterov", "velocity", len(velocity), len(w))
 	check("Nesterov", "g", len(g), len(w))
+	if active == AVX2 {
+		n := nesterovAVX2(w, velocity, g, rate, friction, decay)
+		w, velocity, g = w[n:], velocity[n:], g[n:]
+	}
+	nesterovGo(w, velocity, g, rate, friction, decay)
+}
+
+func nesterovGo(w, velocity, g []float32, rate, friction, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
 		v := float32(velocity[i]-float32(friction*velocity[i])) + d
@@ -76,6 +113,14 @@ func Nesterov(w, velocity, g []float32, rate, friction, decay float32) {
 func AdaGrad(w, sum, g []float32, rate, epsilon, decay float32) {
 	check("AdaGrad", "sum", len(sum), len(w))
 	check("AdaGrad", "g", len(g), len(w))
+	if active == AVX2 {
+		n := adaGradAVX2(w, sum, g, rate, epsilon, decay)
+		w, sum, g = w[n:], sum[n:], g[n:]
+	}
+	adaGradGo(w, sum, g, rate, epsilon, decay)
+}
+
+func adaGradGo(w, sum, g []float32, rate, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
 		s := sum[i] + float32(d*d)
@@ -91,6 +136,14 @@ func AdaGrad(w, sum, g []float32, rate, epsilon, decay float32) {
 func RMSProp(w, square, g []float32, rate, share, epsilon, decay float32) {
 	check("RMSProp", "square", len(square), len(w))
 	check("RMSProp", "g", len(g), len(w))
+	if active == AVX2 {
+		n := rmsPropAVX2(w, square, g, rate, slope(share), epsilon, decay)
+		w, square, g = w[n:], square[n:], g[n:]
+	}
+	rmsPropGo(w, square, g, rate, share, epsilon, decay)
+}
+
+func rmsPropGo(w, square, g []float32, rate, share, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
 		s := average(square[i], float32(d*d), share)
@@ -108,6 +161,14 @@ func RMSPropMomentum(w, square, velocity, g []float32, rate, share, friction, ep
 	check("RMSPropMomentum", "square", len(square), len(w))
 	check("RMSPropMomentum", "velocity", len(velocity), len(w))
 	check("RMSPropMomentum", "g", len(g), len(w))
+	if active == AVX2 {
+		n := rmsPropMomentumAVX2(w, square, velocity, g, rate, slope(share), friction, epsilon, decay)
+		w, square, velocity, g = w[n:], square[n:], velocity[n:], g[n:]
+	}
+	rmsPropMomentumGo(w, square, velocity, g, rate, share, friction, epsilon, decay)
+}
+
+func rmsPropMomentumGo(w, square, velocity, g []float32, rate, share, friction, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
 		s := average(square[i], float32(d*d), share)
@@ -129,6 +190,14 @@ func Adam(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay floa
 	check("Adam", "m", len(m), len(w))
 	check("Adam", "v", len(v), len(w))
 	check("Adam", "g", len(g), len(w))
+	if active == AVX2 {
+		n := adamAVX2(w, m, v, g, rate, slope(share1), slope(share2), scale, epsilon, decay)
+		w, m, v, g = w[n:], m[n:], v[n:], g[n:]
+	}
+	adamGo(w, m, v, g, rate, share1, share2, scale, epsilon, decay)
+}
+
+func adamGo(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
 		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)
@@ -148,6 +217,14 @@ func AdamW(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay flo
 	check("AdamW", "m", len(m), len(w))
 	check("AdamW", "v", len(v), len(w))
 	check("AdamW", "g", len(g), len(w))
+	if active == AVX2 {
+		n := adamWAVX2(w, m, v, g, rate, slope(share1), slope(share2), scale, epsilon, decay)
+		w, m, v, g = w[n:], m[n:], v[n:], g[n:]
+	}
+	adamWGo(w, m, v, g, rate, share1, share2, scale, epsilon, decay)
+}
+
+func adamWGo(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i]
 		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)
@@ -165,6 +242,14 @@ func NAdam(w, m, v, g []float32, gradientRate, meanRate, share1, share2, scale, 
 	check("NAdam", "m", len(m), len(w))
 	check("NAdam", "v", len(v), len(w))
 	check("NAdam", "g", len(g), len(w))
+	if active == AVX2 {
+		n := nAdamAVX2(w, m, v, g, gradientRate, meanRate, slope(share1), slope(share2), scale, epsilon, decay)
+		w, m, v, g = w[n:], m[n:], v[n:], g[n:]
+	}
+	nAdamGo(w, m, v, g, gradientRate, meanRate, share1, share2, scale, epsilon, decay)
+}
+
+func nAdamGo(w, m, v, g []float32, gradientRate, meanRate, share1, share2, scale, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
 		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)

@@ -1,0 +1,109 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+// doublesAround makes n copies of a value with guards about them, and the check that they are unchanged.
+func doublesAround(random *rand.Rand, n int) (inside []float64, unchanged func() bool) {
+	const guard = 54321.5
+	start := 8 + random.IntN(4)
+	whole := make([]float64, start+n+8)
+	for i := range whole {
+		whole[i] = guard
+	}
+	for i := range n {
+		whole[start+i] = random.NormFloat64()
+	}
+	return whole[start : start+n], func() bool {
+		for i, v := range whole {
+			if (i < start || i >= start+n) && v != guard {
+				return false
+			}
+		}
+		return true
+	}
+}
+
+func sameDoubles(a, b []float64) bool {
+	for i := range a {
+		if math.Float64bits(a[i]) != math.Float64bits(b[i]) && (a[i] == a[i] || b[i] == b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// TestLayerNormTwins requires the same bits of the passes over a row, special values in it or not.
+func TestLayerNormTwins(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(13, 14))
+		for _, n := range lengths(random)[1:] {
+			for _, ordinary := range []bool{true, false} {
+				x := make([]float32, n)
+				drawValues(random, x)
+				if ordinary {
+					for i := range x {
+						x[i] = float32(random.NormFloat64()) + 3
+					}
+				}
+				mean, squares := rowMoments(x)
+				meanGo, squaresGo := rowMomentsGo(x)
+				if !sameDoubles([]float64{mean, squares}, []float64{meanGo, squaresGo}) {
+					t.Fatalf("%d values: expected the mean %v and squares %v, found %v and %v", n, meanGo, squaresGo, mean, squares)
+				}
+				slope, meanG, inv := random.NormFloat64(), random.NormFloat64(), random.NormFloat64()
+				if math.IsNaN(mean) {
+					mean = 0.25
+				}
+				requireTwins(t, random, []int{n, n, n, n},
+					func(s [][]float32) { normalize(s[0], s[1], s[2], s[3], mean, inv) },
+					func(s [][]float32) { normalizeGo(s[0], s[1], s[2], s[3], mean, inv) })
+				requireTwins(t, random, []int{n, n, n, n},
+					func(s [][]float32) { layerNormGradRow(s[0], s[1], s[2], s[3], mean, inv, meanG, slope) },
+					func(s [][]float32) { layerNormGradRowGo(s[0], s[1], s[2], s[3], mean, inv, meanG, slope) })
+
+				dAlpha, alphaUnchanged := doublesAround(random, n)
+				dBeta, betaUnchanged := doublesAround(random, n)
+				dAlphaGo, dBetaGo := append([]float64{}, dAlpha...), append([]float64{}, dBeta...)
+				var got, want [2]float64
+				requireTwins(t, random, []int{n, n},
+					func(s [][]float32) {
+						got[0], got[1] = layerNormGradSums(dAlpha, dBeta, s[0], x, s[1], mean, inv)
+					},
+					func(s [][]float32) {
+						want[0], want[1] = layerNormGradSumsGo(dAlphaGo, dBetaGo, s[0], x, s[1], mean, inv)
+					})
+				if !sameDoubles(got[:], want[:]) || !sameDoubles(dAlpha, dAlphaGo) || !sameDoubles(dBeta, dBetaGo) {
+					t.Fatalf("%d values: expected the sums %v, found %v; or the columns differ", n, want, got)
+				}
+				if !alphaUnchanged() || !betaUnchanged() {
+					t.Fatalf("%d values: wrote outside dAlpha or dBeta", n)
+				}
+			}
+		}
+	})
+}
+
+func BenchmarkLayerNorm(b *testing.B) {
+	for _, shape := range [][2]int{{32, 100}, {128, 300}} {
+		rows, n := shape[0], shape[1]
+		random := rand.New(rand.NewPCG(15, 16))
+		draw := func(n int) []float32 {
+			x := make([]float32, n)
+			for i := range x {
+				x[i] = float32(random.NormFloat64())
+			}
+			return x
+		}
+		x, dy, alpha, beta, y := draw(rows*n), draw(rows*n), draw(n), draw(n), draw(rows*n)
+		dAlpha, dBeta := draw(n), draw(n)
+		s := NewLayerNormStats(rows, n)
+		benchmarkSets(b, fmt.Sprintf("Forward/%dx%d", rows, n), 8*rows*n, func() { LayerNorm(y, x, alpha, beta, 1e-3, false, s) })
+		benchmarkSets(b, fmt.Sprintf("Backward/%dx%d", rows, n), 12*rows*n,
+			func() { LayerNormGrad(y, dAlpha, dBeta, dy, x, alpha, s) })
+	}
+}

@@ -1,0 +1,67 @@
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+)
+
+func TestRowsTwins(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(7, 8))
+		for _, n := range lengths(random)[1:] {
+			for _, rows := range []int{0, 1, 2, 7, 1 + random.IntN(40)} {
+				requireTwins(t, random, []int{rows * n, n},
+					func(s [][]float32) { AddRow(s[0], s[1]) },
+					func(s [][]float32) { addRowGo(s[0], s[1]) })
+				requireTwins(t, random, []int{n, rows * n},
+					func(s [][]float32) { SumRows(s[0], s[1]) },
+					func(s [][]float32) { sumRowsGo(s[0], s[1]) })
+			}
+		}
+	})
+}
+
+// TestAllFiniteTwin puts each special value at each place of a slice, between values that must not be looked at.
+func TestAllFiniteTwin(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(9, 10))
+		for _, n := range lengths(random) {
+			start := 1 + random.IntN(8)
+			around := make([]float32, start+n+8)
+			for i := range around {
+				around[i] = float32(math.NaN())
+			}
+			x := around[start : start+n]
+			for i := range x {
+				x[i] = float32(random.NormFloat64())
+			}
+			if !AllFinite(x) {
+				t.Fatalf("%d finite values found not to be", n)
+			}
+			for i := range min(n, 100) {
+				i = n - 1 - i
+				kept := x[i]
+				for _, v := range special {
+					x[i] = v
+					if got, want := AllFinite(x), allFiniteGo([]float32{v}); got != want {
+						t.Fatalf("%d values, %v at %d: expected %t, found %t", n, v, i, want, got)
+					}
+				}
+				x[i] = kept
+			}
+		}
+	})
+}
+
+func BenchmarkRows(b *testing.B) {
+	for _, shape := range [][2]int{{32, 100}, {32, 10}, {128, 300}} {
+		rows, n := shape[0], shape[1]
+		x, row := make([]float32, rows*n), make([]float32, n)
+		benchmarkSets(b, fmt.Sprintf("AddRow/%dx%d", rows, n), 8*rows*n, func() { AddRow(x, row) })
+		benchmarkSets(b, fmt.Sprintf("SumRows/%dx%d", rows, n), 4*rows*n, func() { SumRows(row, x) })
+	}
+	x := make([]float32, 78400)
+	benchmarkSets(b, "AllFinite/78400", 4*len(x), func() { AllFinite(x) })
+}
