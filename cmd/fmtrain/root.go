@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"fmtrain/internal/config"
+	"fmtrain/internal/kernel"
 	"fmtrain/internal/loop"
 )
 
@@ -22,6 +24,9 @@ const (
 	exitDiverged    = 4
 	exitInterrupted = 130
 )
+
+// kernelVariable is the environment variable that chooses the kernels, to compare or to rule them out.
+const kernelVariable = "FMTRAIN_KERNEL"
 
 // errCheckFailed ends a command whose checks ran, and were not all passed.
 var errCheckFailed = errors.New("a check failed")
@@ -80,7 +85,15 @@ layers.`,
 		SilenceErrors:              true,
 		SilenceUsage:               true,
 		Args:                       noArgs,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if name := os.Getenv(kernelVariable); name != "" {
+				if err := kernel.Use(name); err != nil {
+					return usageError{fmt.Errorf("%s: %w", kernelVariable, err)}
+				}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {

@@ -4,8 +4,11 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
+
+	"fmtrain/internal/kernel"
 )
 
 func newVersion(s streams) *cobra.Command {
@@ -15,7 +18,9 @@ func newVersion(s streams) *cobra.Command {
 		Example: "  fmtrain version",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(s.out, "fmtrain %s\n%s %s/%s\ngorgonia %s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, gorgoniaVersion())
+			_, err := fmt.Fprintf(s.out, "fmtrain %s\n%s %s/%s\ngorgonia %s\nkernels %s of %s\n",
+				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, gorgoniaVersion(),
+				kernel.Active(), strings.Join(kernel.Available(), ", "))
 			return err
 		},
 	}

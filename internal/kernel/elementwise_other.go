@@ -9,7 +9,6 @@ const unreachable = "kernel: AVX2 chosen without being available"
 func reluAVX2(y, x []float32) int          { panic(unreachable) }
 func reluGradAVX2(dx, dy, y []float32) int { panic(unreachable) }
 
-func addRowAVX2(y, b []float32)      { panic(unreachable) }
 func sumRowsAVX2(sum, x []float32)   { panic(unreachable) }
 func allFiniteAVX2(x []float32) bool { panic(unreachable) }
 

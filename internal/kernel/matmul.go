@@ -25,7 +25,7 @@ func MatMul(c, a, b []float32, m, k, n int) {
 }
 
 // MatMulBias sets c = a·b + bias, with a of shape [m,k], b [k,n], bias [n] on each row, and c [m,n]. The sums start from the
-// bias, so the bits may differ from those of [MatMul] and [AddRow].
+// bias, so the bits may differ from those of [MatMul] with the bias added after.
 func MatMulBias(c, a, b, bias []float32, m, k, n int) {
 	check("MatMulBias", "c", len(c), m*n)
 	check("MatMulBias", "a", len(a), m*k)

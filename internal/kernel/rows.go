@@ -4,25 +4,6 @@ import "math"
 
 //go:generate go run -C asm . -out ../rows_amd64.s -stubs ../rows_amd64_stubs.go -pkg kernel rows
 
-// AddRow adds the vector b to each row of the matrix y, [len(y)/len(b), len(b)].
-func AddRow(y, b []float32) {
-	check("AddRow", "y modulo b", len(y)%len(b), 0)
-	if active == AVX2 {
-		addRowAVX2(y, b)
-		return
-	}
-	addRowGo(y, b)
-}
-
-func addRowGo(y, b []float32) {
-	for ; len(y) > 0; y = y[len(b):] {
-		row := y[:len(b)]
-		for j, v := range b {
-			row[j] += v
-		}
-	}
-}
-
 // SumRows sets sum to the sum over the rows of the matrix x, [len(x)/len(sum), len(sum)], in the order of the rows.
 func SumRows(sum, x []float32) {
 	check("SumRows", "x modulo sum", len(x)%len(sum), 0)

@@ -2,50 +2,6 @@
 
 //go:build amd64 && !purego
 
-// func addRowAVX2(y []float32, b []float32)
-// Requires: AVX
-TEXT ·addRowAVX2(SB), $0-48
-	MOVQ y_base+0(FP), AX
-	MOVQ b_base+24(FP), CX
-	MOVQ y_len+8(FP), DX
-	MOVQ b_len+32(FP), BX
-	LEAQ (AX)(DX*4), DX
-	MOVQ BX, SI
-	ANDQ $-8, SI
-	JMP  testRow
-
-row:
-	XORQ DI, DI
-	JMP  testVector
-
-vector:
-	VMOVUPS (AX)(DI*4), Y0
-	VADDPS  (CX)(DI*4), Y0, Y0
-	VMOVUPS Y0, (AX)(DI*4)
-	ADDQ    $0x08, DI
-
-testVector:
-	CMPQ DI, SI
-	JLT  vector
-	JMP  testValue
-
-value:
-	VMOVSS (AX)(DI*4), X0
-	VADDSS (CX)(DI*4), X0, X0
-	VMOVSS X0, (AX)(DI*4)
-	INCQ   DI
-
-testValue:
-	CMPQ DI, BX
-	JLT  value
-	LEAQ (AX)(BX*4), AX
-
-testRow:
-	CMPQ AX, DX
-	JCS  row
-	VZEROUPPER
-	RET
-
 // func sumRowsAVX2(sum []float32, x []float32)
 // Requires: AVX
 TEXT ·sumRowsAVX2(SB), $0-48

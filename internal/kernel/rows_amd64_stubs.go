@@ -4,11 +4,6 @@
 
 package kernel
 
-// addRowAVX2 is [AddRow].
-//
-//go:noescape
-func addRowAVX2(y []float32, b []float32)
-
 // sumRowsAVX2 is [SumRows] for len(sum) >= 8.
 //
 //go:noescape

@@ -12,9 +12,6 @@ func TestRowsTwins(t *testing.T) {
 		random := rand.New(rand.NewPCG(7, 8))
 		for _, n := range lengths(random)[1:] {
 			for _, rows := range []int{0, 1, 2, 7, 1 + random.IntN(40)} {
-				requireTwins(t, random, []int{rows * n, n},
-					func(s [][]float32) { AddRow(s[0], s[1]) },
-					func(s [][]float32) { addRowGo(s[0], s[1]) })
 				requireTwins(t, random, []int{n, rows * n},
 					func(s [][]float32) { SumRows(s[0], s[1]) },
 					func(s [][]float32) { sumRowsGo(s[0], s[1]) })
@@ -59,7 +56,6 @@ func BenchmarkRows(b *testing.B) {
 	for _, shape := range [][2]int{{32, 100}, {32, 10}, {128, 300}} {
 		rows, n := shape[0], shape[1]
 		x, row := make([]float32, rows*n), make([]float32, n)
-		benchmarkSets(b, fmt.Sprintf("AddRow/%dx%d", rows, n), 8*rows*n, func() { AddRow(x, row) })
 		benchmarkSets(b, fmt.Sprintf("SumRows/%dx%d", rows, n), 4*rows*n, func() { SumRows(row, x) })
 	}
 	x := make([]float32, 78400)

@@ -7,22 +7,6 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestAddRow(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		rows, n := rapid.IntRange(0, 20).Draw(t, "rows"), rapid.IntRange(1, 40).Draw(t, "n")
-		seed := rapid.Uint64().Draw(t, "seed")
-		y, b := normals(seed, rows*n, 0, 1), normals(seed+1, n, 0, 1)
-		want := make([]float32, len(y))
-		for i := range y {
-			want[i] = y[i] + b[i%n]
-		}
-		AddRow(y, b)
-		if !sameBits(y, want) {
-			t.Fatalf("expected %v, found %v", want, y)
-		}
-	})
-}
-
 // The order of the sum is part of the contract: the result has the bits of a plain float32 sum from the first row on.
 func TestSumRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
@@ -42,7 +26,6 @@ func TestSumRows(t *testing.T) {
 }
 
 func TestRowsPanicOnLengths(t *testing.T) {
-	wantPanic(t, "kernel.AddRow: expected len(y modulo b) = 0, found 1", func() { AddRow(nans(7), nans(3)) })
 	wantPanic(t, "kernel.SumRows: expected len(x modulo sum) = 0, found 2", func() { SumRows(nans(3), nans(8)) })
 }
 

@@ -46,9 +46,7 @@ func (d *dense) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	y := d.y.Float32s()
-	kernel.MatMul(y, x, w, d.y.Shape()[0], len(w)/len(b), len(b))
-	kernel.AddRow(y, b)
+	kernel.MatMulBias(d.y.Float32s(), x, w, b, d.y.Shape()[0], len(w)/len(b), len(b))
 	return d.y, nil
 }
 

@@ -8,54 +8,8 @@ import (
 
 // rows writes the kernels on rows of a matrix.
 func rows() {
-	addRow()
 	sumRows()
 	allFinite()
-}
-
-func addRow() {
-	TEXT("addRowAVX2", 0, "func(y, b []float32)")
-	Pragma("noescape")
-	Doc("addRowAVX2 is [AddRow].")
-	y, b := Load(Param("y").Base(), GP64()), Load(Param("b").Base(), GP64())
-	end, n := Load(Param("y").Len(), GP64()), Load(Param("b").Len(), GP64())
-	LEAQ(Mem{Base: y, Index: end, Scale: 4}, end)
-	whole, j := GP64(), GP64()
-	MOVQ(n, whole)
-	ANDQ(I32(-lanes), whole)
-	JMP(LabelRef("testRow"))
-
-	Label("row")
-	XORQ(j, j)
-	JMP(LabelRef("testVector"))
-
-	Label("vector")
-	v := YMM()
-	VMOVUPS(Mem{Base: y, Index: j, Scale: 4}, v)
-	VADDPS(Mem{Base: b, Index: j, Scale: 4}, v, v)
-	VMOVUPS(v, Mem{Base: y, Index: j, Scale: 4})
-	ADDQ(Imm(lanes), j)
-	Label("testVector")
-	CMPQ(j, whole)
-	JLT(LabelRef("vector"))
-	JMP(LabelRef("testValue"))
-
-	Label("value")
-	s := XMM()
-	VMOVSS(Mem{Base: y, Index: j, Scale: 4}, s)
-	VADDSS(Mem{Base: b, Index: j, Scale: 4}, s, s)
-	VMOVSS(s, Mem{Base: y, Index: j, Scale: 4})
-	INCQ(j)
-	Label("testValue")
-	CMPQ(j, n)
-	JLT(LabelRef("value"))
-
-	LEAQ(Mem{Base: y, Index: n, Scale: 4}, y)
-	Label("testRow")
-	CMPQ(y, end)
-	JCS(LabelRef("row"))
-	VZEROUPPER()
-	RET()
 }
 
 // sumRows takes so many columns at a time that their sums stay in registers over all rows. The last columns are taken
