@@ -55,12 +55,12 @@ func radius(l Layer, activation string) float64 {
 	}
 }
 
-// uniform fills w from U(−r, r), by a stream of its own for each seed and name. Each draw is a float64 of 53 random bits,
-// rounded once.
+// uniform fills w from U(−r, r), by a stream of its own for each seed and name, apart from the streams of other uses. Each draw
+// is a float64 of 53 random bits, rounded once.
 func uniform(w []float32, r float64, seed uint64, name string) {
 	h := fnv.New64a()
-	h.Write([]byte(name))
-	source := rand.NewPCG(h.Sum64(), seed)
+	h.Write([]byte("initial " + name))
+	source := rand.NewPCG(seed, h.Sum64())
 	for i := range w {
 		unit := float64(source.Uint64()>>11) / (1 << 53)
 		w[i] = float32(r * (2*unit - 1))

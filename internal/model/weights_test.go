@@ -130,8 +130,8 @@ func TestInitialWeightsStay(t *testing.T) {
 	ws := model.NewWeights(model.Spec{Inputs: 784, Hidden: []int{100}, Classes: 10, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}, 42)
 	got := map[string][]float32{"lower.0.weight": weight(t, ws, "lower.0.weight")[:3], "upper.weight": weight(t, ws, "upper.weight")[:3]}
 	want := map[string][]float32{
-		"lower.0.weight": {0.010663642548024654, -0.04608631134033203, 0.06467842310667038},
-		"upper.weight":   {0.10663077235221863, -0.04852665588259697, 0.15563176572322845},
+		"lower.0.weight": {0.013999568, -0.021634076, 0.08567735},
+		"upper.weight":   {0.101878166, 0.014185894, -0.026953092},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-expected +found):\n%s", diff)
