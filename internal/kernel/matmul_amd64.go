@@ -2,8 +2,6 @@
 
 package kernel
 
-import "sync"
-
 const (
 	lanes      = 8   // float32 values in a vector register
 	stripWidth = 24  // columns of the widest strip
@@ -14,7 +12,7 @@ const (
 // A stripPanel is a strip of b, row after row, or the transpose of one.
 type stripPanel [avx2Depth * stripWidth]float32
 
-var stripPanels = sync.Pool{New: func() any { return new(stripPanel) }}
+var stripPanels = newScratch[stripPanel]()
 
 // zeros is a row that sums start from.
 var zeros [stripWidth]float32
@@ -27,8 +25,8 @@ var masks = [2 * lanes]uint32{1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 
 // c is computed in strips of 1 to 3 vectors of columns, each from the top to the bottom in tiles of 4 rows. The strips read a
 // where it is, whichever way it lies, and b too if it has rows and these are few; otherwise from the panel.
 func productAVX2(c []float32, a, b matrix, bias []float32, m, k, n int) {
-	panel := stripPanels.Get().(*stripPanel)
-	defer stripPanels.Put(panel)
+	panel := stripPanels.get()
+	defer stripPanels.put(panel)
 	depth := blockLength(k, avx2Depth)
 	for l := 0; l < k; l += depth {
 		steps := min(depth, k-l)

@@ -1,9 +1,8 @@
 package kernel
 
-import "sync"
-
 // The plain product takes tiles of 2 by 3 entries of c: of the shapes whose sums, products and factors fit 16 registers this
-// one is among the fastest of twenty that were tried. The rows of a and the columns of b are packed first in the order in which the tiles read them.
+// one is among the fastest of twenty that were tried. The rows of a and the columns of b are packed first, in the order in which
+// the tiles read them.
 const (
 	goTileRows, goTileColumns = 2, 3
 	goDepth                   = 256 // the longest block of k
@@ -16,12 +15,12 @@ type goPanels struct {
 	b [goDepth][goTileColumns]float32
 }
 
-var goPanelPool = sync.Pool{New: func() any { return new(goPanels) }}
+var goPanelPool = newScratch[goPanels]()
 
 // productGo is product in plain Go, for m, k and n above 0.
 func productGo(c []float32, a, b matrix, bias []float32, m, k, n int) {
-	p := goPanelPool.Get().(*goPanels)
-	defer goPanelPool.Put(p)
+	p := goPanelPool.get()
+	defer goPanelPool.put(p)
 	depth := blockLength(k, goDepth)
 	for l := 0; l < k; l += depth {
 		steps := min(depth, k-l)
