@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	"github.com/knadh/koanf/providers/structs"
+
+	"fmtrain/internal/dataset"
 )
 
 // Config is the settings of one training run.
@@ -91,7 +93,7 @@ func Default() Config {
 // ValidationImages is how many of the given number of training images are held out: Validation, or a twelfth of them if it
 // is nil. At least one image must be left to train on; otherwise the error matches [ErrInvalid].
 func (c Config) ValidationImages(training int) (int, error) {
-	n := training / 12
+	n := dataset.DefaultValidation(training)
 	if c.Validation != nil {
 		n = *c.Validation
 	}

@@ -93,12 +93,8 @@ func (a *activationGrad) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) 
 
 // Do computes dy⊗f'(x).
 func (a *activationGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	dy, x, err := operands(inputs)
-	if err != nil {
-		return nil, err
-	}
-	y, err := op.Floats(inputs[2])
-	if err != nil {
+	var dy, x, y []float32
+	if err := op.Read(inputs, &dy, &x, &y); err != nil {
 		return nil, err
 	}
 	a.f.Backward(a.dx.Float32s(), dy, x, y)

@@ -38,12 +38,8 @@ func (d *dense) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return 
 
 // Do computes xW + b.
 func (d *dense) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	x, w, err := operands(inputs)
-	if err != nil {
-		return nil, err
-	}
-	b, err := op.Floats(inputs[2])
-	if err != nil {
+	var x, w, b []float32
+	if err := op.Read(inputs, &x, &w, &b); err != nil {
 		return nil, err
 	}
 	kernel.MatMulBias(d.y.Float32s(), x, w, b, d.y.Shape()[0], len(w)/len(b), len(b))
@@ -116,22 +112,13 @@ func (p *product) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { retur
 
 // Do computes the product.
 func (p *product) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	a, b, err := operands(inputs)
-	if err != nil {
+	var a, b []float32
+	if err := op.Read(inputs, &a, &b); err != nil {
 		return nil, err
 	}
 	m, n := p.c.Shape()[0], p.c.Shape()[1]
 	p.multiply(p.c.Float32s(), a, b, m, len(a)/m, n)
 	return p.c, nil
-}
-
-// operands are the first two inputs of an op.
-func operands(inputs []gorgonia.Value) (a, b []float32, err error) {
-	if a, err = op.Floats(inputs[0]); err != nil {
-		return nil, nil, err
-	}
-	b, err = op.Floats(inputs[1])
-	return a, b, err
 }
 
 // rowSum is the sum over the rows of its input.

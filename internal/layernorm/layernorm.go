@@ -100,16 +100,8 @@ func (l *layerNorm) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { ret
 
 // Do normalises x.
 func (l *layerNorm) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	x, err := op.Floats(inputs[0])
-	if err != nil {
-		return nil, err
-	}
-	alpha, err := op.Floats(inputs[1])
-	if err != nil {
-		return nil, err
-	}
-	beta, err := op.Floats(inputs[2])
-	if err != nil {
+	var x, alpha, beta []float32
+	if err := op.Read(inputs, &x, &alpha, &beta); err != nil {
 		return nil, err
 	}
 	kernel.LayerNorm(l.y.Float32s(), x, alpha, beta, l.epsilon, l.form == Keras, l.stats)
@@ -184,16 +176,8 @@ func (l *layerNormGrad) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
 
 // Do computes dx, dα and dβ, and returns dx.
 func (l *layerNormGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	x, err := op.Floats(inputs[0])
-	if err != nil {
-		return nil, err
-	}
-	alpha, err := op.Floats(inputs[1])
-	if err != nil {
-		return nil, err
-	}
-	dy, err := op.Floats(inputs[3])
-	if err != nil {
+	var x, alpha, dy []float32
+	if err := op.Read(inputs, &x, &alpha, nil, &dy); err != nil {
 		return nil, err
 	}
 	kernel.LayerNormGrad(l.dx.Float32s(), l.dAlpha.Float32s(), l.dBeta.Float32s(), dy, x, alpha, l.stats)

@@ -24,6 +24,22 @@ func Floats(v gorgonia.Value) ([]float32, error) {
 	return d.Float32s(), nil
 }
 
+// Read sets each of into to the [Floats] of the input at its place, leaving out those that are nil: what most ops' Do begins
+// with.
+func Read(inputs []gorgonia.Value, into ...*[]float32) error {
+	for i, values := range into {
+		if values == nil {
+			continue
+		}
+		floats, err := Floats(inputs[i])
+		if err != nil {
+			return err
+		}
+		*values = floats
+	}
+	return nil
+}
+
 // Ints is the int32 backing of a vector of labels, without a copy and without an allocation.
 func Ints(v gorgonia.Value) ([]int32, error) {
 	d, err := dense(v, tensor.Int32)
