@@ -10,6 +10,8 @@ package dataset
 import (
 	"fmt"
 	"math"
+
+	"fmtrain/internal/kernel"
 )
 
 // The form of an image and of a label.
@@ -45,14 +47,6 @@ func (s *Set) Slice(lo, hi int) *Set {
 	}
 }
 
-// intensity[p] is float32(p) / 255, the pixel's value as the model sees it.
-var intensity = func() (t [256]float32) {
-	for p := range t {
-		t[p] = float32(p) / 255
-	}
-	return t
-}()
-
 // Fill makes a batch of the images of the given rows: row i of x becomes image rows[i], each pixel p as float32(p)/255, and
 // labels[i] its label. A batch may be longer than rows, as the last of an epoch is: what remains of x is set to 0 and of
 // labels to [Padding]. Fill allocates nothing.
@@ -64,23 +58,12 @@ func (s *Set) Fill(x []float32, labels []int32, rows []int32) {
 		panic(fmt.Sprintf("dataset: Fill of %d rows into %d values and %d labels", len(rows), len(x), len(labels)))
 	}
 	for i, row := range rows {
-		convert((*[Pixels]float32)(x[i*Pixels:]), (*[Pixels]uint8)(s.Images[int(row)*Pixels:]))
+		kernel.Intensities(x[i*Pixels:(i+1)*Pixels], s.Images[int(row)*Pixels:(int(row)+1)*Pixels])
 		labels[i] = int32(s.Labels[row])
 	}
 	clear(x[len(rows)*Pixels:])
 	for i := len(rows); i < len(labels); i++ {
 		labels[i] = Padding
-	}
-}
-
-// convert takes four pixels a turn: arrays of known length leave one check of bounds for the four, which makes it a quarter
-// faster than a plain loop.
-func convert(dst *[Pixels]float32, src *[Pixels]uint8) {
-	for j := 0; j < Pixels; j += 4 {
-		dst[j] = intensity[src[j]]
-		dst[j+1] = intensity[src[j+1]]
-		dst[j+2] = intensity[src[j+2]]
-		dst[j+3] = intensity[src[j+3]]
 	}
 }
 

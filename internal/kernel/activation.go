@@ -40,11 +40,7 @@ var (
 
 func relu(y, x []float32) {
 	check("ReLU.Forward", "y", len(y), len(x))
-	if active == AVX2 {
-		n := reluAVX2(y, x)
-		y, x = y[n:], x[n:]
-	}
-	reluGo(y, x)
+	active.relu(y, x)
 }
 
 func reluGo(y, x []float32) {
@@ -59,11 +55,7 @@ func reluGo(y, x []float32) {
 func reluGrad(dx, dy, _, y []float32) {
 	check("ReLU.Backward", "dx", len(dx), len(y))
 	check("ReLU.Backward", "dy", len(dy), len(y))
-	if active == AVX2 {
-		n := reluGradAVX2(dx, dy, y)
-		dx, dy, y = dx[n:], dy[n:], y[n:]
-	}
-	reluGradGo(dx, dy, y)
+	active.reluGrad(dx, dy, y)
 }
 
 func reluGradGo(dx, dy, y []float32) {

@@ -2,53 +2,99 @@
 
 //go:build amd64 && !purego
 
-// func reluAVX2(y []float32, x []float32) int
+#include "textflag.h"
+
+// func reluAVX2(y []float32, x []float32)
 // Requires: AVX
-TEXT ·reluAVX2(SB), $0-56
+TEXT ·reluAVX2(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	ANDQ $-8, DX
-	MOVQ DX, ret+48(FP)
-	XORQ BX, BX
-	JMP  test
-
-loop:
-	VXORPS  Y0, Y0, Y0
-	VMOVUPS (CX)(BX*4), Y1
-	VMAXPS  Y1, Y0, Y0
-	VMOVUPS Y0, (AX)(BX*4)
-	ADDQ    $0x08, BX
-
-test:
-	CMPQ BX, DX
-	JLT  loop
-	VZEROUPPER
-	RET
-
-// func reluGradAVX2(dx []float32, dy []float32, y []float32) int
-// Requires: AVX
-TEXT ·reluGradAVX2(SB), $0-80
-	MOVQ dx_base+0(FP), AX
-	MOVQ dy_base+24(FP), CX
-	MOVQ y_base+48(FP), DX
-	MOVQ dx_len+8(FP), BX
+	MOVQ DX, BX
 	ANDQ $-8, BX
-	MOVQ BX, ret+72(FP)
 	XORQ SI, SI
 	JMP  test
 
 loop:
-	VMOVUPS (DX)(SI*4), Y0
-	VXORPS  Y1, Y1, Y1
-	VCMPPS  $0x11, Y0, Y1, Y0
+	VXORPS  Y0, Y0, Y0
 	VMOVUPS (CX)(SI*4), Y1
-	VANDPS  Y0, Y1, Y0
+	VMAXPS  Y1, Y0, Y0
 	VMOVUPS Y0, (AX)(SI*4)
 	ADDQ    $0x08, SI
 
 test:
-	CMPQ SI, BX
-	JLT  loop
+	CMPQ       SI, BX
+	JLT        loop
+	SUBQ       SI, DX
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), BX
+	SHLQ       $0x02, DX
+	SUBQ       DX, BX
+	VMOVUPS    32(BX), Y0
+	VXORPS     Y1, Y1, Y1
+	VMASKMOVPS (CX)(SI*4), Y0, Y2
+	VMAXPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+DATA laneMasks<>+0(SB)/4, $0xffffffff
+DATA laneMasks<>+4(SB)/4, $0xffffffff
+DATA laneMasks<>+8(SB)/4, $0xffffffff
+DATA laneMasks<>+12(SB)/4, $0xffffffff
+DATA laneMasks<>+16(SB)/4, $0xffffffff
+DATA laneMasks<>+20(SB)/4, $0xffffffff
+DATA laneMasks<>+24(SB)/4, $0xffffffff
+DATA laneMasks<>+28(SB)/4, $0xffffffff
+DATA laneMasks<>+32(SB)/4, $0x00000000
+DATA laneMasks<>+36(SB)/4, $0x00000000
+DATA laneMasks<>+40(SB)/4, $0x00000000
+DATA laneMasks<>+44(SB)/4, $0x00000000
+DATA laneMasks<>+48(SB)/4, $0x00000000
+DATA laneMasks<>+52(SB)/4, $0x00000000
+DATA laneMasks<>+56(SB)/4, $0x00000000
+DATA laneMasks<>+60(SB)/4, $0x00000000
+GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
+
+// func reluGradAVX2(dx []float32, dy []float32, y []float32)
+// Requires: AVX
+TEXT ·reluGradAVX2(SB), $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	MOVQ BX, SI
+	ANDQ $-8, SI
+	XORQ DI, DI
+	JMP  test
+
+loop:
+	VMOVUPS (DX)(DI*4), Y0
+	VXORPS  Y1, Y1, Y1
+	VCMPPS  $0x11, Y0, Y1, Y0
+	VMOVUPS (CX)(DI*4), Y1
+	VANDPS  Y0, Y1, Y0
+	VMOVUPS Y0, (AX)(DI*4)
+	ADDQ    $0x08, DI
+
+test:
+	CMPQ       DI, SI
+	JLT        loop
+	SUBQ       DI, BX
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    32(SI), Y0
+	VMASKMOVPS (DX)(DI*4), Y0, Y1
+	VXORPS     Y2, Y2, Y2
+	VCMPPS     $0x11, Y1, Y2, Y1
+	VMASKMOVPS (CX)(DI*4), Y0, Y2
+	VANDPS     Y1, Y2, Y1
+	VMASKMOVPS Y1, Y0, (AX)(DI*4)
+
+done:
 	VZEROUPPER
 	RET

@@ -4,12 +4,12 @@
 
 package kernel
 
-// reluAVX2 is [ReLU]'s Forward for the first len(y)&^7 values, and returns their number.
+// reluAVX2 is [ReLU]'s Forward.
 //
 //go:noescape
-func reluAVX2(y []float32, x []float32) int
+func reluAVX2(y []float32, x []float32)
 
-// reluGradAVX2 is [ReLU]'s Backward for the first len(dx)&^7 values, and returns their number.
+// reluGradAVX2 is [ReLU]'s Backward.
 //
 //go:noescape
-func reluGradAVX2(dx []float32, dy []float32, y []float32) int
+func reluGradAVX2(dx []float32, dy []float32, y []float32)

@@ -2,18 +2,14 @@ package kernel
 
 import "math"
 
-// CrossEntropyRow is the cross-entropy −log softmax(logits)[label] of one sample, and sets p to softmax(logits). It is
-// stable for any finite logits: the largest is subtracted before the exponentials, which are taken in float64.
-func CrossEntropyRow(p, logits []float32, label int) float64 {
+// CrossEntropyRow is the cross-entropy −log softmax(logits)[label] of one sample, and sets p to softmax(logits). exps is
+// working memory of the same length. It is stable for any finite logits: the largest is subtracted before the exponentials,
+// which are taken in float64.
+func CrossEntropyRow(p []float32, exps []float64, logits []float32, label int) float64 {
 	check("CrossEntropyRow", "p", len(p), len(logits))
+	check("CrossEntropyRow", "exps", len(exps), len(logits))
 	largest := float64(logits[ArgMax(logits)])
-	var sum float64
-	for _, v := range logits {
-		sum += math.Exp(float64(v) - largest)
-	}
-	for j, v := range logits {
-		p[j] = float32(math.Exp(float64(v)-largest) / sum)
-	}
+	sum := active.softmax(p, exps, logits, largest)
 	return math.Log(sum) - (float64(logits[label]) - largest)
 }
 
@@ -26,4 +22,61 @@ func ArgMax(x []float32) int {
 		}
 	}
 	return best
+}
+
+// softmaxGo sets exps to exp(x−largest), p to exps divided by their sum, and returns the sum, taken in the order of
+// [laneSums].
+func softmaxGo(p []float32, exps []float64, x []float32, largest float64) (sum float64) {
+	for j, v := range x {
+		exps[j] = expNegative(float64(v) - largest)
+	}
+	var sums laneSums
+	whole := len(x) &^ 7
+	for j, e := range exps[:whole] {
+		sums[j%8] += e
+	}
+	sum = sums.total()
+	for _, e := range exps[whole:] {
+		sum += e
+	}
+	for j, e := range exps {
+		p[j] = float32(e / sum)
+	}
+	return sum
+}
+
+// The constants of expNegative.
+const (
+	leastExponent = -700             // exp of it is 1e-304: nothing beside a sum of 1 or more, and 0 as a float32
+	roundingShift = 3 << 51          // a number added to it is rounded to a whole one, which its last bits hold
+	ln2Upper      = 0x1.62e42fefap-1 // of ln 2, the bits that times a whole number of 11 bits is exact
+	ln2Lower      = 0x1.cf79abc9e3b3ap-40
+)
+
+// expCoefficients are 1/13!, 1/12!, ..., 1/2!, 1, 1: within ln(2)/2 of 0, what the series leaves out is below 2⁻⁵⁷.
+var expCoefficients = func() (c [14]float64) {
+	factorial := 1.0
+	for i := range c {
+		if i > 1 {
+			factorial *= float64(i)
+		}
+		c[len(c)-1-i] = 1 / factorial
+	}
+	return c
+}()
+
+// expNegative is exp(x) for x ≤ 0 to about 1e-15 of it, or exp(-700) if x is below: with x = n·ln 2 + r it is 2ⁿ·exp(r).
+// It is written out because the assembly, which takes eight at a time, must give the same bits; so nothing is fused.
+func expNegative(x float64) float64 {
+	if x < leastExponent {
+		x = leastExponent
+	}
+	shifted := float64(x*math.Log2E) + roundingShift
+	n := shifted - roundingShift
+	r := (x - float64(n*ln2Upper)) - float64(n*ln2Lower)
+	sum := expCoefficients[0]
+	for _, c := range expCoefficients[1:] {
+		sum = float64(sum*r) + c
+	}
+	return sum * math.Float64frombits(math.Float64bits(shifted)<<52+math.Float64bits(1))
 }

@@ -17,7 +17,7 @@ func TestCrossEntropyRowAgainstFloat64(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logits, label := drawLogits(t)
 		p := nans(len(logits))
-		loss := CrossEntropyRow(p, logits, label)
+		loss := CrossEntropyRow(p, make([]float64, len(p)), logits, label)
 		var sum, total float64
 		for _, v := range logits {
 			sum += math.Exp(float64(v))
@@ -40,12 +40,12 @@ func TestCrossEntropyRowIgnoresAnOffset(t *testing.T) {
 			logits[j] = float32(math.Round(float64(v)*8) / 8)
 		}
 		p, shifted := nans(len(logits)), nans(len(logits))
-		loss := CrossEntropyRow(p, logits, label)
+		loss := CrossEntropyRow(p, make([]float64, len(p)), logits, label)
 		offset := float32(rapid.IntRange(-1_000_000, 1_000_000).Draw(t, "offset"))
 		for j := range logits {
 			logits[j] += offset
 		}
-		if found := CrossEntropyRow(shifted, logits, label); found != loss || !sameBits(p, shifted) {
+		if found := CrossEntropyRow(shifted, make([]float64, len(shifted)), logits, label); found != loss || !sameBits(p, shifted) {
 			t.Fatalf("expected loss %v and softmax %v, found %v and %v", loss, p, found, shifted)
 		}
 	})
@@ -71,7 +71,7 @@ func TestCrossEntropyRowOfExtremeLogits(t *testing.T) {
 		{[]float32{5}, 0, 0, []float32{1}},
 	} {
 		p := nans(len(test.logits))
-		loss := CrossEntropyRow(p, test.logits, test.label)
+		loss := CrossEntropyRow(p, make([]float64, len(p)), test.logits, test.label)
 		if !(math.Abs(loss-test.loss) <= 1e-15*(1+test.loss)) || !sameBits(p, test.p) {
 			t.Errorf("%v, label %d: expected loss %v and softmax %v, found %v and %v", test.logits, test.label, test.loss, test.p, loss, p)
 		}
@@ -84,7 +84,7 @@ func TestCrossEntropyRowKeepsNaN(t *testing.T) {
 		for label := range 4 {
 			logits, p := []float32{1, 4, 3, 2}, make([]float32, 4)
 			logits[at] = float32(math.NaN())
-			if loss := CrossEntropyRow(p, logits, label); !math.IsNaN(loss) {
+			if loss := CrossEntropyRow(p, make([]float64, len(p)), logits, label); !math.IsNaN(loss) {
 				t.Errorf("logits %v, label %d: expected a NaN, found %v", logits, label, loss)
 			}
 			if AllFinite(p) {
@@ -110,5 +110,30 @@ func TestArgMax(t *testing.T) {
 }
 
 func TestCrossEntropyRowPanicsOnLengths(t *testing.T) {
-	wantPanic(t, "kernel.CrossEntropyRow: expected len(p) = 3, found 2", func() { CrossEntropyRow(nans(2), nans(3), 0) })
+	wantPanic(t, "kernel.CrossEntropyRow: expected len(p) = 3, found 2", func() { CrossEntropyRow(nans(2), make([]float64, 3), nans(3), 0) })
+}
+
+// expNegative is as good as the library's, which is right to within 1 ULP.
+func TestExpNegative(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		x := rapid.OneOf(rapid.Float64Range(-700, 0), rapid.Float64Range(-1, 0)).Draw(t, "x")
+		want := math.Exp(x)
+		if found := expNegative(x); math.Abs(found-want) > 4e-16*want {
+			t.Fatalf("exp(%v): expected %v, found %v", x, want, found)
+		}
+	})
+	if found := expNegative(0); found != 1 {
+		t.Errorf("exp(0): expected 1, found %v", found)
+	}
+	for _, x := range []float64{-701, -1e30, math.Inf(-1)} {
+		if found := expNegative(x); !(found > 0 && found < 1e-303) {
+			t.Errorf("exp(%v): expected next to nothing, found %v", x, found)
+		}
+	}
+}
+
+func BenchmarkCrossEntropyRow(b *testing.B) {
+	logits := normals(1, 10, 0, 3)
+	p, exps := make([]float32, len(logits)), make([]float64, len(logits))
+	benchmarkSets(b, "10", 8*len(logits), func() { CrossEntropyRow(p, exps, logits, 3) })
 }

@@ -6,27 +6,95 @@ import (
 	"strings"
 )
 
-// The instruction sets that kernels are written for. Each kernel has a plain twin in Go, which serves where there is no other
-// and is what the others are tested against.
-const (
-	Generic = "generic" // Go alone
-	AVX2    = "avx2"    // amd64 with AVX2 and FMA
-)
+// Generic is the name of the plain kernels, which are Go alone.
+const Generic = "generic"
 
-// active is the instruction set in use.
+// instructions are the kernels of one instruction set. They do no checking of lengths.
+type instructions struct {
+	name string
+
+	product func(c []float32, a, b matrix, bias []float32, m, k, n int) // of m, k and n above 0
+
+	relu      func(y, x []float32)
+	reluGrad  func(dx, dy, y []float32)
+	sumRows   func(sum, x []float32)
+	allFinite func(x []float32) bool
+
+	intensities func(y []float32, pixels []uint8)
+	softmax     func(p []float32, exps []float64, x []float32, largest float64) (sum float64)
+
+	rowMoments        func(x []float32) (mean, squares float64)
+	normalize         func(y, x, alpha, beta []float32, mean, inv float64)
+	layerNormGradSums func(dy, x, alpha []float32, mean, inv float64) (sum, projection float64)
+	layerNormGradRow  func(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64)
+	layerNormColumns  func(dAlpha, dBeta []float64, dy, x []float32, mean, inv float64)
+
+	sgd             func(w, g []float32, rate, decay float32)
+	momentum        func(w, velocity, g []float32, rate, friction, decay float32)
+	nesterov        func(w, velocity, g []float32, rate, friction, decay float32)
+	adaGrad         func(w, sum, g []float32, rate, epsilon, decay float32)
+	rmsProp         func(w, square, g []float32, rate, slope, epsilon, decay float32)
+	rmsPropMomentum func(w, square, velocity, g []float32, rate, slope, friction, epsilon, decay float32)
+	adam            func(w, m, v, g []float32, rate, slope1, slope2, scale, epsilon, decay float32)
+	adamW           func(w, m, v, g []float32, rate, slope1, slope2, scale, epsilon, decay float32)
+	nAdam           func(w, m, v, g []float32, gradientRate, meanRate, slope1, slope2, scale, epsilon, decay float32)
+}
+
+// generic are the plain kernels. They serve where there are no others, and are what the others are tested against.
+var generic = instructions{
+	name: Generic,
+
+	product: productGo,
+
+	relu:      reluGo,
+	reluGrad:  reluGradGo,
+	sumRows:   sumRowsGo,
+	allFinite: allFiniteGo,
+
+	intensities: intensitiesGo,
+	softmax:     softmaxGo,
+
+	rowMoments:        rowMomentsGo,
+	normalize:         normalizeGo,
+	layerNormGradSums: layerNormGradSumsGo,
+	layerNormGradRow:  layerNormGradRowGo,
+	layerNormColumns:  layerNormColumnsGo,
+
+	sgd:             sgdGo,
+	momentum:        momentumGo,
+	nesterov:        nesterovGo,
+	adaGrad:         adaGradGo,
+	rmsProp:         rmsPropGo,
+	rmsPropMomentum: rmsPropMomentumGo,
+	adam:            adamGo,
+	adamW:           adamWGo,
+	nAdam:           nAdamGo,
+}
+
+// available are the kernels that this processor can run and this build knows, from the plain ones to the best.
+var available = append([]*instructions{&generic}, simd()...)
+
+// active are the kernels in use.
 var active = available[len(available)-1]
 
 // Active is the instruction set in use: the best that the processor has, unless [Use] has chosen another.
-func Active() string { return active }
+func Active() string { return active.name }
 
 // Available are the instruction sets that this processor has and this build knows, from the plain one to the best.
-func Available() []string { return slices.Clone(available) }
+func Available() []string {
+	names := make([]string, len(available))
+	for i, set := range available {
+		names[i] = set.name
+	}
+	return names
+}
 
 // Use chooses the instruction set, one of [Available]. It must not be called while kernels run.
 func Use(name string) error {
-	if !slices.Contains(available, name) {
-		return fmt.Errorf("expected one of the kernels that this processor has, %s; found %q", strings.Join(available, ", "), name)
+	i := slices.Index(Available(), name)
+	if i < 0 {
+		return fmt.Errorf("expected one of the kernels that this processor has, %s; found %q", strings.Join(Available(), ", "), name)
 	}
-	active = name
+	active = available[i]
 	return nil
 }

@@ -4,10 +4,52 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// available is what the processor and the system have.
-var available = func() []string {
+// simd are the kernels that the processor and the system have besides the plain ones.
+func simd() (sets []*instructions) {
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		return []string{Generic, AVX2}
+		sets = append(sets, &avx2)
 	}
-	return []string{Generic}
-}()
+	return sets
+}
+
+// avx2 are the kernels for AVX2 and FMA.
+var avx2 = instructions{
+	name: "avx2",
+
+	product: productAVX2,
+
+	relu:     reluAVX2,
+	reluGrad: reluGradAVX2,
+	sumRows: func(sum, x []float32) {
+		if len(sum) < lanes {
+			sumRowsGo(sum, x)
+			return
+		}
+		sumRowsAVX2(sum, x)
+	},
+	allFinite: func(x []float32) bool {
+		if len(x) < lanes {
+			return allFiniteGo(x)
+		}
+		return allFiniteAVX2(x)
+	},
+
+	intensities: intensitiesGo,
+	softmax:     softmaxGo,
+
+	rowMoments:        rowMomentsAVX2,
+	normalize:         normalizeAVX2,
+	layerNormGradSums: layerNormGradSumsAVX2,
+	layerNormGradRow:  layerNormGradRowAVX2,
+	layerNormColumns:  layerNormColumnsAVX2,
+
+	sgd:             sgdAVX2,
+	momentum:        momentumAVX2,
+	nesterov:        nesterovAVX2,
+	adaGrad:         adaGradAVX2,
+	rmsProp:         rmsPropAVX2,
+	rmsPropMomentum: rmsPropMomentumAVX2,
+	adam:            adamAVX2,
+	adamW:           adamWAVX2,
+	nAdam:           nAdamAVX2,
+}

@@ -2,4 +2,5 @@
 
 package kernel
 
-var available = []string{Generic}
+// simd are the kernels that this processor has besides the plain ones: none.
+func simd() []*instructions { return nil }

@@ -69,7 +69,8 @@ func TestElementwiseAtEdge(t *testing.T) {
 				SumRows(s[1], cut(memory[0], rows*n))
 				stats := NewLayerNormStats(rows, n)
 				LayerNorm(cut(memory[0], rows*n), cut(memory[1], rows*n), s[2], s[3], 1e-3, false, stats)
-				LayerNormGrad(cut(memory[0], rows*n), s[3], s[4], cut(memory[1], rows*n), cut(memory[2], rows*n), s[2], stats)
+				LayerNormGrad(cut(memory[0], rows*n), cut(memory[1], rows*n), cut(memory[2], rows*n), s[2], stats)
+				LayerNormParameterGrad(s[3], s[4], cut(memory[1], rows*n), cut(memory[2], rows*n), stats, 0, n)
 			}
 		}
 	})

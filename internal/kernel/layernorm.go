@@ -14,8 +14,8 @@ type LayerNormStats struct {
 }
 
 // NewLayerNormStats makes the statistics of so many rows of n values.
-func NewLayerNormStats(rows, n int) *LayerNormStats {
-	return &LayerNormStats{
+func NewLayerNormStats(rows, n int) LayerNormStats {
+	return LayerNormStats{
 		Mean:       make([]float64, rows),
 		InvScale:   make([]float64, rows),
 		Correction: make([]float64, rows),
@@ -24,19 +24,24 @@ func NewLayerNormStats(rows, n int) *LayerNormStats {
 	}
 }
 
+// Rows are the statistics of the rows from top to before bottom.
+func (s LayerNormStats) Rows(top, bottom int) LayerNormStats {
+	return LayerNormStats{s.Mean[top:bottom], s.InvScale[top:bottom], s.Correction[top:bottom], s.dAlpha, s.dBeta}
+}
+
 // LayerNorm sets each row of y to α⊗(x−μ)/scale + β, where the scale is σ+ε or, with sqrtForm, √(σ²+ε), and keeps the
 // statistics of the rows. x and y are [rows, len(alpha)].
 //
 // μ and σ² (the population variance) are taken in two passes and in float64: with one pass, Σx²−nμ² cancels on rows that are
 // far from zero, and in float32 the rounding of μ alone would be felt there. The order of the sums is that of [laneSums].
-func LayerNorm(y, x, alpha, beta []float32, epsilon float64, sqrtForm bool, s *LayerNormStats) {
+func LayerNorm(y, x, alpha, beta []float32, epsilon float64, sqrtForm bool, s LayerNormStats) {
 	n := len(alpha)
 	check("LayerNorm", "beta", len(beta), n)
 	check("LayerNorm", "x", len(x), len(s.Mean)*n)
 	check("LayerNorm", "y", len(y), len(x))
 	for r := range s.Mean {
 		row := x[r*n : (r+1)*n]
-		mean, squares := rowMoments(row)
+		mean, squares := active.rowMoments(row)
 		variance := squares / float64(n)
 
 		var scale, correction float64
@@ -52,35 +57,47 @@ func LayerNorm(y, x, alpha, beta []float32, epsilon float64, sqrtForm bool, s *L
 		inv := 1 / scale
 		s.Mean[r], s.InvScale[r], s.Correction[r] = mean, inv, correction
 
-		normalize(y[r*n:(r+1)*n], row, alpha, beta, mean, inv)
+		active.normalize(y[r*n:(r+1)*n], row, alpha, beta, mean, inv)
 	}
 }
 
-// LayerNormGrad sets dx, dα and dβ from the gradient dy of the output, the input x and the statistics of the forward pass, in
-// one pass over the rows: with g = α⊗dy,
+// LayerNormGrad sets dx from the gradient dy of the output, the input x and the statistics of the forward pass: with
+// g = α⊗dy,
 //
-//	dx = (g − mean(g) − correction·x̂·mean(g⊗x̂)) / scale,   dα = Σ dy⊗x̂,   dβ = Σ dy   (sums over the rows)
+//	dx = (g − mean(g) − correction·x̂·mean(g⊗x̂)) / scale
 //
-// dx, dy and x are [rows, len(alpha)], dα and dβ [len(alpha)]. x̂ is computed again rather than kept: kept in float32, its
-// rounding would be all that is left of dx on short rows, where the three terms cancel.
-func LayerNormGrad(dx, dAlpha, dBeta, dy, x, alpha []float32, s *LayerNormStats) {
+// dx, dy and x are [rows, len(alpha)]. x̂ is computed again rather than kept: kept in float32, its rounding would be all that
+// is left of dx on short rows, where the three terms cancel.
+func LayerNormGrad(dx, dy, x, alpha []float32, s LayerNormStats) {
 	n := len(alpha)
 	check("LayerNormGrad", "x", len(x), len(s.Mean)*n)
 	check("LayerNormGrad", "dy", len(dy), len(x))
 	check("LayerNormGrad", "dx", len(dx), len(x))
-	check("LayerNormGrad", "dAlpha", len(dAlpha), n)
-	check("LayerNormGrad", "dBeta", len(dBeta), n)
-	clear(s.dAlpha)
-	clear(s.dBeta)
 	for r, mean := range s.Mean {
 		row, grad, out := x[r*n:(r+1)*n], dy[r*n:(r+1)*n], dx[r*n:(r+1)*n]
 		inv := s.InvScale[r]
-		sum, projection := layerNormGradSums(s.dAlpha, s.dBeta, grad, row, alpha, mean, inv)
+		sum, projection := active.layerNormGradSums(grad, row, alpha, mean, inv)
 		meanG := sum / float64(n)
 		slope := s.Correction[r] * projection / float64(n)
-		layerNormGradRow(out, grad, row, alpha, mean, inv, meanG, slope)
+		active.layerNormGradRow(out, grad, row, alpha, mean, inv, meanG, slope)
 	}
-	for j := range n {
+}
+
+// LayerNormParameterGrad sets dα = Σ dy⊗x̂ and dβ = Σ dy, sums over the rows in their order and in float64, for the columns
+// from left to before right. dy and x are [rows, n], dα and dβ [n], of which only those columns are written to.
+func LayerNormParameterGrad(dAlpha, dBeta, dy, x []float32, s LayerNormStats, left, right int) {
+	n := len(s.dAlpha)
+	check("LayerNormParameterGrad", "dAlpha", len(dAlpha), n)
+	check("LayerNormParameterGrad", "dBeta", len(dBeta), n)
+	check("LayerNormParameterGrad", "x", len(x), len(s.Mean)*n)
+	check("LayerNormParameterGrad", "dy", len(dy), len(x))
+	alphaSums, betaSums := s.dAlpha[left:right], s.dBeta[left:right]
+	clear(alphaSums)
+	clear(betaSums)
+	for r, mean := range s.Mean {
+		active.layerNormColumns(alphaSums, betaSums, dy[r*n+left:r*n+right], x[r*n+left:r*n+right], mean, s.InvScale[r])
+	}
+	for j := left; j < right; j++ {
 		dAlpha[j], dBeta[j] = float32(s.dAlpha[j]), float32(s.dBeta[j])
 	}
 }
@@ -93,14 +110,7 @@ func (s *laneSums) total() float64 {
 	return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
-// rowMoments returns the mean of the values and the sum of their squared distances from it.
-func rowMoments(x []float32) (mean, squares float64) {
-	if active == AVX2 {
-		return rowMomentsAVX2(x)
-	}
-	return rowMomentsGo(x)
-}
-
+// rowMomentsGo returns the mean of the values and the sum of their squared distances from it.
 func rowMomentsGo(x []float32) (mean, squares float64) {
 	var sums laneSums
 	whole := len(x) &^ 7
@@ -130,15 +140,7 @@ func rowMomentsGo(x []float32) (mean, squares float64) {
 	return mean, squares
 }
 
-// normalize sets y to α⊗x̂ + β, where x̂ is (x−mean)·inv.
-func normalize(y, x, alpha, beta []float32, mean, inv float64) {
-	if active == AVX2 {
-		normalizeAVX2(y, x, alpha, beta, mean, inv)
-		return
-	}
-	normalizeGo(y, x, alpha, beta, mean, inv)
-}
-
+// normalizeGo sets y to α⊗x̂ + β, where x̂ is (x−mean)·inv.
 func normalizeGo(y, x, alpha, beta []float32, mean, inv float64) {
 	for j, v := range x {
 		xHat := (float64(v) - mean) * inv
@@ -146,49 +148,41 @@ func normalizeGo(y, x, alpha, beta []float32, mean, inv float64) {
 	}
 }
 
-// layerNormGradSums returns Σg and Σg⊗x̂ over a row and adds dy⊗x̂ and dy to dα and dβ.
-func layerNormGradSums(dAlpha, dBeta []float64, dy, x, alpha []float32, mean, inv float64) (sum, projection float64) {
-	if active == AVX2 {
-		return layerNormGradSumsAVX2(dAlpha, dBeta, dy, x, alpha, mean, inv)
-	}
-	return layerNormGradSumsGo(dAlpha, dBeta, dy, x, alpha, mean, inv)
-}
-
-func layerNormGradSumsGo(dAlpha, dBeta []float64, dy, x, alpha []float32, mean, inv float64) (sum, projection float64) {
+// layerNormGradSumsGo returns Σg and Σg⊗x̂ over a row.
+func layerNormGradSumsGo(dy, x, alpha []float32, mean, inv float64) (sum, projection float64) {
 	var sums, projections laneSums
 	whole := len(dy) &^ 7
 	for j, d := range dy[:whole] {
-		g, projected := layerNormGradTerms(&dAlpha[j], &dBeta[j], float64(d), float64(x[j]), float64(alpha[j]), mean, inv)
+		g, projected := layerNormGradTerms(float64(d), float64(x[j]), float64(alpha[j]), mean, inv)
 		sums[j%8] += g
 		projections[j%8] += projected
 	}
 	sum, projection = sums.total(), projections.total()
 	for j := whole; j < len(dy); j++ {
-		g, projected := layerNormGradTerms(&dAlpha[j], &dBeta[j], float64(dy[j]), float64(x[j]), float64(alpha[j]), mean, inv)
+		g, projected := layerNormGradTerms(float64(dy[j]), float64(x[j]), float64(alpha[j]), mean, inv)
 		sum += g
 		projection += projected
 	}
 	return sum, projection
 }
 
-// layerNormGradTerms returns one g and one g⊗x̂ and adds to dα and dβ at its column.
-func layerNormGradTerms(dAlpha, dBeta *float64, dy, x, alpha, mean, inv float64) (g, projected float64) {
-	xHat := (x - mean) * inv
-	*dAlpha += float64(dy * xHat)
-	*dBeta += dy
+// layerNormGradTerms returns one g and one g⊗x̂.
+func layerNormGradTerms(dy, x, alpha, mean, inv float64) (g, projected float64) {
 	g = float64(alpha * dy)
-	return g, float64(g * xHat)
+	return g, float64(g * float64((x-mean)*inv))
 }
 
-// layerNormGradRow sets a row of dx from the row's mean(g) and slope = correction·mean(g⊗x̂).
-func layerNormGradRow(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64) {
-	if active == AVX2 {
-		layerNormGradRowAVX2(dx, dy, x, alpha, mean, inv, meanG, slope)
-		return
+// layerNormColumnsGo adds dy⊗x̂ and dy of a row to the sums of the columns.
+func layerNormColumnsGo(dAlpha, dBeta []float64, dy, x []float32, mean, inv float64) {
+	for j, v := range dy {
+		d := float64(v)
+		xHat := (float64(x[j]) - mean) * inv
+		dAlpha[j] += float64(d * xHat)
+		dBeta[j] += d
 	}
-	layerNormGradRowGo(dx, dy, x, alpha, mean, inv, meanG, slope)
 }
 
+// layerNormGradRowGo sets a row of dx from the row's mean(g) and slope = correction·mean(g⊗x̂).
 func layerNormGradRowGo(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64) {
 	for j, d := range dy {
 		xHat := (float64(x[j]) - mean) * inv

@@ -148,59 +148,47 @@ valuesLeftTest:
 	VZEROUPPER
 	RET
 
-// func layerNormGradSumsAVX2(dAlpha []float64, dBeta []float64, dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
+// func layerNormGradSumsAVX2(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
 // Requires: AVX
-TEXT ·layerNormGradSumsAVX2(SB), $0-152
-	MOVQ         dAlpha_base+0(FP), AX
-	MOVQ         dBeta_base+24(FP), CX
-	MOVQ         dy_base+48(FP), DX
-	MOVQ         x_base+72(FP), BX
-	MOVQ         alpha_base+96(FP), SI
-	VBROADCASTSD mean+120(FP), Y0
-	VBROADCASTSD inv+128(FP), Y1
+TEXT ·layerNormGradSumsAVX2(SB), $0-104
+	MOVQ         dy_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         alpha_base+48(FP), DX
+	VBROADCASTSD mean+72(FP), Y0
+	VBROADCASTSD inv+80(FP), Y1
 	VXORPS       Y2, Y2, Y2
 	VXORPS       Y3, Y3, Y3
 	VXORPS       Y4, Y4, Y4
 	VXORPS       Y5, Y5, Y5
-	MOVQ         dy_len+56(FP), R9
-	MOVQ         R9, R8
-	ANDQ         $-8, R8
-	XORQ         DI, DI
+	MOVQ         dy_len+8(FP), DI
+	MOVQ         DI, SI
+	ANDQ         $-8, SI
+	XORQ         BX, BX
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD (BX)(DI*4), Y6
-	VSUBPD    Y0, Y6, Y6
-	VMULPD    Y1, Y6, Y6
-	VCVTPS2PD (DX)(DI*4), Y7
-	VMULPD    Y6, Y7, Y8
-	VADDPD    (AX)(DI*8), Y8, Y8
-	VMOVUPD   Y8, (AX)(DI*8)
-	VADDPD    (CX)(DI*8), Y7, Y8
-	VMOVUPD   Y8, (CX)(DI*8)
-	VCVTPS2PD (SI)(DI*4), Y8
-	VMULPD    Y7, Y8, Y7
-	VADDPD    Y7, Y2, Y2
-	VMULPD    Y6, Y7, Y6
+	VCVTPS2PD (DX)(BX*4), Y6
+	VCVTPS2PD (AX)(BX*4), Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y2, Y2
+	VCVTPS2PD (CX)(BX*4), Y7
+	VSUBPD    Y0, Y7, Y7
+	VMULPD    Y1, Y7, Y7
+	VMULPD    Y7, Y6, Y6
 	VADDPD    Y6, Y4, Y4
-	VCVTPS2PD 16(BX)(DI*4), Y6
-	VSUBPD    Y0, Y6, Y6
-	VMULPD    Y1, Y6, Y6
-	VCVTPS2PD 16(DX)(DI*4), Y7
-	VMULPD    Y6, Y7, Y8
-	VADDPD    32(AX)(DI*8), Y8, Y8
-	VMOVUPD   Y8, 32(AX)(DI*8)
-	VADDPD    32(CX)(DI*8), Y7, Y8
-	VMOVUPD   Y8, 32(CX)(DI*8)
-	VCVTPS2PD 16(SI)(DI*4), Y8
-	VMULPD    Y7, Y8, Y7
-	VADDPD    Y7, Y3, Y3
-	VMULPD    Y6, Y7, Y6
+	VCVTPS2PD 16(DX)(BX*4), Y6
+	VCVTPS2PD 16(AX)(BX*4), Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y3, Y3
+	VCVTPS2PD 16(CX)(BX*4), Y7
+	VSUBPD    Y0, Y7, Y7
+	VMULPD    Y1, Y7, Y7
+	VMULPD    Y7, Y6, Y6
 	VADDPD    Y6, Y5, Y5
-	ADDQ      $0x08, DI
+	ADDQ      $0x08, BX
 
 valuesTest:
-	CMPQ         DI, R8
+	CMPQ         BX, SI
 	JLT          values
 	VADDPD       Y3, Y2, Y2
 	VEXTRACTF128 $0x01, Y2, X3
@@ -215,30 +203,86 @@ valuesTest:
 	JMP          valuesLeftTest
 
 valuesLeft:
-	VMOVSS    (BX)(DI*4), X3
+	VMOVSS    (DX)(BX*4), X3
+	VCVTSS2SD X3, X3, X3
+	VMOVSS    (AX)(BX*4), X5
+	VCVTSS2SD X5, X5, X5
+	VMULSD    X5, X3, X3
+	VADDSD    X3, X2, X2
+	VMOVSS    (CX)(BX*4), X5
+	VCVTSS2SD X5, X5, X5
+	VSUBSD    X0, X5, X5
+	VMULSD    X1, X5, X5
+	VMULSD    X5, X3, X3
+	VADDSD    X3, X4, X4
+	INCQ      BX
+
+valuesLeftTest:
+	CMPQ   BX, DI
+	JLT    valuesLeft
+	VMOVSD X2, sum+88(FP)
+	VMOVSD X4, projection+96(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormColumnsAVX2(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
+// Requires: AVX
+TEXT ·layerNormColumnsAVX2(SB), $0-112
+	MOVQ         dAlpha_base+0(FP), AX
+	MOVQ         dBeta_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	MOVQ         x_base+72(FP), BX
+	VBROADCASTSD mean+96(FP), Y0
+	VBROADCASTSD inv+104(FP), Y1
+	MOVQ         dy_len+56(FP), R8
+	MOVQ         R8, DI
+	ANDQ         $-8, DI
+	XORQ         SI, SI
+	JMP          valuesTest
+
+values:
+	VCVTPS2PD (DX)(SI*4), Y2
+	VCVTPS2PD (BX)(SI*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y1, Y3, Y3
+	VMULPD    Y3, Y2, Y3
+	VADDPD    (AX)(SI*8), Y3, Y3
+	VMOVUPD   Y3, (AX)(SI*8)
+	VADDPD    (CX)(SI*8), Y2, Y2
+	VMOVUPD   Y2, (CX)(SI*8)
+	VCVTPS2PD 16(DX)(SI*4), Y2
+	VCVTPS2PD 16(BX)(SI*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y1, Y3, Y3
+	VMULPD    Y3, Y2, Y3
+	VADDPD    32(AX)(SI*8), Y3, Y3
+	VMOVUPD   Y3, 32(AX)(SI*8)
+	VADDPD    32(CX)(SI*8), Y2, Y2
+	VMOVUPD   Y2, 32(CX)(SI*8)
+	ADDQ      $0x08, SI
+
+valuesTest:
+	CMPQ SI, DI
+	JLT  values
+	JMP  valuesLeftTest
+
+valuesLeft:
+	VMOVSS    (DX)(SI*4), X2
+	VCVTSS2SD X2, X2, X2
+	VMOVSS    (BX)(SI*4), X3
 	VCVTSS2SD X3, X3, X3
 	VSUBSD    X0, X3, X3
 	VMULSD    X1, X3, X3
-	VMOVSS    (DX)(DI*4), X5
-	VCVTSS2SD X5, X5, X5
-	VMULSD    X3, X5, X6
-	VADDSD    (AX)(DI*8), X6, X6
-	VMOVSD    X6, (AX)(DI*8)
-	VADDSD    (CX)(DI*8), X5, X6
-	VMOVSD    X6, (CX)(DI*8)
-	VMOVSS    (SI)(DI*4), X6
-	VCVTSS2SD X6, X6, X6
-	VMULSD    X5, X6, X5
-	VADDSD    X5, X2, X2
-	VMULSD    X3, X5, X3
-	VADDSD    X3, X4, X4
-	INCQ      DI
+	VMULSD    X3, X2, X3
+	VADDSD    (AX)(SI*8), X3, X3
+	VMOVSD    X3, (AX)(SI*8)
+	VADDSD    (CX)(SI*8), X2, X2
+	VMOVSD    X2, (CX)(SI*8)
+	INCQ      SI
 
 valuesLeftTest:
-	CMPQ   DI, R9
-	JLT    valuesLeft
-	VMOVSD X2, sum+136(FP)
-	VMOVSD X4, projection+144(FP)
+	CMPQ SI, R8
+	JLT  valuesLeft
 	VZEROUPPER
 	RET
 

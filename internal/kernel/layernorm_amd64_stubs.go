@@ -17,7 +17,12 @@ func normalizeAVX2(y []float32, x []float32, alpha []float32, beta []float32, me
 // layerNormGradSumsAVX2 is layerNormGradSumsGo.
 //
 //go:noescape
-func layerNormGradSumsAVX2(dAlpha []float64, dBeta []float64, dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
+func layerNormGradSumsAVX2(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
+
+// layerNormColumnsAVX2 is layerNormColumnsGo.
+//
+//go:noescape
+func layerNormColumnsAVX2(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
 
 // layerNormGradRowAVX2 is layerNormGradRowGo.
 //

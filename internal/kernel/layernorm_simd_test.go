@@ -50,7 +50,7 @@ func TestLayerNormTwins(t *testing.T) {
 						x[i] = float32(random.NormFloat64()) + 3
 					}
 				}
-				mean, squares := rowMoments(x)
+				mean, squares := active.rowMoments(x)
 				meanGo, squaresGo := rowMomentsGo(x)
 				if !sameDoubles([]float64{mean, squares}, []float64{meanGo, squaresGo}) {
 					t.Fatalf("%d values: expected the mean %v and squares %v, found %v and %v", n, meanGo, squaresGo, mean, squares)
@@ -60,10 +60,10 @@ func TestLayerNormTwins(t *testing.T) {
 					mean = 0.25
 				}
 				requireTwins(t, random, []int{n, n, n, n},
-					func(s [][]float32) { normalize(s[0], s[1], s[2], s[3], mean, inv) },
+					func(s [][]float32) { active.normalize(s[0], s[1], s[2], s[3], mean, inv) },
 					func(s [][]float32) { normalizeGo(s[0], s[1], s[2], s[3], mean, inv) })
 				requireTwins(t, random, []int{n, n, n, n},
-					func(s [][]float32) { layerNormGradRow(s[0], s[1], s[2], s[3], mean, inv, meanG, slope) },
+					func(s [][]float32) { active.layerNormGradRow(s[0], s[1], s[2], s[3], mean, inv, meanG, slope) },
 					func(s [][]float32) { layerNormGradRowGo(s[0], s[1], s[2], s[3], mean, inv, meanG, slope) })
 
 				dAlpha, alphaUnchanged := doublesAround(random, n)
@@ -72,10 +72,12 @@ func TestLayerNormTwins(t *testing.T) {
 				var got, want [2]float64
 				requireTwins(t, random, []int{n, n},
 					func(s [][]float32) {
-						got[0], got[1] = layerNormGradSums(dAlpha, dBeta, s[0], x, s[1], mean, inv)
+						got[0], got[1] = active.layerNormGradSums(s[0], x, s[1], mean, inv)
+						active.layerNormColumns(dAlpha, dBeta, s[0], x, mean, inv)
 					},
 					func(s [][]float32) {
-						want[0], want[1] = layerNormGradSumsGo(dAlphaGo, dBetaGo, s[0], x, s[1], mean, inv)
+						want[0], want[1] = layerNormGradSumsGo(s[0], x, s[1], mean, inv)
+						layerNormColumnsGo(dAlphaGo, dBetaGo, s[0], x, mean, inv)
 					})
 				if !sameDoubles(got[:], want[:]) || !sameDoubles(dAlpha, dAlphaGo) || !sameDoubles(dBeta, dBetaGo) {
 					t.Fatalf("%d values: expected the sums %v, found %v; or the columns differ", n, want, got)
@@ -104,6 +106,8 @@ func BenchmarkLayerNorm(b *testing.B) {
 		s := NewLayerNormStats(rows, n)
 		benchmarkSets(b, fmt.Sprintf("Forward/%dx%d", rows, n), 8*rows*n, func() { LayerNorm(y, x, alpha, beta, 1e-3, false, s) })
 		benchmarkSets(b, fmt.Sprintf("Backward/%dx%d", rows, n), 12*rows*n,
-			func() { LayerNormGrad(y, dAlpha, dBeta, dy, x, alpha, s) })
+			func() { LayerNormGrad(y, dy, x, alpha, s) })
+		benchmarkSets(b, fmt.Sprintf("Parameters/%dx%d", rows, n), 8*rows*n,
+			func() { LayerNormParameterGrad(dAlpha, dBeta, dy, x, s, 0, n) })
 	}
 }

@@ -15,7 +15,7 @@ type layerNormCase struct {
 	sqrtForm             bool
 	x, alpha, beta, dy   []float32
 	y, dx, dAlpha, dBeta []float32
-	stats                *LayerNormStats
+	stats                LayerNormStats
 }
 
 // newLayerNormCase makes a case of normal values, with results to be filled in.
@@ -34,7 +34,10 @@ func drawLayerNorm(t *rapid.T, epsilon float64) *layerNormCase {
 
 func (c *layerNormCase) run() {
 	LayerNorm(c.y, c.x, c.alpha, c.beta, c.epsilon, c.sqrtForm, c.stats)
-	LayerNormGrad(c.dx, c.dAlpha, c.dBeta, c.dy, c.x, c.alpha, c.stats)
+	LayerNormGrad(c.dx, c.dy, c.x, c.alpha, c.stats)
+	middle := c.n / 2
+	LayerNormParameterGrad(c.dAlpha, c.dBeta, c.dy, c.x, c.stats, middle, c.n)
+	LayerNormParameterGrad(c.dAlpha, c.dBeta, c.dy, c.x, c.stats, 0, middle)
 }
 
 // forward is y of one row in float64, for any float64 x.
@@ -248,14 +251,17 @@ func TestLayerNormPanicsOnLengths(t *testing.T) {
 	wantPanic(t, "kernel.LayerNorm: expected len(beta) = 3, found 4", forward(6, 6, 3, 4))
 	wantPanic(t, "kernel.LayerNorm: expected len(x) = 6, found 9", forward(6, 9, 3, 3))
 	wantPanic(t, "kernel.LayerNorm: expected len(y) = 6, found 5", forward(5, 6, 3, 3))
-	backward := func(dx, dAlpha, dBeta, dy, x, alpha int) func() {
-		return func() {
-			LayerNormGrad(nans(dx), nans(dAlpha), nans(dBeta), nans(dy), nans(x), nans(alpha), s)
-		}
+	backward := func(dx, dy, x, alpha int) func() {
+		return func() { LayerNormGrad(nans(dx), nans(dy), nans(x), nans(alpha), s) }
 	}
-	wantPanic(t, "kernel.LayerNormGrad: expected len(x) = 6, found 5", backward(6, 3, 3, 6, 5, 3))
-	wantPanic(t, "kernel.LayerNormGrad: expected len(dy) = 6, found 7", backward(6, 3, 3, 7, 6, 3))
-	wantPanic(t, "kernel.LayerNormGrad: expected len(dx) = 6, found 3", backward(3, 3, 3, 6, 6, 3))
-	wantPanic(t, "kernel.LayerNormGrad: expected len(dAlpha) = 3, found 2", backward(6, 2, 3, 6, 6, 3))
-	wantPanic(t, "kernel.LayerNormGrad: expected len(dBeta) = 3, found 1", backward(6, 3, 1, 6, 6, 3))
+	wantPanic(t, "kernel.LayerNormGrad: expected len(x) = 6, found 5", backward(6, 6, 5, 3))
+	wantPanic(t, "kernel.LayerNormGrad: expected len(dy) = 6, found 7", backward(6, 7, 6, 3))
+	wantPanic(t, "kernel.LayerNormGrad: expected len(dx) = 6, found 3", backward(3, 6, 6, 3))
+	parameters := func(dAlpha, dBeta, dy, x int) func() {
+		return func() { LayerNormParameterGrad(nans(dAlpha), nans(dBeta), nans(dy), nans(x), s, 0, 3) }
+	}
+	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(x) = 6, found 5", parameters(3, 3, 6, 5))
+	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(dy) = 6, found 7", parameters(3, 3, 7, 6))
+	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(dAlpha) = 3, found 2", parameters(2, 3, 6, 6))
+	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(dBeta) = 3, found 1", parameters(3, 1, 6, 6))
 }

@@ -71,10 +71,8 @@ func product(c []float32, a, b matrix, bias []float32, m, k, n int) {
 			clear(row)
 			copy(row, bias)
 		}
-	case active == AVX2:
-		productAVX2(c, a, b, bias, m, k, n)
 	default:
-		productGo(c, a, b, bias, m, k, n)
+		active.product(c, a, b, bias, m, k, n)
 	}
 }
 

@@ -7,11 +7,7 @@ import "math"
 // SumRows sets sum to the sum over the rows of the matrix x, [len(x)/len(sum), len(sum)], in the order of the rows.
 func SumRows(sum, x []float32) {
 	check("SumRows", "x modulo sum", len(x)%len(sum), 0)
-	if active == AVX2 && len(sum) >= 8 {
-		sumRowsAVX2(sum, x)
-		return
-	}
-	sumRowsGo(sum, x)
+	active.sumRows(sum, x)
 }
 
 func sumRowsGo(sum, x []float32) {
@@ -24,12 +20,7 @@ func sumRowsGo(sum, x []float32) {
 }
 
 // AllFinite says whether no value is NaN or infinite: their exponent bits are all ones.
-func AllFinite(x []float32) bool {
-	if active == AVX2 && len(x) >= 8 {
-		return allFiniteAVX2(x)
-	}
-	return allFiniteGo(x)
-}
+func AllFinite(x []float32) bool { return active.allFinite(x) }
 
 func allFiniteGo(x []float32) bool {
 	const exponent = 0x7f800000

@@ -52,6 +52,37 @@ func TestAllFiniteTwin(t *testing.T) {
 	})
 }
 
+// TestSoftmaxTwins requires the same bits of the softmax and its sum, special values among the logits or not.
+func TestSoftmaxTwins(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(19, 20))
+		for _, n := range lengths(random)[1:] {
+			for _, ordinary := range []bool{true, false} {
+				x := make([]float32, n)
+				drawValues(random, x)
+				if ordinary {
+					for i := range x {
+						x[i] = float32(100 * random.NormFloat64())
+					}
+				}
+				largest := float64(x[ArgMax(x)])
+				exps, unchanged := doublesAround(random, n)
+				expsGo := make([]float64, n)
+				var sum, sumGo float64
+				requireTwins(t, random, []int{n},
+					func(s [][]float32) { sum = active.softmax(s[0], exps, x, largest) },
+					func(s [][]float32) { sumGo = softmaxGo(s[0], expsGo, x, largest) })
+				if !sameDoubles([]float64{sum}, []float64{sumGo}) || !sameDoubles(exps, expsGo) {
+					t.Fatalf("%d logits: expected the sum %v, found %v; or the exponentials differ", n, sumGo, sum)
+				}
+				if !unchanged() {
+					t.Fatalf("%d logits: wrote outside the exponentials", n)
+				}
+			}
+		}
+	})
+}
+
 func BenchmarkRows(b *testing.B) {
 	for _, shape := range [][2]int{{32, 100}, {32, 10}, {128, 300}} {
 		rows, n := shape[0], shape[1]

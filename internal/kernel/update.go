@@ -16,25 +16,27 @@ import "math"
 //
 // The formulas are those of torch.optim: https://pytorch.org/docs/stable/optim.html
 //
-// The assembly does the same operations in the same order, each rounded, eight values at a time, so that it gives the bits of
-// the plain twin, which does the values that are left over.
+// The assembly does the same operations in the same order, each rounded, some values at a time, so that it gives the bits of
+// the plain twin.
 
-// average moves a towards x by the share c: (1−c)·a + c·x. It starts from the nearer of the two: from a when c is small,
-// which rounds once to a's size and so follows x more closely than a sum of two products does, and from x when c is large, so
-// that a small x is not lost beside a large a.
-func average(a, x, c float32) float32 {
-	if c < 0.5 {
-		return a + float32(c*(x-a))
-	}
-	return x - float32((1-c)*(x-a))
-}
-
-// slope is the c of [average] for the assembly: a + c·(x−a) or x + (c−1)·(x−a), where the sign, also of a zero, says which.
+// slope is a share c from 0 to 1 for [average]: c where that starts from a, c−1 where it starts from x. The sign, also of a
+// zero, says which.
 func slope(c float32) float32 {
 	if c < 0.5 {
 		return c
 	}
 	return -(1 - c)
+}
+
+// average moves a towards x by the share c, (1−c)·a + c·x, given the [slope] of c: to a + c·(x−a) or x + (c−1)·(x−a). It
+// starts from the nearer of the two: from a when c is small, which rounds once to a's size and so follows x more closely than
+// a sum of two products does, and from x when c is large, so that a small x is not lost beside a large a.
+func average(a, x, slope float32) float32 {
+	start := a
+	if math.Float32bits(slope)>>31 != 0 {
+		start = x
+	}
+	return start + float32(slope*(x-a))
 }
 
 // sqrt is the correctly rounded square root: rounding twice is harmless for it, and the compiler emits one instruction.
@@ -45,11 +47,7 @@ func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 //	w ← w − rate·(g + decay·w)
 func SGD(w, g []float32, rate, decay float32) {
 	check("SGD", "g", len(g), len(w))
-	if active == AVX2 {
-		n := sgdAVX2(w, g, rate, decay)
-		w, g = w[n:], g[n:]
-	}
-	sgdGo(w, g, rate, decay)
+	active.sgd(w, g, rate, decay)
 }
 
 func sgdGo(w, g []float32, rate, decay float32) {
@@ -66,11 +64,7 @@ func sgdGo(w, g []float32, rate, decay float32) {
 func Momentum(w, velocity, g []float32, rate, friction, decay float32) {
 	check("Momentum", "velocity", len(velocity), len(w))
 	check("Momentum", "g", len(g), len(w))
-	if active == AVX2 {
-		n := momentumAVX2(w, velocity, g, rate, friction, decay)
-		w, velocity, g = w[n:], velocity[n:], g[n:]
-	}
-	momentumGo(w, velocity, g, rate, friction, decay)
+	active.momentum(w, velocity, g, rate, friction, decay)
 }
 
 func momentumGo(w, velocity, g []float32, rate, friction, decay float32) {
@@ -89,11 +83,7 @@ func momentumGo(w, velocity, g []float32, rate, friction, decay float32) {
 func Nesterov(w, velocity, g []float32, rate, friction, decay float32) {
 	check("Nesterov", "velocity", len(velocity), len(w))
 	check("Nesterov", "g", len(g), len(w))
-	if active == AVX2 {
-		n := nesterovAVX2(w, velocity, g, rate, friction, decay)
-		w, velocity, g = w[n:], velocity[n:], g[n:]
-	}
-	nesterovGo(w, velocity, g, rate, friction, decay)
+	active.nesterov(w, velocity, g, rate, friction, decay)
 }
 
 func nesterovGo(w, velocity, g []float32, rate, friction, decay float32) {
@@ -113,11 +103,7 @@ func nesterovGo(w, velocity, g []float32, rate, friction, decay float32) {
 func AdaGrad(w, sum, g []float32, rate, epsilon, decay float32) {
 	check("AdaGrad", "sum", len(sum), len(w))
 	check("AdaGrad", "g", len(g), len(w))
-	if active == AVX2 {
-		n := adaGradAVX2(w, sum, g, rate, epsilon, decay)
-		w, sum, g = w[n:], sum[n:], g[n:]
-	}
-	adaGradGo(w, sum, g, rate, epsilon, decay)
+	active.adaGrad(w, sum, g, rate, epsilon, decay)
 }
 
 func adaGradGo(w, sum, g []float32, rate, epsilon, decay float32) {
@@ -136,17 +122,13 @@ func adaGradGo(w, sum, g []float32, rate, epsilon, decay float32) {
 func RMSProp(w, square, g []float32, rate, share, epsilon, decay float32) {
 	check("RMSProp", "square", len(square), len(w))
 	check("RMSProp", "g", len(g), len(w))
-	if active == AVX2 {
-		n := rmsPropAVX2(w, square, g, rate, slope(share), epsilon, decay)
-		w, square, g = w[n:], square[n:], g[n:]
-	}
-	rmsPropGo(w, square, g, rate, share, epsilon, decay)
+	active.rmsProp(w, square, g, rate, slope(share), epsilon, decay)
 }
 
-func rmsPropGo(w, square, g []float32, rate, share, epsilon, decay float32) {
+func rmsPropGo(w, square, g []float32, rate, slope, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
-		s := average(square[i], float32(d*d), share)
+		s := average(square[i], float32(d*d), slope)
 		square[i] = s
 		w[i] = x - float32(rate*(d/(sqrt(s)+epsilon)))
 	}
@@ -161,17 +143,13 @@ func RMSPropMomentum(w, square, velocity, g []float32, rate, share, friction, ep
 	check("RMSPropMomentum", "square", len(square), len(w))
 	check("RMSPropMomentum", "velocity", len(velocity), len(w))
 	check("RMSPropMomentum", "g", len(g), len(w))
-	if active == AVX2 {
-		n := rmsPropMomentumAVX2(w, square, velocity, g, rate, slope(share), friction, epsilon, decay)
-		w, square, velocity, g = w[n:], square[n:], velocity[n:], g[n:]
-	}
-	rmsPropMomentumGo(w, square, velocity, g, rate, share, friction, epsilon, decay)
+	active.rmsPropMomentum(w, square, velocity, g, rate, slope(share), friction, epsilon, decay)
 }
 
-func rmsPropMomentumGo(w, square, velocity, g []float32, rate, share, friction, epsilon, decay float32) {
+func rmsPropMomentumGo(w, square, velocity, g []float32, rate, slope, friction, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
-		s := average(square[i], float32(d*d), share)
+		s := average(square[i], float32(d*d), slope)
 		square[i] = s
 		v := float32(velocity[i]-float32(friction*velocity[i])) + d/(sqrt(s)+epsilon)
 		velocity[i] = v
@@ -190,17 +168,13 @@ func Adam(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay floa
 	check("Adam", "m", len(m), len(w))
 	check("Adam", "v", len(v), len(w))
 	check("Adam", "g", len(g), len(w))
-	if active == AVX2 {
-		n := adamAVX2(w, m, v, g, rate, slope(share1), slope(share2), scale, epsilon, decay)
-		w, m, v, g = w[n:], m[n:], v[n:], g[n:]
-	}
-	adamGo(w, m, v, g, rate, share1, share2, scale, epsilon, decay)
+	active.adam(w, m, v, g, rate, slope(share1), slope(share2), scale, epsilon, decay)
 }
 
-func adamGo(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
+func adamGo(w, m, v, g []float32, rate, slope1, slope2, scale, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
-		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)
+		mean, square := average(m[i], d, slope1), average(v[i], float32(d*d), slope2)
 		m[i], v[i] = mean, square
 		w[i] = x - float32(rate*(mean/(float32(scale*sqrt(square))+epsilon)))
 	}
@@ -217,17 +191,13 @@ func AdamW(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay flo
 	check("AdamW", "m", len(m), len(w))
 	check("AdamW", "v", len(v), len(w))
 	check("AdamW", "g", len(g), len(w))
-	if active == AVX2 {
-		n := adamWAVX2(w, m, v, g, rate, slope(share1), slope(share2), scale, epsilon, decay)
-		w, m, v, g = w[n:], m[n:], v[n:], g[n:]
-	}
-	adamWGo(w, m, v, g, rate, share1, share2, scale, epsilon, decay)
+	active.adamW(w, m, v, g, rate, slope(share1), slope(share2), scale, epsilon, decay)
 }
 
-func adamWGo(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
+func adamWGo(w, m, v, g []float32, rate, slope1, slope2, scale, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i]
-		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)
+		mean, square := average(m[i], d, slope1), average(v[i], float32(d*d), slope2)
 		m[i], v[i] = mean, square
 		w[i] = x - (float32(decay*x) + float32(rate*(mean/(float32(scale*sqrt(square))+epsilon))))
 	}
@@ -242,17 +212,13 @@ func NAdam(w, m, v, g []float32, gradientRate, meanRate, share1, share2, scale, 
 	check("NAdam", "m", len(m), len(w))
 	check("NAdam", "v", len(v), len(w))
 	check("NAdam", "g", len(g), len(w))
-	if active == AVX2 {
-		n := nAdamAVX2(w, m, v, g, gradientRate, meanRate, slope(share1), slope(share2), scale, epsilon, decay)
-		w, m, v, g = w[n:], m[n:], v[n:], g[n:]
-	}
-	nAdamGo(w, m, v, g, gradientRate, meanRate, share1, share2, scale, epsilon, decay)
+	active.nAdam(w, m, v, g, gradientRate, meanRate, slope(share1), slope(share2), scale, epsilon, decay)
 }
 
-func nAdamGo(w, m, v, g []float32, gradientRate, meanRate, share1, share2, scale, epsilon, decay float32) {
+func nAdamGo(w, m, v, g []float32, gradientRate, meanRate, slope1, slope2, scale, epsilon, decay float32) {
 	for i, x := range w {
 		d := g[i] + float32(decay*x)
-		mean, square := average(m[i], d, share1), average(v[i], float32(d*d), share2)
+		mean, square := average(m[i], d, slope1), average(v[i], float32(d*d), slope2)
 		m[i], v[i] = mean, square
 		step := float32(gradientRate*d) + float32(meanRate*mean)
 		w[i] = x - step/(float32(scale*sqrt(square))+epsilon)

@@ -2,74 +2,73 @@
 
 //go:build amd64 && !purego
 
-// func sgdAVX2(w []float32, g []float32, rate float32, decay float32) int
+#include "textflag.h"
+
+// func sgdAVX2(w []float32, g []float32, rate float32, decay float32)
 // Requires: AVX
-TEXT ·sgdAVX2(SB), $0-64
+TEXT ·sgdAVX2(SB), $0-56
 	MOVQ         w_base+0(FP), AX
 	MOVQ         g_base+24(FP), CX
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS decay+52(FP), Y1
 	MOVQ         w_len+8(FP), DX
-	ANDQ         $-8, DX
-	MOVQ         DX, ret+56(FP)
-	XORQ         BX, BX
+	MOVQ         DX, BX
+	ANDQ         $-8, BX
+	XORQ         SI, SI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(BX*4), Y2
-	VMOVUPS (CX)(BX*4), Y3
+	VMOVUPS (AX)(SI*4), Y2
+	VMOVUPS (CX)(SI*4), Y3
 	VMULPS  Y2, Y1, Y4
 	VADDPS  Y4, Y3, Y3
 	VMULPS  Y3, Y0, Y3
 	VSUBPS  Y3, Y2, Y2
-	VMOVUPS Y2, (AX)(BX*4)
-	ADDQ    $0x08, BX
-
-test:
-	CMPQ BX, DX
-	JLT  loop
-	VZEROUPPER
-	RET
-
-// func momentumAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32) int
-// Requires: AVX
-TEXT ·momentumAVX2(SB), $0-96
-	MOVQ         w_base+0(FP), AX
-	MOVQ         velocity_base+24(FP), CX
-	MOVQ         g_base+48(FP), DX
-	VBROADCASTSS rate+72(FP), Y0
-	VBROADCASTSS friction+76(FP), Y1
-	VBROADCASTSS decay+80(FP), Y2
-	MOVQ         w_len+8(FP), BX
-	ANDQ         $-8, BX
-	MOVQ         BX, ret+88(FP)
-	XORQ         SI, SI
-	JMP          test
-
-loop:
-	VMOVUPS (AX)(SI*4), Y3
-	VMOVUPS (CX)(SI*4), Y4
-	VMULPS  Y4, Y1, Y5
-	VSUBPS  Y5, Y4, Y4
-	VMOVUPS (DX)(SI*4), Y5
-	VMULPS  Y3, Y2, Y6
-	VADDPS  Y6, Y5, Y5
-	VADDPS  Y5, Y4, Y4
-	VMOVUPS Y4, (CX)(SI*4)
-	VMULPS  Y4, Y0, Y4
-	VSUBPS  Y4, Y3, Y3
-	VMOVUPS Y3, (AX)(SI*4)
+	VMOVUPS Y2, (AX)(SI*4)
 	ADDQ    $0x08, SI
 
 test:
-	CMPQ SI, BX
-	JLT  loop
+	CMPQ       SI, BX
+	JLT        loop
+	SUBQ       SI, DX
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), BX
+	SHLQ       $0x02, DX
+	SUBQ       DX, BX
+	VMOVUPS    32(BX), Y2
+	VMASKMOVPS (AX)(SI*4), Y2, Y3
+	VMASKMOVPS (CX)(SI*4), Y2, Y4
+	VMULPS     Y3, Y1, Y1
+	VADDPS     Y1, Y4, Y1
+	VMULPS     Y1, Y0, Y0
+	VSUBPS     Y0, Y3, Y0
+	VMASKMOVPS Y0, Y2, (AX)(SI*4)
+
+done:
 	VZEROUPPER
 	RET
 
-// func nesterovAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32) int
+DATA laneMasks<>+0(SB)/4, $0xffffffff
+DATA laneMasks<>+4(SB)/4, $0xffffffff
+DATA laneMasks<>+8(SB)/4, $0xffffffff
+DATA laneMasks<>+12(SB)/4, $0xffffffff
+DATA laneMasks<>+16(SB)/4, $0xffffffff
+DATA laneMasks<>+20(SB)/4, $0xffffffff
+DATA laneMasks<>+24(SB)/4, $0xffffffff
+DATA laneMasks<>+28(SB)/4, $0xffffffff
+DATA laneMasks<>+32(SB)/4, $0x00000000
+DATA laneMasks<>+36(SB)/4, $0x00000000
+DATA laneMasks<>+40(SB)/4, $0x00000000
+DATA laneMasks<>+44(SB)/4, $0x00000000
+DATA laneMasks<>+48(SB)/4, $0x00000000
+DATA laneMasks<>+52(SB)/4, $0x00000000
+DATA laneMasks<>+56(SB)/4, $0x00000000
+DATA laneMasks<>+60(SB)/4, $0x00000000
+GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
+
+// func momentumAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
 // Requires: AVX
-TEXT ·nesterovAVX2(SB), $0-96
+TEXT ·momentumAVX2(SB), $0-84
 	MOVQ         w_base+0(FP), AX
 	MOVQ         velocity_base+24(FP), CX
 	MOVQ         g_base+48(FP), DX
@@ -77,38 +76,117 @@ TEXT ·nesterovAVX2(SB), $0-96
 	VBROADCASTSS friction+76(FP), Y1
 	VBROADCASTSS decay+80(FP), Y2
 	MOVQ         w_len+8(FP), BX
-	ANDQ         $-8, BX
-	MOVQ         BX, ret+88(FP)
-	XORQ         SI, SI
+	MOVQ         BX, SI
+	ANDQ         $-8, SI
+	XORQ         DI, DI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(SI*4), Y3
-	VMOVUPS (DX)(SI*4), Y4
+	VMOVUPS (AX)(DI*4), Y3
+	VMOVUPS (CX)(DI*4), Y4
+	VMULPS  Y4, Y1, Y5
+	VSUBPS  Y5, Y4, Y4
+	VMOVUPS (DX)(DI*4), Y5
+	VMULPS  Y3, Y2, Y6
+	VADDPS  Y6, Y5, Y5
+	VADDPS  Y5, Y4, Y4
+	VMOVUPS Y4, (CX)(DI*4)
+	VMULPS  Y4, Y0, Y4
+	VSUBPS  Y4, Y3, Y3
+	VMOVUPS Y3, (AX)(DI*4)
+	ADDQ    $0x08, DI
+
+test:
+	CMPQ       DI, SI
+	JLT        loop
+	SUBQ       DI, BX
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    32(SI), Y3
+	VMASKMOVPS (AX)(DI*4), Y3, Y4
+	VMASKMOVPS (CX)(DI*4), Y3, Y5
+	VMULPS     Y5, Y1, Y1
+	VSUBPS     Y1, Y5, Y1
+	VMASKMOVPS (DX)(DI*4), Y3, Y5
+	VMULPS     Y4, Y2, Y2
+	VADDPS     Y2, Y5, Y2
+	VADDPS     Y2, Y1, Y1
+	VMASKMOVPS Y1, Y3, (CX)(DI*4)
+	VMULPS     Y1, Y0, Y0
+	VSUBPS     Y0, Y4, Y0
+	VMASKMOVPS Y0, Y3, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func nesterovAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
+// Requires: AVX
+TEXT ·nesterovAVX2(SB), $0-84
+	MOVQ         w_base+0(FP), AX
+	MOVQ         velocity_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	VBROADCASTSS rate+72(FP), Y0
+	VBROADCASTSS friction+76(FP), Y1
+	VBROADCASTSS decay+80(FP), Y2
+	MOVQ         w_len+8(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-8, SI
+	XORQ         DI, DI
+	JMP          test
+
+loop:
+	VMOVUPS (AX)(DI*4), Y3
+	VMOVUPS (DX)(DI*4), Y4
 	VMULPS  Y3, Y2, Y5
 	VADDPS  Y5, Y4, Y4
-	VMOVUPS (CX)(SI*4), Y5
+	VMOVUPS (CX)(DI*4), Y5
 	VMULPS  Y5, Y1, Y6
 	VSUBPS  Y6, Y5, Y5
 	VADDPS  Y4, Y5, Y5
-	VMOVUPS Y5, (CX)(SI*4)
+	VMOVUPS Y5, (CX)(DI*4)
 	VMULPS  Y5, Y1, Y6
 	VSUBPS  Y6, Y5, Y5
 	VADDPS  Y4, Y5, Y4
 	VMULPS  Y4, Y0, Y4
 	VSUBPS  Y4, Y3, Y3
-	VMOVUPS Y3, (AX)(SI*4)
-	ADDQ    $0x08, SI
+	VMOVUPS Y3, (AX)(DI*4)
+	ADDQ    $0x08, DI
 
 test:
-	CMPQ SI, BX
-	JLT  loop
+	CMPQ       DI, SI
+	JLT        loop
+	SUBQ       DI, BX
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    32(SI), Y3
+	VMASKMOVPS (AX)(DI*4), Y3, Y4
+	VMASKMOVPS (DX)(DI*4), Y3, Y5
+	VMULPS     Y4, Y2, Y2
+	VADDPS     Y2, Y5, Y2
+	VMASKMOVPS (CX)(DI*4), Y3, Y5
+	VMULPS     Y5, Y1, Y6
+	VSUBPS     Y6, Y5, Y5
+	VADDPS     Y2, Y5, Y5
+	VMASKMOVPS Y5, Y3, (CX)(DI*4)
+	VMULPS     Y5, Y1, Y1
+	VSUBPS     Y1, Y5, Y1
+	VADDPS     Y2, Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VSUBPS     Y0, Y4, Y0
+	VMASKMOVPS Y0, Y3, (AX)(DI*4)
+
+done:
 	VZEROUPPER
 	RET
 
-// func adaGradAVX2(w []float32, sum []float32, g []float32, rate float32, epsilon float32, decay float32) int
+// func adaGradAVX2(w []float32, sum []float32, g []float32, rate float32, epsilon float32, decay float32)
 // Requires: AVX
-TEXT ·adaGradAVX2(SB), $0-96
+TEXT ·adaGradAVX2(SB), $0-84
 	MOVQ         w_base+0(FP), AX
 	MOVQ         sum_base+24(FP), CX
 	MOVQ         g_base+48(FP), DX
@@ -116,37 +194,59 @@ TEXT ·adaGradAVX2(SB), $0-96
 	VBROADCASTSS epsilon+76(FP), Y1
 	VBROADCASTSS decay+80(FP), Y2
 	MOVQ         w_len+8(FP), BX
-	ANDQ         $-8, BX
-	MOVQ         BX, ret+88(FP)
-	XORQ         SI, SI
+	MOVQ         BX, SI
+	ANDQ         $-8, SI
+	XORQ         DI, DI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(SI*4), Y3
-	VMOVUPS (DX)(SI*4), Y4
+	VMOVUPS (AX)(DI*4), Y3
+	VMOVUPS (DX)(DI*4), Y4
 	VMULPS  Y3, Y2, Y5
 	VADDPS  Y5, Y4, Y4
-	VMOVUPS (CX)(SI*4), Y5
+	VMOVUPS (CX)(DI*4), Y5
 	VMULPS  Y4, Y4, Y6
 	VADDPS  Y6, Y5, Y5
-	VMOVUPS Y5, (CX)(SI*4)
+	VMOVUPS Y5, (CX)(DI*4)
 	VSQRTPS Y5, Y5
 	VADDPS  Y1, Y5, Y5
 	VDIVPS  Y5, Y4, Y4
 	VMULPS  Y4, Y0, Y4
 	VSUBPS  Y4, Y3, Y3
-	VMOVUPS Y3, (AX)(SI*4)
-	ADDQ    $0x08, SI
+	VMOVUPS Y3, (AX)(DI*4)
+	ADDQ    $0x08, DI
 
 test:
-	CMPQ SI, BX
-	JLT  loop
+	CMPQ       DI, SI
+	JLT        loop
+	SUBQ       DI, BX
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    32(SI), Y3
+	VMASKMOVPS (AX)(DI*4), Y3, Y4
+	VMASKMOVPS (DX)(DI*4), Y3, Y5
+	VMULPS     Y4, Y2, Y2
+	VADDPS     Y2, Y5, Y2
+	VMASKMOVPS (CX)(DI*4), Y3, Y5
+	VMULPS     Y2, Y2, Y6
+	VADDPS     Y6, Y5, Y5
+	VMASKMOVPS Y5, Y3, (CX)(DI*4)
+	VSQRTPS    Y5, Y5
+	VADDPS     Y1, Y5, Y1
+	VDIVPS     Y1, Y2, Y1
+	VMULPS     Y1, Y0, Y0
+	VSUBPS     Y0, Y4, Y0
+	VMASKMOVPS Y0, Y3, (AX)(DI*4)
+
+done:
 	VZEROUPPER
 	RET
 
-// func rmsPropAVX2(w []float32, square []float32, g []float32, rate float32, slope float32, epsilon float32, decay float32) int
+// func rmsPropAVX2(w []float32, square []float32, g []float32, rate float32, slope float32, epsilon float32, decay float32)
 // Requires: AVX
-TEXT ·rmsPropAVX2(SB), $0-96
+TEXT ·rmsPropAVX2(SB), $0-88
 	MOVQ         w_base+0(FP), AX
 	MOVQ         square_base+24(FP), CX
 	MOVQ         g_base+48(FP), DX
@@ -155,40 +255,65 @@ TEXT ·rmsPropAVX2(SB), $0-96
 	VBROADCASTSS epsilon+80(FP), Y2
 	VBROADCASTSS decay+84(FP), Y3
 	MOVQ         w_len+8(FP), BX
-	ANDQ         $-8, BX
-	MOVQ         BX, ret+88(FP)
-	XORQ         SI, SI
+	MOVQ         BX, SI
+	ANDQ         $-8, SI
+	XORQ         DI, DI
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(SI*4), Y4
-	VMOVUPS   (DX)(SI*4), Y5
+	VMOVUPS   (AX)(DI*4), Y4
+	VMOVUPS   (DX)(DI*4), Y5
 	VMULPS    Y4, Y3, Y6
 	VADDPS    Y6, Y5, Y5
 	VMULPS    Y5, Y5, Y6
-	VMOVUPS   (CX)(SI*4), Y7
+	VMOVUPS   (CX)(DI*4), Y7
 	VBLENDVPS Y1, Y6, Y7, Y8
 	VSUBPS    Y7, Y6, Y6
 	VMULPS    Y6, Y1, Y6
 	VADDPS    Y6, Y8, Y6
-	VMOVUPS   Y6, (CX)(SI*4)
+	VMOVUPS   Y6, (CX)(DI*4)
 	VSQRTPS   Y6, Y6
 	VADDPS    Y2, Y6, Y6
 	VDIVPS    Y6, Y5, Y5
 	VMULPS    Y5, Y0, Y5
 	VSUBPS    Y5, Y4, Y4
-	VMOVUPS   Y4, (AX)(SI*4)
-	ADDQ      $0x08, SI
+	VMOVUPS   Y4, (AX)(DI*4)
+	ADDQ      $0x08, DI
 
 test:
-	CMPQ SI, BX
-	JLT  loop
+	CMPQ       DI, SI
+	JLT        loop
+	SUBQ       DI, BX
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    32(SI), Y4
+	VMASKMOVPS (AX)(DI*4), Y4, Y5
+	VMASKMOVPS (DX)(DI*4), Y4, Y6
+	VMULPS     Y5, Y3, Y3
+	VADDPS     Y3, Y6, Y3
+	VMULPS     Y3, Y3, Y6
+	VMASKMOVPS (CX)(DI*4), Y4, Y7
+	VBLENDVPS  Y1, Y6, Y7, Y8
+	VSUBPS     Y7, Y6, Y6
+	VMULPS     Y6, Y1, Y1
+	VADDPS     Y1, Y8, Y1
+	VMASKMOVPS Y1, Y4, (CX)(DI*4)
+	VSQRTPS    Y1, Y1
+	VADDPS     Y2, Y1, Y1
+	VDIVPS     Y1, Y3, Y1
+	VMULPS     Y1, Y0, Y0
+	VSUBPS     Y0, Y5, Y0
+	VMASKMOVPS Y0, Y4, (AX)(DI*4)
+
+done:
 	VZEROUPPER
 	RET
 
-// func rmsPropMomentumAVX2(w []float32, square []float32, velocity []float32, g []float32, rate float32, slope float32, friction float32, epsilon float32, decay float32) int
+// func rmsPropMomentumAVX2(w []float32, square []float32, velocity []float32, g []float32, rate float32, slope float32, friction float32, epsilon float32, decay float32)
 // Requires: AVX
-TEXT ·rmsPropMomentumAVX2(SB), $0-128
+TEXT ·rmsPropMomentumAVX2(SB), $0-116
 	MOVQ         w_base+0(FP), AX
 	MOVQ         square_base+24(FP), CX
 	MOVQ         velocity_base+48(FP), DX
@@ -199,45 +324,75 @@ TEXT ·rmsPropMomentumAVX2(SB), $0-128
 	VBROADCASTSS epsilon+108(FP), Y3
 	VBROADCASTSS decay+112(FP), Y4
 	MOVQ         w_len+8(FP), SI
-	ANDQ         $-8, SI
-	MOVQ         SI, ret+120(FP)
-	XORQ         DI, DI
+	MOVQ         SI, DI
+	ANDQ         $-8, DI
+	XORQ         R8, R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(DI*4), Y5
-	VMOVUPS   (BX)(DI*4), Y6
+	VMOVUPS   (AX)(R8*4), Y5
+	VMOVUPS   (BX)(R8*4), Y6
 	VMULPS    Y5, Y4, Y7
 	VADDPS    Y7, Y6, Y6
 	VMULPS    Y6, Y6, Y7
-	VMOVUPS   (CX)(DI*4), Y8
+	VMOVUPS   (CX)(R8*4), Y8
 	VBLENDVPS Y1, Y7, Y8, Y9
 	VSUBPS    Y8, Y7, Y7
 	VMULPS    Y7, Y1, Y7
 	VADDPS    Y7, Y9, Y7
-	VMOVUPS   Y7, (CX)(DI*4)
-	VMOVUPS   (DX)(DI*4), Y8
+	VMOVUPS   Y7, (CX)(R8*4)
+	VMOVUPS   (DX)(R8*4), Y8
 	VMULPS    Y8, Y2, Y9
 	VSUBPS    Y9, Y8, Y8
 	VSQRTPS   Y7, Y7
 	VADDPS    Y3, Y7, Y7
 	VDIVPS    Y7, Y6, Y6
 	VADDPS    Y6, Y8, Y6
-	VMOVUPS   Y6, (DX)(DI*4)
+	VMOVUPS   Y6, (DX)(R8*4)
 	VMULPS    Y6, Y0, Y6
 	VSUBPS    Y6, Y5, Y5
-	VMOVUPS   Y5, (AX)(DI*4)
-	ADDQ      $0x08, DI
+	VMOVUPS   Y5, (AX)(R8*4)
+	ADDQ      $0x08, R8
 
 test:
-	CMPQ DI, SI
-	JLT  loop
+	CMPQ       R8, DI
+	JLT        loop
+	SUBQ       R8, SI
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, SI
+	SUBQ       SI, DI
+	VMOVUPS    32(DI), Y5
+	VMASKMOVPS (AX)(R8*4), Y5, Y6
+	VMASKMOVPS (BX)(R8*4), Y5, Y7
+	VMULPS     Y6, Y4, Y4
+	VADDPS     Y4, Y7, Y4
+	VMULPS     Y4, Y4, Y7
+	VMASKMOVPS (CX)(R8*4), Y5, Y8
+	VBLENDVPS  Y1, Y7, Y8, Y9
+	VSUBPS     Y8, Y7, Y7
+	VMULPS     Y7, Y1, Y1
+	VADDPS     Y1, Y9, Y1
+	VMASKMOVPS Y1, Y5, (CX)(R8*4)
+	VMASKMOVPS (DX)(R8*4), Y5, Y7
+	VMULPS     Y7, Y2, Y2
+	VSUBPS     Y2, Y7, Y2
+	VSQRTPS    Y1, Y1
+	VADDPS     Y3, Y1, Y1
+	VDIVPS     Y1, Y4, Y1
+	VADDPS     Y1, Y2, Y1
+	VMASKMOVPS Y1, Y5, (DX)(R8*4)
+	VMULPS     Y1, Y0, Y0
+	VSUBPS     Y0, Y6, Y0
+	VMASKMOVPS Y0, Y5, (AX)(R8*4)
+
+done:
 	VZEROUPPER
 	RET
 
-// func adamAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32) int
+// func adamAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
 // Requires: AVX
-TEXT ·adamAVX2(SB), $0-128
+TEXT ·adamAVX2(SB), $0-120
 	MOVQ         w_base+0(FP), AX
 	MOVQ         m_base+24(FP), CX
 	MOVQ         v_base+48(FP), DX
@@ -249,47 +404,79 @@ TEXT ·adamAVX2(SB), $0-128
 	VBROADCASTSS epsilon+112(FP), Y4
 	VBROADCASTSS decay+116(FP), Y5
 	MOVQ         w_len+8(FP), SI
-	ANDQ         $-8, SI
-	MOVQ         SI, ret+120(FP)
-	XORQ         DI, DI
+	MOVQ         SI, DI
+	ANDQ         $-8, DI
+	XORQ         R8, R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(DI*4), Y6
-	VMOVUPS   (BX)(DI*4), Y7
+	VMOVUPS   (AX)(R8*4), Y6
+	VMOVUPS   (BX)(R8*4), Y7
 	VMULPS    Y6, Y5, Y8
 	VADDPS    Y8, Y7, Y7
-	VMOVUPS   (CX)(DI*4), Y8
+	VMOVUPS   (CX)(R8*4), Y8
 	VBLENDVPS Y1, Y7, Y8, Y9
 	VSUBPS    Y8, Y7, Y8
 	VMULPS    Y8, Y1, Y8
 	VADDPS    Y8, Y9, Y8
-	VMOVUPS   Y8, (CX)(DI*4)
+	VMOVUPS   Y8, (CX)(R8*4)
 	VMULPS    Y7, Y7, Y7
-	VMOVUPS   (DX)(DI*4), Y9
+	VMOVUPS   (DX)(R8*4), Y9
 	VBLENDVPS Y2, Y7, Y9, Y10
 	VSUBPS    Y9, Y7, Y7
 	VMULPS    Y7, Y2, Y7
 	VADDPS    Y7, Y10, Y7
-	VMOVUPS   Y7, (DX)(DI*4)
+	VMOVUPS   Y7, (DX)(R8*4)
 	VSQRTPS   Y7, Y7
 	VMULPS    Y7, Y3, Y7
 	VADDPS    Y4, Y7, Y7
 	VDIVPS    Y7, Y8, Y7
 	VMULPS    Y7, Y0, Y7
 	VSUBPS    Y7, Y6, Y6
-	VMOVUPS   Y6, (AX)(DI*4)
-	ADDQ      $0x08, DI
+	VMOVUPS   Y6, (AX)(R8*4)
+	ADDQ      $0x08, R8
 
 test:
-	CMPQ DI, SI
-	JLT  loop
+	CMPQ       R8, DI
+	JLT        loop
+	SUBQ       R8, SI
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, SI
+	SUBQ       SI, DI
+	VMOVUPS    32(DI), Y6
+	VMASKMOVPS (AX)(R8*4), Y6, Y7
+	VMASKMOVPS (BX)(R8*4), Y6, Y8
+	VMULPS     Y7, Y5, Y5
+	VADDPS     Y5, Y8, Y5
+	VMASKMOVPS (CX)(R8*4), Y6, Y8
+	VBLENDVPS  Y1, Y5, Y8, Y9
+	VSUBPS     Y8, Y5, Y8
+	VMULPS     Y8, Y1, Y1
+	VADDPS     Y1, Y9, Y1
+	VMASKMOVPS Y1, Y6, (CX)(R8*4)
+	VMULPS     Y5, Y5, Y5
+	VMASKMOVPS (DX)(R8*4), Y6, Y8
+	VBLENDVPS  Y2, Y5, Y8, Y9
+	VSUBPS     Y8, Y5, Y5
+	VMULPS     Y5, Y2, Y2
+	VADDPS     Y2, Y9, Y2
+	VMASKMOVPS Y2, Y6, (DX)(R8*4)
+	VSQRTPS    Y2, Y2
+	VMULPS     Y2, Y3, Y2
+	VADDPS     Y4, Y2, Y2
+	VDIVPS     Y2, Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VSUBPS     Y0, Y7, Y0
+	VMASKMOVPS Y0, Y6, (AX)(R8*4)
+
+done:
 	VZEROUPPER
 	RET
 
-// func adamWAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32) int
+// func adamWAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
 // Requires: AVX
-TEXT ·adamWAVX2(SB), $0-128
+TEXT ·adamWAVX2(SB), $0-120
 	MOVQ         w_base+0(FP), AX
 	MOVQ         m_base+24(FP), CX
 	MOVQ         v_base+48(FP), DX
@@ -301,27 +488,27 @@ TEXT ·adamWAVX2(SB), $0-128
 	VBROADCASTSS epsilon+112(FP), Y4
 	VBROADCASTSS decay+116(FP), Y5
 	MOVQ         w_len+8(FP), SI
-	ANDQ         $-8, SI
-	MOVQ         SI, ret+120(FP)
-	XORQ         DI, DI
+	MOVQ         SI, DI
+	ANDQ         $-8, DI
+	XORQ         R8, R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(DI*4), Y6
-	VMOVUPS   (BX)(DI*4), Y7
-	VMOVUPS   (CX)(DI*4), Y8
+	VMOVUPS   (AX)(R8*4), Y6
+	VMOVUPS   (BX)(R8*4), Y7
+	VMOVUPS   (CX)(R8*4), Y8
 	VBLENDVPS Y1, Y7, Y8, Y9
 	VSUBPS    Y8, Y7, Y8
 	VMULPS    Y8, Y1, Y8
 	VADDPS    Y8, Y9, Y8
-	VMOVUPS   Y8, (CX)(DI*4)
+	VMOVUPS   Y8, (CX)(R8*4)
 	VMULPS    Y7, Y7, Y7
-	VMOVUPS   (DX)(DI*4), Y9
+	VMOVUPS   (DX)(R8*4), Y9
 	VBLENDVPS Y2, Y7, Y9, Y10
 	VSUBPS    Y9, Y7, Y7
 	VMULPS    Y7, Y2, Y7
 	VADDPS    Y7, Y10, Y7
-	VMOVUPS   Y7, (DX)(DI*4)
+	VMOVUPS   Y7, (DX)(R8*4)
 	VSQRTPS   Y7, Y7
 	VMULPS    Y7, Y3, Y7
 	VADDPS    Y4, Y7, Y7
@@ -330,18 +517,50 @@ loop:
 	VMULPS    Y7, Y0, Y7
 	VADDPS    Y7, Y9, Y7
 	VSUBPS    Y7, Y6, Y6
-	VMOVUPS   Y6, (AX)(DI*4)
-	ADDQ      $0x08, DI
+	VMOVUPS   Y6, (AX)(R8*4)
+	ADDQ      $0x08, R8
 
 test:
-	CMPQ DI, SI
-	JLT  loop
+	CMPQ       R8, DI
+	JLT        loop
+	SUBQ       R8, SI
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, SI
+	SUBQ       SI, DI
+	VMOVUPS    32(DI), Y6
+	VMASKMOVPS (AX)(R8*4), Y6, Y7
+	VMASKMOVPS (BX)(R8*4), Y6, Y8
+	VMASKMOVPS (CX)(R8*4), Y6, Y9
+	VBLENDVPS  Y1, Y8, Y9, Y10
+	VSUBPS     Y9, Y8, Y9
+	VMULPS     Y9, Y1, Y1
+	VADDPS     Y1, Y10, Y1
+	VMASKMOVPS Y1, Y6, (CX)(R8*4)
+	VMULPS     Y8, Y8, Y8
+	VMASKMOVPS (DX)(R8*4), Y6, Y9
+	VBLENDVPS  Y2, Y8, Y9, Y10
+	VSUBPS     Y9, Y8, Y8
+	VMULPS     Y8, Y2, Y2
+	VADDPS     Y2, Y10, Y2
+	VMASKMOVPS Y2, Y6, (DX)(R8*4)
+	VSQRTPS    Y2, Y2
+	VMULPS     Y2, Y3, Y2
+	VADDPS     Y4, Y2, Y2
+	VMULPS     Y7, Y5, Y3
+	VDIVPS     Y2, Y1, Y1
+	VMULPS     Y1, Y0, Y0
+	VADDPS     Y0, Y3, Y0
+	VSUBPS     Y0, Y7, Y0
+	VMASKMOVPS Y0, Y6, (AX)(R8*4)
+
+done:
 	VZEROUPPER
 	RET
 
-// func nAdamAVX2(w []float32, m []float32, v []float32, g []float32, gradientRate float32, meanRate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32) int
+// func nAdamAVX2(w []float32, m []float32, v []float32, g []float32, gradientRate float32, meanRate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
 // Requires: AVX
-TEXT ·nAdamAVX2(SB), $0-136
+TEXT ·nAdamAVX2(SB), $0-124
 	MOVQ         w_base+0(FP), AX
 	MOVQ         m_base+24(FP), CX
 	MOVQ         v_base+48(FP), DX
@@ -354,29 +573,29 @@ TEXT ·nAdamAVX2(SB), $0-136
 	VBROADCASTSS epsilon+116(FP), Y5
 	VBROADCASTSS decay+120(FP), Y6
 	MOVQ         w_len+8(FP), SI
-	ANDQ         $-8, SI
-	MOVQ         SI, ret+128(FP)
-	XORQ         DI, DI
+	MOVQ         SI, DI
+	ANDQ         $-8, DI
+	XORQ         R8, R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(DI*4), Y7
-	VMOVUPS   (BX)(DI*4), Y8
+	VMOVUPS   (AX)(R8*4), Y7
+	VMOVUPS   (BX)(R8*4), Y8
 	VMULPS    Y7, Y6, Y9
 	VADDPS    Y9, Y8, Y8
-	VMOVUPS   (CX)(DI*4), Y9
+	VMOVUPS   (CX)(R8*4), Y9
 	VBLENDVPS Y2, Y8, Y9, Y10
 	VSUBPS    Y9, Y8, Y9
 	VMULPS    Y9, Y2, Y9
 	VADDPS    Y9, Y10, Y9
-	VMOVUPS   Y9, (CX)(DI*4)
+	VMOVUPS   Y9, (CX)(R8*4)
 	VMULPS    Y8, Y8, Y10
-	VMOVUPS   (DX)(DI*4), Y11
+	VMOVUPS   (DX)(R8*4), Y11
 	VBLENDVPS Y3, Y10, Y11, Y12
 	VSUBPS    Y11, Y10, Y10
 	VMULPS    Y10, Y3, Y10
 	VADDPS    Y10, Y12, Y10
-	VMOVUPS   Y10, (DX)(DI*4)
+	VMOVUPS   Y10, (DX)(R8*4)
 	VSQRTPS   Y10, Y10
 	VMULPS    Y10, Y4, Y10
 	VADDPS    Y5, Y10, Y10
@@ -385,11 +604,45 @@ loop:
 	VADDPS    Y9, Y8, Y8
 	VDIVPS    Y10, Y8, Y8
 	VSUBPS    Y8, Y7, Y7
-	VMOVUPS   Y7, (AX)(DI*4)
-	ADDQ      $0x08, DI
+	VMOVUPS   Y7, (AX)(R8*4)
+	ADDQ      $0x08, R8
 
 test:
-	CMPQ DI, SI
-	JLT  loop
+	CMPQ       R8, DI
+	JLT        loop
+	SUBQ       R8, SI
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, SI
+	SUBQ       SI, DI
+	VMOVUPS    32(DI), Y7
+	VMASKMOVPS (AX)(R8*4), Y7, Y8
+	VMASKMOVPS (BX)(R8*4), Y7, Y9
+	VMULPS     Y8, Y6, Y6
+	VADDPS     Y6, Y9, Y6
+	VMASKMOVPS (CX)(R8*4), Y7, Y9
+	VBLENDVPS  Y2, Y6, Y9, Y10
+	VSUBPS     Y9, Y6, Y9
+	VMULPS     Y9, Y2, Y2
+	VADDPS     Y2, Y10, Y2
+	VMASKMOVPS Y2, Y7, (CX)(R8*4)
+	VMULPS     Y6, Y6, Y9
+	VMASKMOVPS (DX)(R8*4), Y7, Y10
+	VBLENDVPS  Y3, Y9, Y10, Y11
+	VSUBPS     Y10, Y9, Y9
+	VMULPS     Y9, Y3, Y3
+	VADDPS     Y3, Y11, Y3
+	VMASKMOVPS Y3, Y7, (DX)(R8*4)
+	VSQRTPS    Y3, Y3
+	VMULPS     Y3, Y4, Y3
+	VADDPS     Y5, Y3, Y3
+	VMULPS     Y6, Y0, Y0
+	VMULPS     Y2, Y1, Y1
+	VADDPS     Y1, Y0, Y0
+	VDIVPS     Y3, Y0, Y0
+	VSUBPS     Y0, Y8, Y0
+	VMASKMOVPS Y0, Y7, (AX)(R8*4)
+
+done:
 	VZEROUPPER
 	RET

@@ -4,47 +4,47 @@
 
 package kernel
 
-// sgdAVX2 is [SGD] for the first len(w)&^7 values, and returns their number.
+// sgdAVX2 is [SGD].
 //
 //go:noescape
-func sgdAVX2(w []float32, g []float32, rate float32, decay float32) int
+func sgdAVX2(w []float32, g []float32, rate float32, decay float32)
 
-// momentumAVX2 is [Momentum] for the first len(w)&^7 values, and returns their number.
+// momentumAVX2 is [Momentum].
 //
 //go:noescape
-func momentumAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32) int
+func momentumAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
 
-// nesterovAVX2 is [Nesterov] for the first len(w)&^7 values, and returns their number.
+// nesterovAVX2 is [Nesterov].
 //
 //go:noescape
-func nesterovAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32) int
+func nesterovAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
 
-// adaGradAVX2 is [AdaGrad] for the first len(w)&^7 values, and returns their number.
+// adaGradAVX2 is [AdaGrad].
 //
 //go:noescape
-func adaGradAVX2(w []float32, sum []float32, g []float32, rate float32, epsilon float32, decay float32) int
+func adaGradAVX2(w []float32, sum []float32, g []float32, rate float32, epsilon float32, decay float32)
 
-// rmsPropAVX2 is [RMSProp] for the first len(w)&^7 values, and returns their number.
+// rmsPropAVX2 is [RMSProp].
 //
 //go:noescape
-func rmsPropAVX2(w []float32, square []float32, g []float32, rate float32, slope float32, epsilon float32, decay float32) int
+func rmsPropAVX2(w []float32, square []float32, g []float32, rate float32, slope float32, epsilon float32, decay float32)
 
-// rmsPropMomentumAVX2 is [RMSPropMomentum] for the first len(w)&^7 values, and returns their number.
+// rmsPropMomentumAVX2 is [RMSPropMomentum].
 //
 //go:noescape
-func rmsPropMomentumAVX2(w []float32, square []float32, velocity []float32, g []float32, rate float32, slope float32, friction float32, epsilon float32, decay float32) int
+func rmsPropMomentumAVX2(w []float32, square []float32, velocity []float32, g []float32, rate float32, slope float32, friction float32, epsilon float32, decay float32)
 
-// adamAVX2 is [Adam] for the first len(w)&^7 values, and returns their number.
+// adamAVX2 is [Adam].
 //
 //go:noescape
-func adamAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32) int
+func adamAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
 
-// adamWAVX2 is [AdamW] for the first len(w)&^7 values, and returns their number.
+// adamWAVX2 is [AdamW].
 //
 //go:noescape
-func adamWAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32) int
+func adamWAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
 
-// nAdamAVX2 is [NAdam] for the first len(w)&^7 values, and returns their number.
+// nAdamAVX2 is [NAdam].
 //
 //go:noescape
-func nAdamAVX2(w []float32, m []float32, v []float32, g []float32, gradientRate float32, meanRate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32) int
+func nAdamAVX2(w []float32, m []float32, v []float32, g []float32, gradientRate float32, meanRate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)

@@ -32,35 +32,35 @@ var updateTwins = []struct {
 	{"RMSProp", 3,
 		func(s [][]float32, c updateScalars) { RMSProp(s[0], s[1], s[2], c.rate, c.share2, c.epsilon, c.decay) },
 		func(s [][]float32, c updateScalars) {
-			rmsPropGo(s[0], s[1], s[2], c.rate, c.share2, c.epsilon, c.decay)
+			rmsPropGo(s[0], s[1], s[2], c.rate, slope(c.share2), c.epsilon, c.decay)
 		}},
 	{"RMSPropMomentum", 4,
 		func(s [][]float32, c updateScalars) {
 			RMSPropMomentum(s[0], s[1], s[2], s[3], c.rate, c.share2, c.friction, c.epsilon, c.decay)
 		},
 		func(s [][]float32, c updateScalars) {
-			rmsPropMomentumGo(s[0], s[1], s[2], s[3], c.rate, c.share2, c.friction, c.epsilon, c.decay)
+			rmsPropMomentumGo(s[0], s[1], s[2], s[3], c.rate, slope(c.share2), c.friction, c.epsilon, c.decay)
 		}},
 	{"Adam", 4,
 		func(s [][]float32, c updateScalars) {
 			Adam(s[0], s[1], s[2], s[3], c.rate, c.share1, c.share2, c.scale, c.epsilon, c.decay)
 		},
 		func(s [][]float32, c updateScalars) {
-			adamGo(s[0], s[1], s[2], s[3], c.rate, c.share1, c.share2, c.scale, c.epsilon, c.decay)
+			adamGo(s[0], s[1], s[2], s[3], c.rate, slope(c.share1), slope(c.share2), c.scale, c.epsilon, c.decay)
 		}},
 	{"AdamW", 4,
 		func(s [][]float32, c updateScalars) {
 			AdamW(s[0], s[1], s[2], s[3], c.rate, c.share1, c.share2, c.scale, c.epsilon, c.decay)
 		},
 		func(s [][]float32, c updateScalars) {
-			adamWGo(s[0], s[1], s[2], s[3], c.rate, c.share1, c.share2, c.scale, c.epsilon, c.decay)
+			adamWGo(s[0], s[1], s[2], s[3], c.rate, slope(c.share1), slope(c.share2), c.scale, c.epsilon, c.decay)
 		}},
 	{"NAdam", 4,
 		func(s [][]float32, c updateScalars) {
 			NAdam(s[0], s[1], s[2], s[3], c.rate, c.meanRate, c.share1, c.share2, c.scale, c.epsilon, c.decay)
 		},
 		func(s [][]float32, c updateScalars) {
-			nAdamGo(s[0], s[1], s[2], s[3], c.rate, c.meanRate, c.share1, c.share2, c.scale, c.epsilon, c.decay)
+			nAdamGo(s[0], s[1], s[2], s[3], c.rate, c.meanRate, slope(c.share1), slope(c.share2), c.scale, c.epsilon, c.decay)
 		}},
 }
 

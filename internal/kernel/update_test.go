@@ -251,7 +251,7 @@ func TestAverageSettles(t *testing.T) {
 		const x = 0.7
 		steps := int(40/(1-beta)) + 1
 		for range steps {
-			a = average(a, x, c)
+			a = average(a, x, slope(c))
 		}
 		// It stops short of x when c·x and c·a round alike: 2^-24/c of x.
 		if off := math.Abs(float64(a)/x - 1); off > 0x1p-24/(1-beta)+0x1p-23 {
@@ -262,8 +262,8 @@ func TestAverageSettles(t *testing.T) {
 
 // With c near 1 a huge past must leave a small present intact.
 func TestAverageForgets(t *testing.T) {
-	if got := average(1e10, 1e-6, 1); got != 1e-6 {
-		t.Errorf("average(1e10, 1e-6, 1) = %v, want 1e-6", got)
+	if got := average(1e10, 1e-6, slope(1)); got != 1e-6 {
+		t.Errorf("average(1e10, 1e-6, slope(1)) = %v, want 1e-6", got)
 	}
 }
 

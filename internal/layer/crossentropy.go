@@ -40,6 +40,7 @@ func NewCrossEntropy(logits, labels *gorgonia.Node) (*CrossEntropy, error) {
 		Base:   op.NewBase("CrossEntropy", op.Scalar, op.Matrix, op.Labels),
 		counts: c,
 		p:      op.New(shape...),
+		exps:   make([]float64, shape[1]),
 		loss:   gorgonia.NewF32(0),
 	}, logits, labels)
 	c.Node = node
@@ -51,6 +52,7 @@ type crossEntropy struct {
 	op.Base
 	counts *CrossEntropy
 	p      *tensor.Dense
+	exps   []float64 // working memory, [classes]
 	loss   *gorgonia.F32
 }
 
@@ -82,7 +84,7 @@ func (c *crossEntropy) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 		if label < 0 || int(label) >= classes {
 			return nil, fmt.Errorf("expected labels from 0 to %d, found %d in row %d", classes-1, label, r)
 		}
-		n.LossSum += kernel.CrossEntropyRow(p[r*classes:(r+1)*classes], row, int(label))
+		n.LossSum += kernel.CrossEntropyRow(p[r*classes:(r+1)*classes], c.exps, row, int(label))
 		n.Count++
 		if predicted == label {
 			n.Correct++

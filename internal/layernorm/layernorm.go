@@ -92,7 +92,7 @@ type layerNorm struct {
 	form    Form
 	epsilon float64
 	y       *tensor.Dense
-	stats   *kernel.LayerNormStats
+	stats   kernel.LayerNormStats
 }
 
 // InferShape is the shape of x.
@@ -165,7 +165,7 @@ func (l *layerNorm) backward() *layerNormGrad {
 // forward op, whose statistics it does read.
 type layerNormGrad struct {
 	op.Base
-	stats             *kernel.LayerNormStats
+	stats             kernel.LayerNormStats
 	dx, dAlpha, dBeta *tensor.Dense
 }
 
@@ -180,6 +180,7 @@ func (l *layerNormGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 	if err := op.Read(inputs, &x, &alpha, nil, &dy); err != nil {
 		return nil, err
 	}
-	kernel.LayerNormGrad(l.dx.Float32s(), l.dAlpha.Float32s(), l.dBeta.Float32s(), dy, x, alpha, l.stats)
+	kernel.LayerNormGrad(l.dx.Float32s(), dy, x, alpha, l.stats)
+	kernel.LayerNormParameterGrad(l.dAlpha.Float32s(), l.dBeta.Float32s(), dy, x, l.stats, 0, len(alpha))
 	return l.dx, nil
 }

@@ -13,12 +13,13 @@ import (
 // lanes is the number of float32 values in a vector register.
 const lanes = 8
 
-// An elementwise is a kernel under construction that does the same to each index of some slices of one length. Its function
-// returns how many values it has done, the greatest multiple of [lanes]; the few that are left are for the plain twin.
+// An elementwise is a kernel under construction that does the same to each index of some slices of one length: to whole
+// vectors in a loop, and then to what is left under a mask.
 type elementwise struct {
 	slices  map[string]reg.Register   // base pointers
 	scalars map[string]reg.VecVirtual // each in all lanes
 	index   reg.Register
+	mask    reg.VecVirtual // of the lanes that are left; nil within the loop
 }
 
 // newElementwise writes the function name of the slices and scalars. body writes the arithmetic of one vector, in the order
@@ -28,9 +29,9 @@ func newElementwise(name, twin string, slices, scalars []string, body func(*elem
 	if len(scalars) > 0 {
 		signature += fmt.Sprintf(", %s float32", strings.Join(scalars, ", "))
 	}
-	TEXT(name, 0, signature+") int")
+	TEXT(name, 0, signature+")")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s is %s for the first len(%s)&^%d values, and returns their number.", name, twin, slices[0], lanes-1))
+	Doc(fmt.Sprintf("%s is %s.", name, twin))
 
 	k := &elementwise{slices: map[string]reg.Register{}, scalars: map[string]reg.VecVirtual{}}
 	for _, s := range slices {
@@ -39,9 +40,9 @@ func newElementwise(name, twin string, slices, scalars []string, body func(*elem
 	for _, s := range scalars {
 		k.scalars[s] = broadcast(s)
 	}
-	count := Load(Param(slices[0]).Len(), GP64())
-	ANDQ(I32(-lanes), count)
-	Store(count, ReturnIndex(0))
+	n, whole := Load(Param(slices[0]).Len(), GP64()), GP64()
+	MOVQ(n, whole)
+	ANDQ(I32(-lanes), whole)
 
 	k.index = GP64()
 	XORQ(k.index, k.index)
@@ -50,8 +51,14 @@ func newElementwise(name, twin string, slices, scalars []string, body func(*elem
 	body(k)
 	ADDQ(Imm(lanes), k.index)
 	Label("test")
-	CMPQ(k.index, count)
+	CMPQ(k.index, whole)
 	JLT(LabelRef("loop"))
+
+	SUBQ(k.index, n)
+	JZ(LabelRef("done"))
+	k.mask = firstLanes(n)
+	body(k)
+	Label("done")
 	VZEROUPPER()
 	RET()
 }
@@ -62,11 +69,44 @@ func (k *elementwise) at(slice string) Mem {
 
 func (k *elementwise) load(slice string) reg.VecVirtual {
 	v := YMM()
-	VMOVUPS(k.at(slice), v)
+	if k.mask != nil {
+		VMASKMOVPS(k.at(slice), k.mask, v)
+	} else {
+		VMOVUPS(k.at(slice), v)
+	}
 	return v
 }
 
-func (k *elementwise) store(slice string, v reg.VecVirtual) { VMOVUPS(v, k.at(slice)) }
+func (k *elementwise) store(slice string, v reg.VecVirtual) {
+	if k.mask != nil {
+		VMASKMOVPS(v, k.mask, k.at(slice))
+	} else {
+		VMOVUPS(v, k.at(slice))
+	}
+}
+
+// firstLanes is the mask of the first n lanes, n from 1 to 7.
+func firstLanes(n reg.Register) reg.VecVirtual {
+	from, mask := GP64(), YMM()
+	LEAQ(laneMasks(), from)
+	SHLQ(Imm(2), n)
+	SUBQ(n, from)
+	VMOVUPS(Mem{Base: from, Disp: lanes * 4}, mask)
+	return mask
+}
+
+// laneMasks are eight masked lanes and then eight that are not, written once a file.
+func laneMasks() Mem {
+	if masks.Symbol.Name == "" {
+		masks = GLOBL("laneMasks", RODATA|NOPTR)
+		for i := range 2 * lanes {
+			DATA(4*i, U32(map[bool]uint32{true: 1<<32 - 1, false: 0}[i < lanes]))
+		}
+	}
+	return masks
+}
+
+var masks Mem
 
 // broadcast loads the scalar parameter into all lanes.
 func broadcast(parameter string) reg.VecVirtual {

@@ -26,6 +26,20 @@ func layernorm() {
 
 	layerNormGradSums()
 
+	TEXT("layerNormColumnsAVX2", 0, "func(dAlpha, dBeta []float64, dy, x []float32, mean, inv float64)")
+	Pragma("noescape")
+	Doc("layerNormColumnsAVX2 is layerNormColumnsGo.")
+	dAlpha, dBeta, dy, x := base("dAlpha"), base("dBeta"), base("dy"), base("x")
+	mean, inv = broadcast64("mean"), broadcast64("inv")
+	row = newRow("dy")
+	row.each("values", func(d doubles) {
+		grad := d.load(row, dy)
+		d.increase(row, dAlpha, d.mul(grad, d.standardize(d.load(row, x), mean, inv)))
+		d.increase(row, dBeta, grad)
+	}, nil)
+	VZEROUPPER()
+	RET()
+
 	TEXT("layerNormGradRowAVX2", 0, "func(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64)")
 	Pragma("noescape")
 	Doc("layerNormGradRowAVX2 is layerNormGradRowGo.")
@@ -69,22 +83,17 @@ func rowMoments() {
 }
 
 func layerNormGradSums() {
-	TEXT("layerNormGradSumsAVX2", 0,
-		"func(dAlpha, dBeta []float64, dy, x, alpha []float32, mean, inv float64) (sum, projection float64)")
+	TEXT("layerNormGradSumsAVX2", 0, "func(dy, x, alpha []float32, mean, inv float64) (sum, projection float64)")
 	Pragma("noescape")
 	Doc("layerNormGradSumsAVX2 is layerNormGradSumsGo.")
-	dAlpha, dBeta, dy, x, alpha := base("dAlpha"), base("dBeta"), base("dy"), base("x"), base("alpha")
+	dy, x, alpha := base("dy"), base("x"), base("alpha")
 	mean, inv := broadcast64("mean"), broadcast64("inv")
 	sum, projection := newSum(), newSum()
 	row := newRow("dy")
 	row.each("values", func(d doubles) {
-		xHat := d.standardize(d.load(row, x), mean, inv)
-		grad := d.load(row, dy)
-		d.increase(row, dAlpha, d.mul(grad, xHat))
-		d.increase(row, dBeta, grad)
-		g := d.mul(d.load(row, alpha), grad)
+		g := d.mul(d.load(row, alpha), d.load(row, dy))
 		sum.add(d, g)
-		projection.add(d, d.mul(g, xHat))
+		projection.add(d, d.mul(g, d.standardize(d.load(row, x), mean, inv)))
 	}, func() {
 		sum.total()
 		projection.total()
