@@ -105,6 +105,9 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if err != nil {
 		return err
 	}
+	members := newTeam(nil)
+	defer members.Close()
+	evaluator.Share(members)
 	result, err := evaluator.Evaluate()
 	if err != nil {
 		return err

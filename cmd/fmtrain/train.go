@@ -21,6 +21,7 @@ import (
 	"fmtrain/internal/model"
 	"fmtrain/internal/progress"
 	"fmtrain/internal/solver"
+	"fmtrain/internal/team"
 )
 
 // runsDir is where runs go that are given no directory.
@@ -111,7 +112,10 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 	if err != nil {
 		return err
 	}
+	members := newTeam(c.Threads)
+	defer members.Close()
 	trainer := &loop.Trainer{
+		Team:    members,
 		Graph:   graph,
 		Solvers: solvers,
 		Train:   train,
@@ -166,6 +170,15 @@ func specOf(c config.Config) model.Spec {
 		Epsilon:     c.LayerNormEpsilon,
 		UpperLayers: c.UpperLayers,
 	}
+}
+
+// newTeam makes the team that trains or evaluates: of so many threads, or of all physical cores.
+func newTeam(threads *int) *team.Team {
+	n := team.Cores()
+	if threads != nil {
+		n = *threads
+	}
+	return team.New(n)
 }
 
 // newSolvers makes the solvers of the lower and the upper group.

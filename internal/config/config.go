@@ -59,6 +59,9 @@ type Config struct {
 	// Shuffle draws a new order of the images each epoch. Off, batches come in the order of the files, which a comparison
 	// with another program needs.
 	Shuffle bool `koanf:"shuffle" json:"shuffle"`
+	// Threads is how many processors a step may use; while training, fewer are taken where that is quicker. The results are
+	// the same bits for any number. Nil: all physical cores.
+	Threads *int `koanf:"threads" json:"threads"`
 	// Init is a checkpoint whose weights the run starts from. Empty: weights drawn from the seed.
 	Init string `koanf:"init" json:"init"`
 	// LogEvery adds a line to the metrics every so many iterations. 0: epochs only, which keeps the file small.

@@ -11,7 +11,7 @@ const (
 	aSolver  = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
 	allNames = "data, out, epochs, batch-size, hidden, activation, lower-solver, lower-lr, upper-solver, upper-lr, upper-layers, " +
 		"lower-weight-decay, upper-weight-decay, weight-decay-all, layernorm-form, layernorm-epsilon, validation, seed, shuffle, " +
-		"init, log-every, progress, json"
+		"threads, init, log-every, progress, json"
 )
 
 // A bad value is refused from a file and from a flag, with the key, the value and what is allowed. An empty file value

@@ -25,6 +25,9 @@ func ownWeightDecay(name string) float64 {
 // that this data set needs.
 const maxSize = 65536
 
+// maxThreads bounds the processors that a step may use.
+const maxThreads = 1024
+
 // setting is one entry of the table: the name, the values and the help of a field of [Config].
 type setting struct {
 	key string
@@ -53,6 +56,7 @@ var settings = []setting{
 	{"validation", orAuto(atLeast(0)), "first training images held out for validation (auto: a twelfth)"},
 	{"seed", seed(), "seed of the initial weights and of the order of the images"},
 	{"shuffle", boolean(), "draw a new order of the images each epoch"},
+	{"threads", orAuto(within(1, maxThreads)), "most processors that a step may use (auto: all physical cores); does not change the results"},
 	{"init", text("CHECKPOINT"), "start from the weights of this checkpoint"},
 	{"log-every", atLeast(0), "add a line to the metrics every N iterations (0: epochs only)"},
 	{"progress", oneOf(ProgressModes), "how the run is shown: " + strings.Join(ProgressModes, ", ")},

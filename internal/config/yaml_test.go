@@ -36,6 +36,7 @@ layernorm-epsilon: 0.001
 validation: 500
 seed: 42
 shuffle: true
+threads: auto
 init: ""
 log-every: 0
 progress: auto

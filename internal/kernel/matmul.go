@@ -42,6 +42,14 @@ func MatMulTN(c, a, b []float32, m, k, n int) {
 	product(c, matrix{a, 1, m}, matrix{b, n, 1}, nil, m, k, n)
 }
 
+// MatMulTNRows is [MatMulTN] for the rows of c from top to before bottom alone.
+func MatMulTNRows(c, a, b []float32, m, k, n, top, bottom int) {
+	check("MatMulTNRows", "c", len(c), m*n)
+	check("MatMulTNRows", "a", len(a), k*m)
+	check("MatMulTNRows", "b", len(b), k*n)
+	product(c[top*n:bottom*n], matrix{a[min(top, len(a)):], 1, m}, matrix{b, n, 1}, nil, bottom-top, k, n)
+}
+
 // MatMulNT sets c = a·bᵀ, with a of shape [m,k], b [n,k] and c [m,n]: the gradient of the input.
 func MatMulNT(c, a, b []float32, m, k, n int) {
 	check("MatMulNT", "c", len(c), m*n)

@@ -37,20 +37,28 @@ type activation struct {
 	op.Base
 	f kernel.Activation
 	y *tensor.Dense
+	x []float32 // of the run
 }
 
 // InferShape is the shape of x.
 func (a *activation) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return a.y.Shape(), nil }
 
 // Do computes f(x).
-func (a *activation) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	x, err := op.Floats(inputs[0])
-	if err != nil {
-		return nil, err
-	}
-	a.f.Forward(a.y.Float32s(), x)
-	return a.y, nil
+func (a *activation) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(a, inputs) }
+
+// Bind takes x.
+func (a *activation) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return a.y, op.Read(inputs, &a.x)
 }
+
+// Part computes a share of the rows.
+func (a *activation) Part(part, parts int) {
+	lo, hi := op.ShareRows(a.y.Shape(), part, parts)
+	a.f.Forward(a.y.Float32s()[lo:hi], a.x[lo:hi])
+}
+
+// Aligned is true of x.
+func (a *activation) Aligned(int) bool { return true }
 
 // DiffWRT says that an activation is differentiable in x.
 func (a *activation) DiffWRT(int) []bool { return []bool{true} }
@@ -82,8 +90,9 @@ func (a *activation) backward() *activationGrad {
 // activationGrad is the backward op, (dy, x, y) → dx.
 type activationGrad struct {
 	op.Base
-	f  kernel.Activation
-	dx *tensor.Dense
+	f        kernel.Activation
+	dx       *tensor.Dense
+	dy, x, y []float32 // of the run
 }
 
 // InferShape is the shape of x.
@@ -93,10 +102,19 @@ func (a *activationGrad) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) 
 
 // Do computes dy⊗f'(x).
 func (a *activationGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	var dy, x, y []float32
-	if err := op.Read(inputs, &dy, &x, &y); err != nil {
-		return nil, err
-	}
-	a.f.Backward(a.dx.Float32s(), dy, x, y)
-	return a.dx, nil
+	return op.Do(a, inputs)
 }
+
+// Bind takes dy, x and y.
+func (a *activationGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return a.dx, op.Read(inputs, &a.dy, &a.x, &a.y)
+}
+
+// Part computes a share of the rows.
+func (a *activationGrad) Part(part, parts int) {
+	lo, hi := op.ShareRows(a.dx.Shape(), part, parts)
+	a.f.Backward(a.dx.Float32s()[lo:hi], a.dy[lo:hi], a.x[lo:hi], a.y[lo:hi])
+}
+
+// Aligned is true of every input.
+func (a *activationGrad) Aligned(int) bool { return true }

@@ -36,68 +36,85 @@ func NewCrossEntropy(logits, labels *gorgonia.Node) (*CrossEntropy, error) {
 			shape, labels.Shape(), labels.Dtype())
 	}
 	c := &CrossEntropy{Predictions: make([]int32, shape[0])}
-	node, err := gorgonia.ApplyOp(&crossEntropy{
-		Base:   op.NewBase("CrossEntropy", op.Scalar, op.Matrix, op.Labels),
+	rows := &crossEntropy{
+		Base:        op.NewBase("CrossEntropy", op.Vector, op.Matrix, op.Labels),
+		predictions: c.Predictions,
+		p:           op.New(shape...),
+		exps:        make([]float64, shape.TotalSize()),
+		losses:      op.New(shape[0]),
+		exact:       make([]float64, shape[0]),
+	}
+	losses, err := gorgonia.ApplyOp(rows, logits, labels)
+	if err != nil {
+		return nil, err
+	}
+	gorgonia.WithName("losses")(losses)
+	c.Node, err = gorgonia.ApplyOp(&mean{
+		Base:   op.NewBase("Mean", op.Scalar, op.Vector, op.Labels),
 		counts: c,
-		p:      op.New(shape...),
-		exps:   make([]float64, shape[1]),
+		rows:   rows,
 		loss:   gorgonia.NewF32(0),
-	}, logits, labels)
-	c.Node = node
+	}, losses, labels)
 	return c, err
 }
 
-// crossEntropy is the forward op, (logits, labels) → mean loss. It keeps softmax(logits) for the backward op.
+// crossEntropy is the forward op of the rows, (logits, labels) → losses. It keeps softmax(logits) for the backward op. An
+// ignored row has loss 0.
 type crossEntropy struct {
 	op.Base
-	counts *CrossEntropy
-	p      *tensor.Dense
-	exps   []float64 // working memory, [classes]
-	loss   *gorgonia.F32
+	predictions []int32
+	p, losses   *tensor.Dense
+	exact       []float64 // the losses in float64, for their sum
+	exps        []float64 // working memory, as long as p
+	logits      []float32 // of the run
+	labels      []int32
 }
 
-// InferShape is that of a scalar.
+// InferShape is [batch].
 func (c *crossEntropy) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
-	return tensor.ScalarShape(), nil
+	return c.losses.Shape(), nil
 }
 
-// Do computes the mean loss, and counts.
-func (c *crossEntropy) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	logits, err := op.Floats(inputs[0])
-	if err != nil {
+// Do computes the losses.
+func (c *crossEntropy) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(c, inputs) }
+
+// Bind takes the logits and the labels. A label that is not a class is an error.
+func (c *crossEntropy) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	if err := op.Read(inputs[:1], &c.logits); err != nil {
 		return nil, err
 	}
-	labels, err := op.Ints(inputs[1])
-	if err != nil {
+	var err error
+	if c.labels, err = op.Ints(inputs[1]); err != nil {
 		return nil, err
 	}
-	p, classes := c.p.Float32s(), c.p.Shape()[1]
-	n := c.counts
-	n.LossSum, n.Count, n.Correct = 0, 0, 0
-	for r, label := range labels {
-		row := logits[r*classes : (r+1)*classes]
-		predicted := int32(kernel.ArgMax(row))
-		n.Predictions[r] = predicted
-		if label == Ignored {
-			continue
-		}
-		if label < 0 || int(label) >= classes {
+	classes := c.p.Shape()[1]
+	for r, label := range c.labels {
+		if label != Ignored && (label < 0 || int(label) >= classes) {
 			return nil, fmt.Errorf("expected labels from 0 to %d, found %d in row %d", classes-1, label, r)
 		}
-		n.LossSum += kernel.CrossEntropyRow(p[r*classes:(r+1)*classes], c.exps, row, int(label))
-		n.Count++
-		if predicted == label {
-			n.Correct++
-		}
 	}
-	*c.loss = 0
-	if n.Count > 0 {
-		*c.loss = gorgonia.F32(n.LossSum / float64(n.Count))
-	}
-	return c.loss, nil
+	return c.losses, nil
 }
 
-// DiffWRT says that the loss is differentiable in the logits, not in the labels.
+// Part computes a share of the rows.
+func (c *crossEntropy) Part(part, parts int) {
+	p, losses, classes := c.p.Float32s(), c.losses.Float32s(), c.p.Shape()[1]
+	top, bottom := op.Share(len(losses), part, parts)
+	for r := top; r < bottom; r++ {
+		lo, hi := r*classes, (r+1)*classes
+		c.predictions[r] = int32(kernel.ArgMax(c.logits[lo:hi]))
+		c.exact[r] = 0
+		if label := c.labels[r]; label != Ignored {
+			c.exact[r] = kernel.CrossEntropyRow(p[lo:hi], c.exps[lo:hi], c.logits[lo:hi], int(label))
+		}
+		losses[r] = float32(c.exact[r])
+	}
+}
+
+// Aligned is true of the logits and the labels.
+func (c *crossEntropy) Aligned(int) bool { return true }
+
+// DiffWRT says that the losses are differentiable in the logits, not in the labels.
 func (c *crossEntropy) DiffWRT(int) []bool { return []bool{true, false} }
 
 // SymDiff adds the gradient of the logits.
@@ -121,18 +138,20 @@ func (c *crossEntropy) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes
 
 func (c *crossEntropy) backward() *crossEntropyGrad {
 	return &crossEntropyGrad{
-		Base:    op.NewBase("CrossEntropyGrad", op.Matrix, op.Labels, op.Scalar, op.Scalar),
+		Base:    op.NewBase("CrossEntropyGrad", op.Matrix, op.Labels, op.Vector, op.Vector),
 		forward: c,
 		dx:      op.New(c.p.Shape()...),
 	}
 }
 
-// crossEntropyGrad is the backward op, (labels, loss, dloss) → dlogits = (softmax(logits) − onehot(label))·dloss/count. It does
-// not read the loss; it has it as an input so that it runs after the forward op, whose softmax it does read.
+// crossEntropyGrad is the backward op, (labels, losses, dlosses) → dlogits, each row (softmax(logits) − onehot(label))·dloss.
+// It does not read the losses; it has them as an input so that it runs after the forward op, whose softmax it does read.
 type crossEntropyGrad struct {
 	op.Base
 	forward *crossEntropy
 	dx      *tensor.Dense
+	labels  []int32 // of the run
+	dlosses []float32
 }
 
 // InferShape is that of the logits.
@@ -142,18 +161,24 @@ func (c *crossEntropyGrad) InferShape(...gorgonia.DimSizer) (tensor.Shape, error
 
 // Do computes the gradient of the logits.
 func (c *crossEntropyGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	labels, err := op.Ints(inputs[0])
-	if err != nil {
+	return op.Do(c, inputs)
+}
+
+// Bind takes the labels and the gradients of the losses.
+func (c *crossEntropyGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	var err error
+	if c.labels, err = op.Ints(inputs[0]); err != nil {
 		return nil, err
 	}
-	grad, err := op.Float(inputs[2])
-	if err != nil {
-		return nil, err
-	}
+	return c.dx, op.Read(inputs, nil, nil, &c.dlosses)
+}
+
+// Part computes a share of the rows.
+func (c *crossEntropyGrad) Part(part, parts int) {
 	p, dx, classes := c.forward.p.Float32s(), c.dx.Float32s(), c.dx.Shape()[1]
-	scale := grad / float32(max(c.forward.counts.Count, 1))
-	for r, label := range labels {
-		row := dx[r*classes : (r+1)*classes]
+	top, bottom := op.Share(len(c.labels), part, parts)
+	for r := top; r < bottom; r++ {
+		row, label, scale := dx[r*classes:(r+1)*classes], c.labels[r], c.dlosses[r]
 		if label == Ignored {
 			clear(row)
 			continue
@@ -163,5 +188,7 @@ func (c *crossEntropyGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) 
 		}
 		row[label] = (p[r*classes+int(label)] - 1) * scale
 	}
-	return c.dx, nil
 }
+
+// Aligned is true of every input.
+func (c *crossEntropyGrad) Aligned(int) bool { return true }

@@ -30,21 +30,30 @@ func Dense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 // dense is the forward op, (x, W, b) → y.
 type dense struct {
 	op.Base
-	y *tensor.Dense
+	y       *tensor.Dense
+	x, w, b []float32 // of the run
 }
 
 // InferShape is [batch, out].
 func (d *dense) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return d.y.Shape(), nil }
 
 // Do computes xW + b.
-func (d *dense) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	var x, w, b []float32
-	if err := op.Read(inputs, &x, &w, &b); err != nil {
-		return nil, err
-	}
-	kernel.MatMulBias(d.y.Float32s(), x, w, b, d.y.Shape()[0], len(w)/len(b), len(b))
-	return d.y, nil
+func (d *dense) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
+
+// Bind takes x, W and b.
+func (d *dense) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return d.y, op.Read(inputs, &d.x, &d.w, &d.b)
 }
+
+// Part computes a share of the rows.
+func (d *dense) Part(part, parts int) {
+	in, out := len(d.w)/len(d.b), len(d.b)
+	top, bottom := op.Share(d.y.Shape()[0], part, parts)
+	kernel.MatMulBias(d.y.Float32s()[top*out:bottom*out], d.x[top*in:bottom*in], d.w, d.b, bottom-top, in, out)
+}
+
+// Aligned is true of x.
+func (d *dense) Aligned(input int) bool { return input == 0 }
 
 // DiffWRT says that the layer is differentiable in x, W and b.
 func (d *dense) DiffWRT(int) []bool { return []bool{true, true, true} }
@@ -53,15 +62,15 @@ func (d *dense) DiffWRT(int) []bool { return []bool{true, true, true} }
 // where nothing asks for it, as in the first layer.
 func (d *dense) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgonia.Nodes, error) {
 	x, w, b := inputs[0], inputs[1], inputs[2]
-	dx, err := gorgonia.ApplyOp(newProduct("DenseDX", x.Shape(), kernel.MatMulNT), grad, w)
+	dx, err := gorgonia.ApplyOp(newDenseDX(x.Shape()), grad, w)
 	if err != nil {
 		return nil, err
 	}
-	dw, err := gorgonia.ApplyOp(newProduct("DenseDW", w.Shape(), kernel.MatMulTN), x, grad)
+	dw, err := gorgonia.ApplyOp(newDenseDW(w.Shape()), x, grad)
 	if err != nil {
 		return nil, err
 	}
-	db, err := gorgonia.ApplyOp(newRowSum(b.Shape()), grad)
+	db, err := gorgonia.ApplyOp(newDenseDB(b.Shape()), grad)
 	if err != nil {
 		return nil, err
 	}
@@ -80,9 +89,9 @@ func (d *dense) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, outpu
 		op   gorgonia.Op
 		args []gorgonia.Value
 	}{
-		{x, newProduct("DenseDX", x.Shape(), kernel.MatMulNT), []gorgonia.Value{grad, w.Value()}},
-		{w, newProduct("DenseDW", w.Shape(), kernel.MatMulTN), []gorgonia.Value{x.Value(), grad}},
-		{b, newRowSum(b.Shape()), []gorgonia.Value{grad}},
+		{x, newDenseDX(x.Shape()), []gorgonia.Value{grad, w.Value()}},
+		{w, newDenseDW(w.Shape()), []gorgonia.Value{x.Value(), grad}},
+		{b, newDenseDB(b.Shape()), []gorgonia.Value{grad}},
 	}
 	for _, g := range gradients {
 		v, err := g.op.Do(g.args...)
@@ -96,50 +105,99 @@ func (d *dense) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, outpu
 	return nil
 }
 
-// product is a matrix product of its two inputs, one of them transposed.
-type product struct {
+// denseDX is the gradient of the input, (dy, W) → dy·Wᵀ.
+type denseDX struct {
 	op.Base
-	c        *tensor.Dense
-	multiply func(c, a, b []float32, m, k, n int)
+	dx    *tensor.Dense
+	dy, w []float32 // of the run
 }
 
-func newProduct(name string, shape tensor.Shape, multiply func(c, a, b []float32, m, k, n int)) *product {
-	return &product{Base: op.NewBase(name, op.Matrix, op.Matrix, op.Matrix), c: op.New(shape...), multiply: multiply}
+func newDenseDX(shape tensor.Shape) *denseDX {
+	return &denseDX{Base: op.NewBase("DenseDX", op.Matrix, op.Matrix, op.Matrix), dx: op.New(shape...)}
 }
 
-// InferShape is the shape of the product.
-func (p *product) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return p.c.Shape(), nil }
+// InferShape is the shape of x.
+func (d *denseDX) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return d.dx.Shape(), nil }
 
-// Do computes the product.
-func (p *product) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	var a, b []float32
-	if err := op.Read(inputs, &a, &b); err != nil {
-		return nil, err
-	}
-	m, n := p.c.Shape()[0], p.c.Shape()[1]
-	p.multiply(p.c.Float32s(), a, b, m, len(a)/m, n)
-	return p.c, nil
+// Do computes dy·Wᵀ.
+func (d *denseDX) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
+
+// Bind takes dy and W.
+func (d *denseDX) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return d.dx, op.Read(inputs, &d.dy, &d.w)
 }
 
-// rowSum is the sum over the rows of its input.
-type rowSum struct {
+// Part computes a share of the rows.
+func (d *denseDX) Part(part, parts int) {
+	batch, in := d.dx.Shape()[0], d.dx.Shape()[1]
+	out := len(d.w) / in
+	top, bottom := op.Share(batch, part, parts)
+	kernel.MatMulNT(d.dx.Float32s()[top*in:bottom*in], d.dy[top*out:bottom*out], d.w, bottom-top, out, in)
+}
+
+// Aligned is true of dy.
+func (d *denseDX) Aligned(input int) bool { return input == 0 }
+
+// denseDW is the gradient of the weight, (x, dy) → xᵀ·dy.
+type denseDW struct {
 	op.Base
-	sum *tensor.Dense
+	dw    *tensor.Dense
+	x, dy []float32 // of the run
 }
 
-func newRowSum(shape tensor.Shape) *rowSum {
-	return &rowSum{Base: op.NewBase("DenseDB", op.Vector, op.Matrix), sum: op.New(shape...)}
+func newDenseDW(shape tensor.Shape) *denseDW {
+	return &denseDW{Base: op.NewBase("DenseDW", op.Matrix, op.Matrix, op.Matrix), dw: op.New(shape...)}
 }
 
-// InferShape is the shape of a row.
-func (r *rowSum) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return r.sum.Shape(), nil }
+// InferShape is the shape of W.
+func (d *denseDW) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return d.dw.Shape(), nil }
+
+// Do computes xᵀ·dy.
+func (d *denseDW) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
+
+// Bind takes x and dy.
+func (d *denseDW) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return d.dw, op.Read(inputs, &d.x, &d.dy)
+}
+
+// Part computes a share of the rows of W, which are columns of x.
+func (d *denseDW) Part(part, parts int) {
+	in, out := d.dw.Shape()[0], d.dw.Shape()[1]
+	first, last := op.Share(in, part, parts)
+	kernel.MatMulTNRows(d.dw.Float32s(), d.x, d.dy, in, len(d.x)/in, out, first, last)
+}
+
+// Aligned is true of no input: each entry is a sum over the batch.
+func (d *denseDW) Aligned(int) bool { return false }
+
+// denseDB is the gradient of the bias, dy → Σ dy over the batch.
+type denseDB struct {
+	op.Base
+	db *tensor.Dense
+	dy []float32 // of the run
+}
+
+func newDenseDB(shape tensor.Shape) *denseDB {
+	return &denseDB{Base: op.NewBase("DenseDB", op.Vector, op.Matrix), db: op.New(shape...)}
+}
+
+// InferShape is the shape of b.
+func (d *denseDB) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return d.db.Shape(), nil }
 
 // Do computes the sum.
-func (r *rowSum) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	x, err := op.Floats(inputs[0])
-	if err != nil {
-		return nil, err
-	}
-	kernel.SumRows(r.sum.Float32s(), x)
-	return r.sum, nil
+func (d *denseDB) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
+
+// Bind takes dy.
+func (d *denseDB) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return d.db, op.Read(inputs, &d.dy)
 }
+
+// Part computes the whole sum as the first part: it is too little to share out.
+func (d *denseDB) Part(part, _ int) {
+	if part == 0 {
+		kernel.SumRows(d.db.Float32s(), d.dy)
+	}
+}
+
+// Aligned is true of no input: each entry is a sum over the batch.
+func (d *denseDB) Aligned(int) bool { return false }

@@ -25,7 +25,8 @@
 // On a constant row σ = 0, where the book's σ has no derivative; it is taken as 0 (c = 0), so that y = β and
 // dx = (g − mean(g))/ε: finite, and the limit of Keras's form but for its √ε.
 //
-// The backward op returns dx, and fills dα and dβ in the same pass for two ops that pick them up.
+// dx goes row by row and has an op of its own; dα and dβ, which are sums over the rows, have another, that returns dα and
+// fills dβ for an op that picks it up.
 package layernorm
 
 import (
@@ -86,44 +87,63 @@ func Apply(x, alpha, beta *gorgonia.Node, form Form, epsilon float64) (*gorgonia
 	}, x, alpha, beta)
 }
 
-// layerNorm is the forward op, (x, α, β) → y. It keeps the statistics of its last run for the backward op.
+// layerNorm is the forward op, (x, α, β) → y. It keeps the statistics of its last run for the backward ops.
 type layerNorm struct {
 	op.Base
-	form    Form
-	epsilon float64
-	y       *tensor.Dense
-	stats   kernel.LayerNormStats
+	form           Form
+	epsilon        float64
+	y              *tensor.Dense
+	stats          kernel.LayerNormStats
+	x, alpha, beta []float32 // of the run
 }
 
 // InferShape is the shape of x.
 func (l *layerNorm) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return l.y.Shape(), nil }
 
 // Do normalises x.
-func (l *layerNorm) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	var x, alpha, beta []float32
-	if err := op.Read(inputs, &x, &alpha, &beta); err != nil {
-		return nil, err
+func (l *layerNorm) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(l, inputs) }
+
+// Bind takes x, α and β.
+func (l *layerNorm) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return l.y, op.Read(inputs, &l.x, &l.alpha, &l.beta)
+}
+
+// Part normalises a share of x.
+func (l *layerNorm) Part(part, parts int) {
+	lo, hi, top, bottom := share(l.y.Shape(), part, parts)
+	kernel.LayerNorm(l.y.Float32s()[lo:hi], l.x[lo:hi], l.alpha, l.beta, l.epsilon, l.form == Keras, l.stats.Rows(top, bottom))
+}
+
+// Aligned is true of x, unless x is a single row: that is one part.
+func (l *layerNorm) Aligned(input int) bool { return input == 0 && l.y.Dims() > 1 }
+
+// share is the share of a tensor's first axis, or of one row the whole as the first part: the values from lo and the rows
+// along the last axis from top.
+func share(shape tensor.Shape, part, parts int) (lo, hi, top, bottom int) {
+	features := shape[len(shape)-1]
+	if len(shape) == 1 {
+		top, bottom = op.Share(1, part, parts)
+		return top * features, bottom * features, top, bottom
 	}
-	kernel.LayerNorm(l.y.Float32s(), x, alpha, beta, l.epsilon, l.form == Keras, l.stats)
-	return l.y, nil
+	lo, hi = op.ShareRows(shape, part, parts)
+	return lo, hi, lo / features, hi / features
 }
 
 // DiffWRT says that LayerNorm is differentiable in x, α and β.
 func (l *layerNorm) DiffWRT(int) []bool { return []bool{true, true, true} }
 
-// SymDiff adds the backward op, which returns dx, and the two that pick up dα and dβ.
+// SymDiff adds the backward ops, and the one that picks up dβ.
 func (l *layerNorm) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-	back := l.backward()
-	dx, err := gorgonia.ApplyOp(back, inputs[0], inputs[1], output, grad)
+	dx, err := gorgonia.ApplyOp(l.inputGrad(), inputs[0], inputs[1], output, grad)
 	if err != nil {
 		return nil, err
 	}
-	dims := output.Dims()
-	dAlpha, err := gorgonia.ApplyOp(op.NewPick("LayerNormDAlpha", dims, back.dAlpha), dx)
+	parameters := l.parameterGrad()
+	dAlpha, err := gorgonia.ApplyOp(parameters, inputs[0], output, grad)
 	if err != nil {
 		return nil, err
 	}
-	dBeta, err := gorgonia.ApplyOp(op.NewPick("LayerNormDBeta", dims, back.dBeta), dx)
+	dBeta, err := gorgonia.ApplyOp(op.NewPick("LayerNormDBeta", 1, parameters.dBeta), dAlpha)
 	if err != nil {
 		return nil, err
 	}
@@ -136,11 +156,14 @@ func (l *layerNorm) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, o
 	if err != nil {
 		return err
 	}
-	back := l.backward()
-	if _, err := back.Do(inputs[0].Value(), inputs[1].Value(), output.Value(), grad); err != nil {
+	dx, parameters := l.inputGrad(), l.parameterGrad()
+	if _, err := dx.Do(inputs[0].Value(), inputs[1].Value(), output.Value(), grad); err != nil {
 		return err
 	}
-	for i, g := range []*tensor.Dense{back.dx, back.dAlpha, back.dBeta} {
+	if _, err := parameters.Do(inputs[0].Value(), output.Value(), grad); err != nil {
+		return err
+	}
+	for i, g := range []*tensor.Dense{dx.dx, parameters.dAlpha, parameters.dBeta} {
 		if err := op.AddGrad(inputs[i], g.Float32s()); err != nil {
 			return err
 		}
@@ -148,39 +171,82 @@ func (l *layerNorm) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, o
 	return nil
 }
 
-func (l *layerNorm) backward() *layerNormGrad {
-	shape := l.y.Shape()
+func (l *layerNorm) inputGrad() *inputGrad {
+	dims := op.Tensor(l.y.Dims())
+	return &inputGrad{
+		Base:  op.NewBase("LayerNormDX", dims, dims, op.Vector, dims, dims),
+		stats: l.stats,
+		dx:    op.New(l.y.Shape()...),
+	}
+}
+
+func (l *layerNorm) parameterGrad() *parameterGrad {
+	shape, dims := l.y.Shape(), op.Tensor(l.y.Dims())
 	features := shape[len(shape)-1]
-	dims := op.Tensor(len(shape))
-	return &layerNormGrad{
-		Base:   op.NewBase("LayerNormGrad", dims, dims, op.Vector, dims, dims),
+	return &parameterGrad{
+		Base:   op.NewBase("LayerNormDAlpha", op.Vector, dims, dims, dims),
 		stats:  l.stats,
-		dx:     op.New(shape...),
 		dAlpha: op.New(features),
 		dBeta:  op.New(features),
 	}
 }
 
-// layerNormGrad is the backward op, (x, α, y, dy) → dx. It does not read y; it has it as an input so that it runs after the
-// forward op, whose statistics it does read.
-type layerNormGrad struct {
+// inputGrad is the backward op of the input, (x, α, y, dy) → dx. It does not read y; it has it as an input so that it runs
+// after the forward op, whose statistics it does read.
+type inputGrad struct {
 	op.Base
-	stats             kernel.LayerNormStats
-	dx, dAlpha, dBeta *tensor.Dense
+	stats        kernel.LayerNormStats
+	dx           *tensor.Dense
+	x, alpha, dy []float32 // of the run
 }
 
 // InferShape is the shape of x.
-func (l *layerNormGrad) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
-	return l.dx.Shape(), nil
+func (g *inputGrad) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return g.dx.Shape(), nil }
+
+// Do computes dx.
+func (g *inputGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(g, inputs) }
+
+// Bind takes x, α and dy.
+func (g *inputGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return g.dx, op.Read(inputs, &g.x, &g.alpha, nil, &g.dy)
 }
 
-// Do computes dx, dα and dβ, and returns dx.
-func (l *layerNormGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	var x, alpha, dy []float32
-	if err := op.Read(inputs, &x, &alpha, nil, &dy); err != nil {
-		return nil, err
-	}
-	kernel.LayerNormGrad(l.dx.Float32s(), dy, x, alpha, l.stats)
-	kernel.LayerNormParameterGrad(l.dAlpha.Float32s(), l.dBeta.Float32s(), dy, x, l.stats, 0, len(alpha))
-	return l.dx, nil
+// Part computes a share of dx.
+func (g *inputGrad) Part(part, parts int) {
+	lo, hi, top, bottom := share(g.dx.Shape(), part, parts)
+	kernel.LayerNormGrad(g.dx.Float32s()[lo:hi], g.dy[lo:hi], g.x[lo:hi], g.alpha, g.stats.Rows(top, bottom))
 }
+
+// Aligned is true of all but α, unless x is a single row.
+func (g *inputGrad) Aligned(input int) bool { return input != 1 && g.dx.Dims() > 1 }
+
+// parameterGrad is the backward op of the parameters, (x, y, dy) → dα. It fills dβ too, for an op that picks it up. Of y the
+// same is true as in inputGrad.
+type parameterGrad struct {
+	op.Base
+	stats         kernel.LayerNormStats
+	dAlpha, dBeta *tensor.Dense
+	x, dy         []float32 // of the run
+}
+
+// InferShape is the shape of α.
+func (g *parameterGrad) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) {
+	return g.dAlpha.Shape(), nil
+}
+
+// Do computes dα and dβ.
+func (g *parameterGrad) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(g, inputs) }
+
+// Bind takes x and dy.
+func (g *parameterGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return g.dAlpha, op.Read(inputs, &g.x, nil, &g.dy)
+}
+
+// Part computes a share of dα and of dβ.
+func (g *parameterGrad) Part(part, parts int) {
+	left, right := op.Share(g.dAlpha.Shape()[0], part, parts)
+	kernel.LayerNormParameterGrad(g.dAlpha.Float32s(), g.dBeta.Float32s(), g.dy, g.x, g.stats, left, right)
+}
+
+// Aligned is true of no input: each entry is a sum over the rows.
+func (g *parameterGrad) Aligned(int) bool { return false }

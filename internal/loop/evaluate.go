@@ -6,13 +6,14 @@ import (
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/model"
+	"fmtrain/internal/team"
 )
 
 // Evaluator measures a model on a set, with the weights as they are at each call.
 type Evaluator struct {
-	graph *model.Graph
-	set   *dataset.Set
+	feed  feed
 	order []int32
+	team  *team.Team
 }
 
 // evaluationBatch is the batch of an evaluation: large enough for the products to be quick, small enough for its images and
@@ -29,7 +30,13 @@ func NewEvaluator(spec model.Spec, weights model.Weights, set *dataset.Set) (*Ev
 	for i := range order {
 		order[i] = int32(i)
 	}
-	return &Evaluator{graph: graph, set: set, order: order}, nil
+	return &Evaluator{feed: feed{graph: graph, set: set}, order: order}, nil
+}
+
+// Share lets the evaluations from now on be shared out over the team. Any number of members gives the same bits.
+func (e *Evaluator) Share(t *team.Team) {
+	e.team = t
+	e.feed.graph.Share(t)
 }
 
 // Evaluation is what was measured.
@@ -43,17 +50,18 @@ type Evaluation struct {
 func (e *Evaluator) Evaluate() (*Evaluation, error) {
 	var total Mean
 	var confusion Confusion
-	batch := len(e.graph.Labels)
+	graph := e.feed.graph
+	batch := len(graph.Labels)
 	for order := e.order; len(order) > 0; {
 		rows := order[:min(batch, len(order))]
 		order = order[len(rows):]
-		e.set.Fill(e.graph.Images, e.graph.Labels, rows)
-		if err := e.graph.Run(); err != nil {
+		e.feed.fill(e.team, rows)
+		if err := graph.Run(); err != nil {
 			return nil, fmt.Errorf("evaluation: %w", err)
 		}
-		loss := e.graph.Loss
+		loss := graph.Loss
 		total.Add(loss.LossSum, loss.Correct, loss.Count)
-		for i, label := range e.graph.Labels {
+		for i, label := range graph.Labels {
 			if label != layer.Ignored {
 				confusion[label][loss.Predictions[i]]++
 			}

@@ -14,6 +14,7 @@ import (
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
 	"fmtrain/internal/solver"
+	"fmtrain/internal/team"
 )
 
 // Trainer is a run: what is trained, on what, how, and who watches.
@@ -26,9 +27,13 @@ type Trainer struct {
 	Epochs      int
 	Checkpoints *Checkpoints
 	Observers   []Observer
-	Settings    any // the resolved settings, for the observers
+	Settings    any        // the resolved settings, for the observers
+	Team        *team.Team // does the steps; nil for the caller alone
 
-	done Progress
+	done      Progress
+	pace      *team.Pace
+	feed      feed
+	gradients gradients
 }
 
 // Run trains until the last epoch. It writes the initial checkpoint first, so that there is always one to go back to. When
@@ -36,6 +41,7 @@ type Trainer struct {
 // finite it stops before the weights are touched, and returns a [*Diverged].
 func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 	begin := time.Now()
+	t.share()
 	start := &Start{Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len()}
 	if err := t.tell(func(o Observer) error { return o.OnStart(start) }); err != nil {
 		return nil, err
@@ -64,6 +70,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	order := t.Sampler.Order(epoch)
 	it := Iteration{Epoch: epoch, Epochs: t.Epochs, Iterations: t.iterations(), Rates: t.rates()}
 	var running Mean
+	t.pace.Begin()
 	for it.Iteration < it.Iterations {
 		if ctx.Err() != nil {
 			return t.interrupt(it, running)
@@ -72,7 +79,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		order = order[len(rows):]
 		it.Iteration++
 
-		t.Train.Fill(t.Graph.Images, t.Graph.Labels, rows)
+		t.feed.fill(t.Team, rows)
 		if err := t.Graph.Run(); err != nil {
 			return fmt.Errorf("epoch %d, iteration %d: %w", epoch, it.Iteration, err)
 		}
@@ -93,6 +100,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		if err := t.tell(func(o Observer) error { return o.OnIteration(&it) }); err != nil {
 			return err
 		}
+		t.pace.Step()
 	}
 	return t.finish(it)
 }
@@ -131,6 +139,19 @@ func (t *Trainer) finish(it Iteration) error {
 		return err
 	}
 	return t.tell(func(o Observer) error { return o.OnEpoch(e) })
+}
+
+// share gives everything that takes time in a run to the team.
+func (t *Trainer) share() {
+	t.Graph.Share(t.Team)
+	for _, s := range t.Solvers {
+		s.Share(t.Team)
+	}
+	if t.Validation != nil {
+		t.Validation.Share(t.Team)
+	}
+	t.feed = feed{graph: t.Graph, set: t.Train}
+	t.pace = team.NewPace(t.Team)
 }
 
 // iterations is the number of batches of an epoch, the short last one counted.

@@ -2,9 +2,12 @@ package loop
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"fmtrain/internal/kernel"
+	"fmtrain/internal/model"
 	"fmtrain/internal/op"
+	"fmtrain/internal/team"
 )
 
 // Diverged ends a run whose loss or gradient is not finite: the weights are then those that the step found. Where a step has
@@ -34,8 +37,25 @@ func (i *Interrupted) Error() string {
 
 // checkFinite is an error if the loss or a gradient of the last run is NaN or infinite.
 func (t *Trainer) checkFinite(it Iteration) error {
-	ok := finite(t.Graph.Loss.LossSum)
-	for _, group := range t.Graph.Groups {
+	if err := t.gradients.read(t.Graph.Groups); err != nil {
+		return err
+	}
+	if finite(t.Graph.Loss.LossSum) && t.gradients.finite(t.Team) {
+		return nil
+	}
+	return t.diverged(it, t.Graph.FirstNonFinite())
+}
+
+// gradients are the values of all gradients of a step.
+type gradients struct {
+	values [][]float32
+	broken atomic.Bool
+}
+
+// read takes the gradients of the last run.
+func (g *gradients) read(groups []model.Group) error {
+	g.values = g.values[:0]
+	for _, group := range groups {
 		for _, p := range group.Parameters {
 			gradient, err := p.Grad()
 			if err != nil {
@@ -45,13 +65,27 @@ func (t *Trainer) checkFinite(it Iteration) error {
 			if err != nil {
 				return err
 			}
-			ok = ok && kernel.AllFinite(values)
+			g.values = append(g.values, values)
 		}
 	}
-	if ok {
-		return nil
+	return nil
+}
+
+// finite says whether none is NaN or infinite; each member of the team looks at a share.
+func (g *gradients) finite(t *team.Team) bool {
+	g.broken.Store(false)
+	t.Run(g)
+	return !g.broken.Load()
+}
+
+// Do looks at a share of each, as a [team.Job].
+func (g *gradients) Do(part, parts int) {
+	for _, values := range g.values {
+		lo, hi := op.Share(len(values), part, parts)
+		if !kernel.AllFinite(values[lo:hi]) {
+			g.broken.Store(true)
+		}
 	}
-	return t.diverged(it, t.Graph.FirstNonFinite())
 }
 
 // checkWeights is an error if a step has made a weight NaN or infinite, as an absurd learn rate does of finite gradients. The

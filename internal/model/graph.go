@@ -10,6 +10,7 @@ import (
 	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/op"
+	"fmtrain/internal/team"
 	"fmtrain/internal/vm"
 )
 
@@ -61,6 +62,9 @@ func NewInference(spec Spec, weights Weights, batch int) (*Graph, error) {
 	b.machine, err = vm.NewStatic(b.Loss.Node)
 	return &b.Graph, err
 }
+
+// Share lets the runs from now on be shared out over the team. A run by any number of members gives the same bits.
+func (g *Graph) Share(t *team.Team) { g.machine.Share(t) }
 
 // Run computes the graph for the current batch.
 func (g *Graph) Run() error { return g.machine.RunAll() }

@@ -26,8 +26,8 @@ func withMoments(update func(w, m, v, g []float32, rate, share1, share2, scale, 
 			rate = float32(learnRate / (1 - math.Pow(o.Beta1, float64(step))))
 			scale = float32(1 / math.Sqrt(1-math.Pow(o.Beta2, float64(step))))
 		},
-		update: func(w, g []float32, slots [][]float32, weightDecay float32) {
-			update(w, slots[0], slots[1], g, rate, share1, share2, scale, epsilon, weightDecay)
+		update: func(w, g []float32, s slots, weightDecay float32) {
+			update(w, s[0], s[1], g, rate, share1, share2, scale, epsilon, weightDecay)
 		},
 	}
 }
@@ -58,8 +58,8 @@ func nadam(o Options) rule {
 			meanRate = float32(learnRate * next / (1 - product*now*next))
 			scale = float32(1 / math.Sqrt(1-math.Pow(o.Beta2, float64(step))))
 		},
-		update: func(w, g []float32, slots [][]float32, weightDecay float32) {
-			kernel.NAdam(w, slots[0], slots[1], g, gradientRate, meanRate, share1, share2, scale, epsilon, weightDecay)
+		update: func(w, g []float32, s slots, weightDecay float32) {
+			kernel.NAdam(w, s[0], s[1], g, gradientRate, meanRate, share1, share2, scale, epsilon, weightDecay)
 		},
 	}
 }

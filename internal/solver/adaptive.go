@@ -9,8 +9,8 @@ func adagrad(o Options) rule {
 	return rule{
 		slots: []string{"sum"},
 		begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
-		update: func(w, g []float32, slots [][]float32, weightDecay float32) {
-			kernel.AdaGrad(w, slots[0], g, rate, epsilon, weightDecay)
+		update: func(w, g []float32, s slots, weightDecay float32) {
+			kernel.AdaGrad(w, s[0], g, rate, epsilon, weightDecay)
 		},
 	}
 }
@@ -24,16 +24,16 @@ func rmsprop(o Options) rule {
 		return rule{
 			slots: []string{"square"},
 			begin: begin,
-			update: func(w, g []float32, slots [][]float32, weightDecay float32) {
-				kernel.RMSProp(w, slots[0], g, rate, share, epsilon, weightDecay)
+			update: func(w, g []float32, s slots, weightDecay float32) {
+				kernel.RMSProp(w, s[0], g, rate, share, epsilon, weightDecay)
 			},
 		}
 	}
 	return rule{
 		slots: []string{"square", "velocity"},
 		begin: begin,
-		update: func(w, g []float32, slots [][]float32, weightDecay float32) {
-			kernel.RMSPropMomentum(w, slots[0], slots[1], g, rate, share, friction, epsilon, weightDecay)
+		update: func(w, g []float32, s slots, weightDecay float32) {
+			kernel.RMSPropMomentum(w, s[0], s[1], g, rate, share, friction, epsilon, weightDecay)
 		},
 	}
 }

@@ -7,7 +7,7 @@ func sgd(Options) rule {
 	var rate float32
 	return rule{
 		begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
-		update: func(w, g []float32, _ [][]float32, weightDecay float32) {
+		update: func(w, g []float32, _ slots, weightDecay float32) {
 			kernel.SGD(w, g, rate, weightDecay)
 		},
 	}
@@ -26,8 +26,8 @@ func withVelocity(update func(w, velocity, g []float32, rate, friction, decay fl
 	return rule{
 		slots: []string{"velocity"},
 		begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
-		update: func(w, g []float32, slots [][]float32, weightDecay float32) {
-			update(w, slots[0], g, rate, friction, weightDecay)
+		update: func(w, g []float32, s slots, weightDecay float32) {
+			update(w, s[0], g, rate, friction, weightDecay)
 		},
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"gorgonia.org/gorgonia"
 
 	"fmtrain/internal/op"
+	"fmtrain/internal/team"
 )
 
 // Solver updates one group of parameters. It is not safe for concurrent use.
@@ -24,6 +25,9 @@ type Solver interface {
 	// An error names the parameter, and then nothing has changed: no weight, no state, no count. After the first call Step
 	// allocates nothing.
 	gorgonia.Solver
+
+	// Share lets the steps from now on be shared out over the team. A step by any number of members gives the same bits.
+	Share(*team.Team)
 
 	// Name is the name given to [New].
 	Name() string
@@ -57,8 +61,14 @@ type rule struct {
 	begin func(learnRate float64, step uint64)
 
 	// update changes one parameter and its slots.
-	update func(w, g []float32, slots [][]float32, weightDecay float32)
+	update func(w, g []float32, s slots, weightDecay float32)
 }
+
+// slots are some of the values of a parameter's slots, in the order of rule.slots.
+type slots [mostSlots][]float32
+
+// mostSlots is the largest number of slots of a rule.
+const mostSlots = 2
 
 type solver struct {
 	name      string
@@ -69,6 +79,7 @@ type solver struct {
 	steps      uint64
 	parameters map[string]*parameter
 	updates    []update
+	team       *team.Team
 }
 
 // parameter is what the solver keeps of one parameter.
@@ -83,6 +94,7 @@ type update struct {
 	name      string
 	w, g      []float32
 	parameter *parameter // nil when seen for the first time
+	decay     float32
 }
 
 // New makes a solver: a name of [Names], a learn rate and options, which are best taken from [Defaults] and changed. An
@@ -113,8 +125,8 @@ func (s *solver) SetLearnRate(rate float64) error {
 	return nil
 }
 
-func (s *solver) Step(values []gorgonia.ValueGrad) error {
-	if err := s.collect(values); err != nil {
+func (s *solver) Step(model []gorgonia.ValueGrad) error {
+	if err := s.collect(model); err != nil {
 		return fmt.Errorf("solver %s: %w", s.name, err)
 	}
 	s.steps++
@@ -123,19 +135,42 @@ func (s *solver) Step(values []gorgonia.ValueGrad) error {
 	if s.rule.decoupled {
 		decay *= s.learnRate
 	}
+	values := 0
 	for i := range s.updates {
 		u := &s.updates[i]
 		if u.parameter == nil {
 			u.parameter = s.add(u.name, len(u.w))
 		}
-		d := float32(decay)
-		if !u.parameter.decays {
-			d = 0
+		if u.parameter.decays {
+			u.decay = float32(decay)
 		}
-		s.rule.update(u.w, u.g, u.parameter.slots, d)
+		values += len(u.w)
+	}
+	if values < leastShared {
+		s.Do(0, 1)
+	} else {
+		s.team.Run(s)
 	}
 	return nil
 }
+
+// leastShared is the number of values from which it takes less time to share an update out than it saves.
+const leastShared = 8192
+
+// Do updates a share of each parameter's values, as a [team.Job].
+func (s *solver) Do(part, parts int) {
+	for i := range s.updates {
+		u := &s.updates[i]
+		lo, hi := op.Share(len(u.w), part, parts)
+		var share slots
+		for j, slot := range u.parameter.slots {
+			share[j] = slot[lo:hi]
+		}
+		s.rule.update(u.w[lo:hi], u.g[lo:hi], share, u.decay)
+	}
+}
+
+func (s *solver) Share(t *team.Team) { s.team = t }
 
 // collect checks all of a step's parameters and lists them in s.updates, before any is changed.
 func (s *solver) collect(values []gorgonia.ValueGrad) error {
@@ -191,7 +226,7 @@ func (s *solver) read(i int, v gorgonia.ValueGrad) (update, error) {
 	case p == nil && s.steps > 0 && len(s.rule.slots) > 0:
 		return update{}, fmt.Errorf("parameter %s: unknown to the solver, which has made %d steps without it", name, s.steps)
 	}
-	return update{name, w, g, p}, nil
+	return update{name: name, w: w, g: g, parameter: p}, nil
 }
 
 // missing is the first by name of the parameters that the step at hand leaves out.

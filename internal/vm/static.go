@@ -8,19 +8,34 @@
 // The buffers are made once: an op written for this project returns its own tensor each time, and one of Gorgonia's that can
 // write to a given value (UsePreallocDoer) is given a value of its own, kept from run to run. A result is therefore valid
 // until the next run.
+//
+// # Several processors
+//
+// Ops that can be computed in parts ([op.Parted]) are shared out over a [team.Team]. The nodes are put in levels. Within a
+// level each member goes through the nodes by itself, doing its part of each, and between levels all wait for each other. A
+// node is on the level of a child if its parts need just the same parts of it, as a row of a batch goes through the layers
+// forward and back without looking at the others; otherwise it is on the level after. So a training step takes two levels:
+// all that goes by the rows of the batch, and then the gradients of the parameters, which are sums over the rows. Other ops
+// run whole, at the beginning of their level.
 package vm
 
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"fmtrain/internal/op"
+	"fmtrain/internal/team"
 )
 
 // Static runs the part of a graph that its outputs need, in a fixed order. It is not safe for concurrent use.
 type Static struct {
-	steps   []step
+	team    *team.Team // nil: the caller alone
+	steps   []step     // in the order of their levels, and within a level each after its children
+	levels  []level
 	outputs []int                  // of the steps, those whose values are bound to their nodes after each run
 	index   map[*gorgonia.Node]int // where a node is in steps
 }
@@ -29,11 +44,18 @@ type Static struct {
 type step struct {
 	node     *gorgonia.Node
 	op       gorgonia.Op // nil for an input
+	parted   op.Parted   // nil for an op that runs whole
 	prealloc gorgonia.UsePreallocDoer
 	children []int
 	args     []gorgonia.Value // the children's values, filled at each run
 	buffer   gorgonia.Value   // what prealloc writes to
 	value    gorgonia.Value
+}
+
+// level is the steps between two waits.
+type level struct {
+	steps  []step // a part of the machine's
+	parted []op.Parted
 }
 
 var _ gorgonia.VM = (*Static)(nil)
@@ -55,21 +77,28 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	if err != nil {
 		return nil, fmt.Errorf("vm: sorting the graph: %w", err)
 	}
+	slices.Reverse(sorted)
 	m := &Static{index: make(map[*gorgonia.Node]int, len(sorted))}
-	for i := len(sorted) - 1; i >= 0; i-- {
-		n := sorted[i]
-		s := step{node: n, op: n.Op()}
-		for children := g.From(n.ID()); children != nil && children.Next(); {
-			at, ok := m.index[children.Node().(*gorgonia.Node)]
-			if !ok {
-				return nil, fmt.Errorf("vm: node %s runs before its child %s", n.Name(), children.Node().(*gorgonia.Node).Name())
-			}
-			s.children = append(s.children, at)
+	levels := map[*gorgonia.Node]int{}
+	for _, n := range sorted {
+		if levels[n], err = levelOf(n, levels); err != nil {
+			return nil, err
 		}
-		s.args = make([]gorgonia.Value, len(s.children))
-		s.prealloc, _ = s.op.(gorgonia.UsePreallocDoer)
-		m.index[n] = len(m.steps)
-		m.steps = append(m.steps, s)
+	}
+	slices.SortStableFunc(sorted, func(a, b *gorgonia.Node) int { return levels[a] - levels[b] })
+	for _, n := range sorted {
+		m.add(n)
+	}
+	for first, last := 0, 0; first < len(sorted); first = last {
+		var l level
+		for last < len(sorted) && levels[sorted[last]] == len(m.levels) {
+			if parted := m.steps[last].parted; parted != nil {
+				l.parted = append(l.parted, parted)
+			}
+			last++
+		}
+		l.steps = m.steps[first:last]
+		m.levels = append(m.levels, l)
 	}
 	for _, n := range outputs {
 		if n.Op() != nil {
@@ -79,21 +108,65 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	return m, nil
 }
 
+// levelOf is the level of a node, from those of its children.
+func levelOf(n *gorgonia.Node, levels map[*gorgonia.Node]int) (int, error) {
+	parted, _ := n.Op().(op.Parted)
+	level := 0
+	for i, child := range children(n) {
+		l, ok := levels[child]
+		if !ok {
+			return 0, fmt.Errorf("vm: node %s runs before its child %s", n.Name(), child.Name())
+		}
+		if _, ok := child.Op().(op.Parted); ok && (parted == nil || !parted.Aligned(i)) {
+			l++
+		}
+		level = max(level, l)
+	}
+	return level, nil
+}
+
+// children are the nodes that a node's op takes as inputs, in their order.
+func children(n *gorgonia.Node) (nodes []*gorgonia.Node) {
+	for it := n.Graph().From(n.ID()); it != nil && it.Next(); {
+		nodes = append(nodes, it.Node().(*gorgonia.Node))
+	}
+	return nodes
+}
+
+// add appends the step of a node, whose children have theirs.
+func (m *Static) add(n *gorgonia.Node) {
+	s := step{node: n, op: n.Op()}
+	for _, child := range children(n) {
+		s.children = append(s.children, m.index[child])
+	}
+	s.args = make([]gorgonia.Value, len(s.children))
+	s.parted, _ = s.op.(op.Parted)
+	s.prealloc, _ = s.op.(gorgonia.UsePreallocDoer)
+	m.index[n] = len(m.steps)
+	m.steps = append(m.steps, s)
+}
+
+// Share lets the machine's runs from now on be shared out over the team. A run by any number of members gives the same bits.
+func (m *Static) Share(t *team.Team) { m.team = t }
+
 // RunAll runs every node once. The error of an op names its node.
 func (m *Static) RunAll() error {
-	for i := range m.steps {
-		s := &m.steps[i]
-		if s.op == nil {
-			if s.value = s.node.Value(); s.value == nil {
-				return fmt.Errorf("vm: input %s has no value", s.node.Name())
+	for i := range m.levels {
+		l := &m.levels[i]
+		for j := range l.steps {
+			s := &l.steps[j]
+			if s.op == nil {
+				if s.value = s.node.Value(); s.value == nil {
+					return fmt.Errorf("vm: input %s has no value", s.node.Name())
+				}
+				continue
 			}
-			continue
+			if err := m.prepare(s); err != nil {
+				return fmt.Errorf("vm: node %s of shape %v: %w", s.node.Name(), s.node.Shape(), err)
+			}
 		}
-		for j, child := range s.children {
-			s.args[j] = m.steps[child].value
-		}
-		if err := s.run(); err != nil {
-			return fmt.Errorf("vm: node %s of shape %v: %w", s.node.Name(), s.node.Shape(), err)
+		if len(l.parted) > 0 {
+			m.team.Run(l)
 		}
 	}
 	for _, i := range m.outputs {
@@ -106,6 +179,25 @@ func (m *Static) RunAll() error {
 		}
 	}
 	return nil
+}
+
+// Do does a part of each of the level's nodes that have parts.
+func (l *level) Do(part, parts int) {
+	for _, o := range l.parted {
+		o.Part(part, parts)
+	}
+}
+
+// prepare binds an op that is computed in parts, and runs any other.
+func (m *Static) prepare(s *step) (err error) {
+	for j, child := range s.children {
+		s.args[j] = m.steps[child].value
+	}
+	if s.parted != nil {
+		s.value, err = s.parted.Bind(s.args...)
+		return err
+	}
+	return s.run()
 }
 
 // run calls the op on the arguments, into the step's own buffer where the op can.

@@ -1,0 +1,167 @@
+// Package team shares work out over a few goroutines that stand ready for it.
+//
+// The parts of a training step take some microseconds each, and handing one to a sleeping goroutine takes as long: a channel
+// gains nothing here. So the members of a [Team] spin for a while after each job, looking for the next, and only then park.
+// Between the jobs of a step they are always found spinning; a program that waits for something else uses no processor.
+package team
+
+import (
+	"runtime"
+	"sync/atomic"
+)
+
+// Job is work that can be done in parts side by side. Do does the part-th of the parts, from 0. Which member does a part, and
+// in how many parts the job is done, must not matter to the result.
+type Job interface {
+	Do(part, parts int)
+}
+
+// spins is how often a member looks for the next job before it parks: for about 50 µs, longer than the gaps within a step.
+const spins = 1500
+
+// yieldAfter is how often a member that waits for another looks before it lets the scheduler run something else: the other
+// may have no processor.
+const yieldAfter = 200
+
+// Team is a number of goroutines, the caller of [Team.Run] among them. It is used by one goroutine at a time. A nil Team is
+// a team of one.
+type Team struct {
+	members []*member // those besides the caller
+	size    int       // how many take part, the caller among them
+
+	// turn is told to the members when a job is there: its upper bits count the jobs, its lower bits are the number of parts,
+	// so that a member who is not needed does not look at the job.
+	turn    atomic.Uint64
+	job     Job
+	pending atomic.Int64 // parts that others have not done yet
+}
+
+// sizeBits are the lower bits of a turn.
+const sizeBits = 16
+
+// member is one of the goroutines.
+type member struct {
+	parked atomic.Bool
+	wake   chan struct{}
+	_      [64]byte // keeps the flags of two members out of one cache line
+}
+
+// New makes a team of n, of which n−1 are new goroutines. They run until [Team.Close].
+func New(n int) *Team {
+	t := &Team{size: n}
+	for part := 1; part < n; part++ {
+		m := &member{wake: make(chan struct{}, 1)}
+		t.members = append(t.members, m)
+		go t.serve(m, part)
+	}
+	return t
+}
+
+// Size is the number of parts in which the next job is done.
+func (t *Team) Size() int {
+	if t == nil {
+		return 1
+	}
+	return t.size
+}
+
+// Most is the number of members, the caller among them.
+func (t *Team) Most() int {
+	if t == nil {
+		return 1
+	}
+	return len(t.members) + 1
+}
+
+// Resize lets only n members take part from the next job on, from 1 to [Team.Most].
+func (t *Team) Resize(n int) {
+	if t != nil {
+		t.size = n
+	}
+}
+
+// Run does the job in [Team.Size] parts, the first of them itself, and returns when all are done.
+func (t *Team) Run(j Job) {
+	parts := t.Size()
+	if parts == 1 {
+		j.Do(0, 1)
+		return
+	}
+	t.job = j
+	t.pending.Store(int64(parts - 1))
+	t.turn.Store((t.turn.Load()>>sizeBits+1)<<sizeBits | uint64(parts))
+	for _, m := range t.members[:parts-1] {
+		m.rouse()
+	}
+	j.Do(0, parts)
+	for i := 0; t.pending.Load() > 0; i++ {
+		wait(i)
+	}
+}
+
+// Close ends the goroutines.
+func (t *Team) Close() {
+	if t == nil {
+		return
+	}
+	t.turn.Store(closed)
+	for _, m := range t.members {
+		m.rouse()
+	}
+}
+
+// closed is the last turn.
+const closed = 1<<64 - 1
+
+// serve does a member's parts of the jobs.
+func (t *Team) serve(m *member, part int) {
+	var turn uint64
+	for {
+		turn = t.next(m, part, turn)
+		if turn == closed {
+			return
+		}
+		t.job.Do(part, parts(turn))
+		t.pending.Add(-1)
+	}
+}
+
+// next waits for a turn after seen in which the part is done: it spins, then parks.
+func (t *Team) next(m *member, part int, seen uint64) uint64 {
+	for {
+		for range spins {
+			if turn := t.turn.Load(); turn != seen {
+				if part < parts(turn) {
+					return turn
+				}
+				seen = turn
+			}
+			pause()
+		}
+		m.parked.Store(true)
+		// A turn that came before the flag was up has roused nobody. If one has come since, the wake-up is on its way.
+		if t.turn.Load() != seen && m.parked.CompareAndSwap(true, false) {
+			continue
+		}
+		<-m.wake
+	}
+}
+
+// parts is the number of parts of a turn's job.
+func parts(turn uint64) int { return int(turn & (1<<sizeBits - 1)) }
+
+// rouse wakes the member if it is parked.
+func (m *member) rouse() {
+	if m.parked.Load() && m.parked.CompareAndSwap(true, false) {
+		m.wake <- struct{}{}
+	}
+}
+
+// wait passes a moment of the i-th look at something that another goroutine is about to change.
+func wait(i int) {
+	if i < yieldAfter {
+		pause()
+	} else {
+		runtime.Gosched()
+	}
+}
