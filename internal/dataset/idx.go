@@ -3,10 +3,11 @@ package dataset
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"io"
+
+	"github.com/klauspost/compress/gzip"
 )
 
 // MaxRecords is the largest number of images or labels that a file may hold. It bounds the memory that a hostile header can
