@@ -1,8 +1,6 @@
 package dataset
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -152,14 +150,15 @@ func (f file) read(fsys fs.FS, dir string) (FileStatus, []uint8) {
 		return status, nil
 	}
 	defer r.Close()
-	sum := sha256.New()
-	body, err := readIDX(r, status.Path, f.format, sum)
+	sum := newDigest()
+	body, err := readIDX(r, status.Path, f.format, status.Size, sum.add)
+	found := sum.finish()
 	if err != nil {
 		status.Err = err
 		return status, nil
 	}
 	status.Records = len(body) / int(f.format.recordSize())
-	status.SHA256 = hex.EncodeToString(sum.Sum(nil))
+	status.SHA256 = found
 	switch status.SHA256 {
 	case f.fashion:
 		status.State = Fashion

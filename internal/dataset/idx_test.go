@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"io/fs"
 	"runtime"
 	"strings"
 	"testing"
@@ -68,6 +69,7 @@ func TestReadImagesRefuses(t *testing.T) {
 		{"gzip cut", packed[:len(packed)/2], "of 1568 bytes of images: unexpected EOF"},
 		{"gzip without its end", packed[:len(packed)-3], "unexpected EOF"},
 		{"gzip header cut", packed[:5], "f: expected gzip data, found a damaged header: unexpected EOF"},
+		{"gzip with a block of no type", join(packed[:10], []byte{7}, packed[11:]), "corrupt input before offset 1"},
 		{"gzip checksum", badSum, "gzip: invalid checksum"},
 		{"bytes after gzip", join(packed, []byte("more")), "damaged"},
 		{"one more byte in gzip", compress(join(good, []byte{0})), "found more bytes"},
@@ -154,6 +156,59 @@ func TestReadMany(t *testing.T) {
 	}
 }
 
+// samplePacked is the embedded sample's file of training images, compressed.
+func samplePacked(t *testing.T) []byte {
+	t.Helper()
+	file, err := fs.ReadFile(sample, "train-images-idx3-ubyte.gz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A file known to hold enough for what its header promises is read into memory allocated once.
+func TestReadAllocatesAtOnce(t *testing.T) {
+	const size = SampleTrain * Pixels
+	file := samplePacked(t)
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	images, err := readIDX(bytes.NewReader(file), "f", imageFormat, int64(len(file)), ignore)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(images) != size {
+		t.Fatalf("expected %d bytes, found %d, %v", size, len(images), err)
+	}
+	if used := after.TotalAlloc - before.TotalAlloc; used > size+1<<20 {
+		t.Errorf("expected little more than %d bytes allocated, found %d", size, used)
+	}
+}
+
+// Damage near the end of a large file, where most of it is already read and hashed, is told as it is at its beginning.
+func TestReadImagesDamagedTail(t *testing.T) {
+	dir := t.TempDir()
+	good := samplePacked(t)
+	for _, c := range []struct {
+		name string
+		file []byte
+		want string
+	}{
+		{"cut", good[:len(good)-1000], "of 4704000 bytes of images: unexpected EOF"},
+		{"one byte less", good[:len(good)-1], "unexpected EOF"},
+		{"length", join(good[:len(good)-1], []byte{1}), "gzip: invalid checksum"},
+		{"bytes after it", join(good, []byte("bytes after it")), "gzip: invalid header"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			write(t, dir, fashionMNIST[trainImages].name+".gz", c.file)
+			status := Verify(dir)[trainImages]
+			if status.State != Damaged || status.SHA256 != "" || status.Records != 0 {
+				t.Errorf("expected a damaged file without records or sum, found %+v", status)
+			}
+			if err := status.Err; err == nil || !strings.Contains(err.Error(), c.want) || !strings.HasPrefix(err.Error(), status.Path+": ") {
+				t.Errorf("expected the error %q, found %v", c.want, err)
+			}
+		})
+	}
+}
+
 // Neither a header's promise nor a gzip bomb makes the reader allocate or decompress more than the bytes it was sent.
 func TestReadIsBounded(t *testing.T) {
 	const limit = 8 << 20
@@ -167,15 +222,17 @@ func TestReadIsBounded(t *testing.T) {
 		{"bomb", compress(join(words(2051, 1, 28, 28), make([]byte, 10<<20)))},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			_, err := ReadImages(bytes.NewReader(c.file), "f")
-			runtime.ReadMemStats(&after)
-			if err == nil {
-				t.Error("expected an error")
-			}
-			if used := after.TotalAlloc - before.TotalAlloc; used > limit {
-				t.Errorf("expected at most %d bytes allocated, found %d", limit, used)
+			for _, stored := range []int{0, len(c.file)} {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				_, err := readIDX(bytes.NewReader(c.file), "f", imageFormat, int64(stored), ignore)
+				runtime.ReadMemStats(&after)
+				if err == nil {
+					t.Error("expected an error")
+				}
+				if used := after.TotalAlloc - before.TotalAlloc; used > uint64(limit+maxRatio*stored) {
+					t.Errorf("%d bytes known: expected at most %d bytes allocated, found %d", stored, limit+maxRatio*stored, used)
+				}
 			}
 		})
 	}

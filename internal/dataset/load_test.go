@@ -211,3 +211,16 @@ func TestDefaultOptions(t *testing.T) {
 		}
 	}
 }
+
+// The embedded sample is a tenth of Fashion-MNIST, compressed as the whole is, so the rate of its inflated bytes is that of
+// the whole.
+func BenchmarkLoad(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		data, err := openSample()
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.SetBytes(int64(len(data.Train.Images) + len(data.Test.Images)))
+	}
+}
