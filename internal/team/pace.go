@@ -9,41 +9,44 @@ import (
 // few, and on a busy machine, where a member may be kept from the processor while the others wait for it, by one. Since the
 // number does not matter to the results, it can be changed at any step.
 //
-// Each size in turn is used for a window of steps, and then the quickest, until another is quicker. From time to time the
-// others are tried again, the more seldom the longer the choice has stood.
+// The sizes are tried in turn, a window of some steps each, and then the quickest is used for as long as it is the quickest.
+// From time to time the others are tried again, the more seldom the longer the choice has stood.
 type Pace struct {
 	team  *Team
-	sizes []int     // 1, 2, 4, ... and all
-	costs []float64 // seconds of a step by size, a moving average over windows; 0 before the first
-	trial []int     // indices of the sizes that are still to be tried
-	at    int       // index of the size in use
-	best  int       // index of the quickest so far
+	sizes []int         // 1, 2, 4, ... and all
+	costs [][]float64   // of each size, the seconds of a step in its last windows
+	trial []int         // indices of the sizes that are still to be tried
+	at    int           // index of the size in use
+	best  int           // index of the quickest so far
+	wait  time.Duration // until the others are tried again
+	retry time.Time     // when they are
 
-	began    time.Time // the window
-	steps    int       // of the window
-	patience time.Duration
-	retry    time.Time // when the others are tried again
+	began time.Time // the window
+	steps int       // of the window
 }
 
 const (
-	windowTime  = 5 * time.Millisecond // of a window at the least,
+	windowTime  = 4 * time.Millisecond // of a window at the least,
 	windowSteps = 4                    // with this number of steps
-	costShare   = 0.25                 // of a window in the average: one hiccup of the machine does not change the choice
+	windows     = 3                    // whose median counts, so that one hiccup of the machine does not change the choice
 
-	leastPatience = 250 * time.Millisecond
-	mostPatience  = 4 * time.Second
+	leastWait = 20 * time.Millisecond
+	mostWait  = 4 * time.Second
 )
 
 // NewPace makes a pace for the team, whose size nobody else may then change.
 func NewPace(t *Team) *Pace {
-	p := &Pace{team: t, patience: leastPatience}
+	p := &Pace{team: t, wait: leastWait}
 	for n := 1; n < t.Most(); n *= 2 {
 		p.sizes = append(p.sizes, n)
 	}
 	p.sizes = append(p.sizes, t.Most())
-	p.costs = make([]float64, len(p.sizes))
-	p.try(len(p.sizes))
-	p.next()
+	p.costs = make([][]float64, len(p.sizes))
+	p.best = len(p.sizes) - 1
+	p.use(p.best)
+	for range windows {
+		p.try()
+	}
 	return p
 }
 
@@ -64,46 +67,57 @@ func (p *Pace) Step() {
 	}
 }
 
-// record takes the cost of a step of the window into the average of its size.
+// record takes the cost of a step of the window among those of its size.
 func (p *Pace) record(cost float64) {
-	if p.costs[p.at] > 0 {
-		cost = p.costs[p.at] + costShare*(cost-p.costs[p.at])
+	last := &p.costs[p.at]
+	if len(*last) == windows {
+		copy(*last, (*last)[1:])
+		(*last)[windows-1] = cost
+		return
 	}
-	p.costs[p.at] = cost
+	*last = append(*last, cost)
+}
+
+// cost is the median of a size's last windows.
+func (p *Pace) cost(i int) float64 {
+	var sorted [windows]float64
+	n := copy(sorted[:], p.costs[i])
+	slices.Sort(sorted[:n])
+	return sorted[n/2]
 }
 
 // choose takes the next size that is to be tried, or else the quickest.
 func (p *Pace) choose(now time.Time) {
 	if len(p.trial) == 0 && now.After(p.retry) {
-		p.try(p.at)
-		p.retry = now.Add(p.patience)
-		p.patience = min(2*p.patience, mostPatience)
+		p.try()
+		p.retry = now.Add(p.wait)
+		p.wait = min(2*p.wait, mostWait)
 	}
 	if len(p.trial) > 0 {
-		p.next()
+		p.use(p.trial[0])
+		p.trial = p.trial[1:]
 		return
 	}
-	best := slices.Index(p.costs, slices.Min(p.costs))
+	best := p.best
+	for i := range p.sizes {
+		if p.cost(i) < p.cost(best) {
+			best = i
+		}
+	}
 	if best != p.best {
-		p.best, p.patience = best, leastPatience
+		p.best, p.wait, p.retry = best, leastWait, now.Add(leastWait)
 	}
 	p.use(best)
 }
 
-// next takes the next size that is to be tried.
-func (p *Pace) next() {
-	p.use(p.trial[0])
-	p.trial = p.trial[1:]
-}
-
-// try lists all sizes but one to be tried, the largest first.
-func (p *Pace) try(except int) {
-	p.trial = p.trial[:0]
-	for i := len(p.sizes) - 1; i >= 0; i-- {
-		if i != except {
+// try lists the sizes to be tried, the best so far last.
+func (p *Pace) try() {
+	for i := range p.sizes {
+		if i != p.best {
 			p.trial = append(p.trial, i)
 		}
 	}
+	p.trial = append(p.trial, p.best)
 }
 
 func (p *Pace) use(i int) {

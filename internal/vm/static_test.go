@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"gorgonia.org/gorgonia"
@@ -14,6 +15,7 @@ import (
 
 	"fmtrain/internal/layer"
 	"fmtrain/internal/op"
+	"fmtrain/internal/team"
 	"fmtrain/internal/vm"
 )
 
@@ -267,5 +269,62 @@ func TestStaticDoesNotAllocate(t *testing.T) {
 	run() // makes the buffers
 	if allocations := testing.AllocsPerRun(50, run); allocations != 0 {
 		t.Errorf("expected no allocation, found %v", allocations)
+	}
+}
+
+// parted is y = x for a vector, or y = Σx in each entry, computed in parts that take their time.
+type parted struct {
+	op.Base
+	aligned bool
+	x       []float32
+	y       *tensor.Dense
+}
+
+func newParted(name string, n int, aligned bool) *parted {
+	return &parted{Base: op.NewBase(name, op.Vector, op.Vector), aligned: aligned, y: op.New(n)}
+}
+
+func (p *parted) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return p.y.Shape(), nil }
+func (p *parted) Do(inputs ...gorgonia.Value) (gorgonia.Value, error)   { return op.Do(p, inputs) }
+func (p *parted) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
+	return p.y, op.Read(inputs, &p.x)
+}
+func (p *parted) Aligned(int) bool { return p.aligned }
+func (p *parted) Part(part, parts int) {
+	time.Sleep(time.Duration(part) * time.Millisecond)
+	y := p.y.Float32s()
+	lo, hi := op.Share(len(y), part, parts)
+	for i := lo; i < hi; i++ {
+		if y[i] = p.x[i]; !p.aligned {
+			y[i] = 0
+			for _, v := range p.x {
+				y[i] += v
+			}
+		}
+	}
+}
+
+// A part that needs all of a child waits for all its parts, and one that needs its own part follows it.
+func TestStaticWaitsForThePartsThatAreNeeded(t *testing.T) {
+	members := team.New(3)
+	defer members.Close()
+	g := gorgonia.NewGraph()
+	x := vector(g, "x", 1, 2, 3, 4, 5, 6, 7)
+	copied := gorgonia.Must(gorgonia.ApplyOp(newParted("Copy", 7, true), x))
+	summed := gorgonia.Must(gorgonia.ApplyOp(newParted("Sum", 7, false), copied))
+	again := gorgonia.Must(gorgonia.ApplyOp(newParted("Copy", 7, true), summed))
+	whole := gorgonia.Must(gorgonia.Add(again, copied))
+	machine := must[*vm.Static](t)(vm.NewStatic(whole))
+	machine.Share(members)
+	for run := range 5 {
+		x.Value().(*tensor.Dense).Float32s()[0] = float32(run)
+		if err := machine.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+		total := float32(run + 27)
+		want := []float32{total + float32(run), total + 2, total + 3, total + 4, total + 5, total + 6, total + 7}
+		if found := whole.Value().Data(); !cmp.Equal(found, want) {
+			t.Errorf("run %d: expected %v, found %v", run, want, found)
+		}
 	}
 }

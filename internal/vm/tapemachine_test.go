@@ -12,6 +12,7 @@ import (
 
 	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
+	"fmtrain/internal/team"
 	"fmtrain/internal/vm"
 )
 
@@ -131,7 +132,11 @@ var expressions = map[string]func(t rapid.TB, g *gorgonia.ExprGraph) expression{
 	},
 }
 
-// compare runs both machines on one graph several times, with other inputs each time, and compares all outputs bit by bit.
+// members do the parts of the ops that have some.
+var members = team.New(4)
+
+// compare runs both machines on one graph several times, with other inputs each time, ours with other members each time, and
+// compares all outputs bit by bit.
 func compare(t rapid.TB, g *gorgonia.ExprGraph, e expression) {
 	t.Helper()
 	tape := gorgonia.NewTapeMachine(g, gorgonia.TraceExec()) // a trace binds every node to a copy of its value
@@ -140,8 +145,10 @@ func compare(t rapid.TB, g *gorgonia.ExprGraph, e expression) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	static.Share(members)
 	change := newConstruction(g)
-	for run := range 3 {
+	for run := range members.Most() {
+		members.Resize(run + 1)
 		tape.Reset()
 		if err := tape.RunAll(); err != nil {
 			t.Fatal(err)

@@ -1,0 +1,117 @@
+package team
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// pacing plays windows of steps to a pace, at a time of its own.
+type pacing struct {
+	pace *Pace
+	now  time.Time
+	used map[int]int // windows by size
+}
+
+func newPacing(t *testing.T, members int) *pacing {
+	team := New(members)
+	t.Cleanup(team.Close)
+	return &pacing{pace: NewPace(team), now: time.Now(), used: map[int]int{}}
+}
+
+// play plays so many windows, in which a step of a size costs what cost says.
+func (p *pacing) play(windows int, cost func(size int) float64) {
+	for range windows {
+		size := p.pace.team.Size()
+		p.used[size]++
+		p.now = p.now.Add(windowTime)
+		p.pace.record(cost(size))
+		p.pace.choose(p.now)
+	}
+}
+
+// requireMostly fails unless nearly all windows since the last call were of the size.
+func (p *pacing) requireMostly(t *testing.T, size int) {
+	t.Helper()
+	all := 0
+	for _, n := range p.used {
+		all += n
+	}
+	if p.used[size]*100 < all*95 {
+		t.Errorf("expected nearly all of %d windows with size %d, found %v", all, size, p.used)
+	}
+	clear(p.used)
+}
+
+func TestPaceTakesTheQuickest(t *testing.T) {
+	for _, best := range []int{1, 2, 4, 6} {
+		p := newPacing(t, 6)
+		p.play(2000, func(size int) float64 {
+			if size == best {
+				return 0.9
+			}
+			return 1 + float64(size)/100
+		})
+		p.requireMostly(t, best)
+	}
+}
+
+// A machine that gets busy, and quiet again, is noticed.
+func TestPaceFollowsTheMachine(t *testing.T) {
+	p := newPacing(t, 2)
+	quiet := func(size int) float64 { return 1 / float64(size) }
+	busy := func(size int) float64 { return float64(size) }
+	p.play(1000, quiet)
+	p.requireMostly(t, 2)
+	p.play(5, busy)
+	clear(p.used)
+	p.play(1000, busy)
+	p.requireMostly(t, 1)
+	p.play(int(mostWait/windowTime)+2*windows*2, quiet) // until the next trial
+	clear(p.used)
+	p.play(1000, quiet)
+	p.requireMostly(t, 2)
+}
+
+// A window now and then in which the system ran something else changes nothing.
+func TestPaceForgivesHiccups(t *testing.T) {
+	p := newPacing(t, 2)
+	random := rand.New(rand.NewPCG(1, 2))
+	p.play(5000, func(size int) float64 {
+		if random.IntN(20) == 0 {
+			return 10
+		}
+		return 1 / float64(size)
+	})
+	p.requireMostly(t, 2)
+}
+
+// Steps count towards a window until there are enough of them, and enough time has passed.
+func TestPaceWaitsForAWindow(t *testing.T) {
+	members := New(2)
+	defer members.Close()
+	p := NewPace(members)
+	p.Begin()
+	for range windowSteps - 1 {
+		time.Sleep(windowTime)
+		p.Step()
+	}
+	if n := len(p.costs[p.at]); n != 0 {
+		t.Fatalf("expected no window after %d steps, found %d", windowSteps-1, n)
+	}
+	size := members.Size()
+	p.Step()
+	for i, costs := range p.costs {
+		if p.sizes[i] == size && (len(costs) != 1 || costs[0] < 0.75*windowTime.Seconds()) {
+			t.Errorf("expected a window of about %v a step, found %v", windowTime, costs)
+		}
+	}
+}
+
+func TestPaceOfNobody(t *testing.T) {
+	p := NewPace(nil)
+	p.Begin()
+	for range 1000 {
+		p.Step()
+	}
+}
