@@ -2,6 +2,8 @@ package loop
 
 import (
 	"context"
+	"math"
+	"runtime"
 	"testing"
 
 	"fmtrain/internal/team"
@@ -27,11 +29,24 @@ func TestStepsAllocateNothing(t *testing.T) {
 			defer trainer.Team.Close()
 			trainer.share()
 			must(t, trainer.epoch(context.Background(), 1)) // the solvers make their slots
-			return testing.AllocsPerRun(3, func() { must(t, trainer.epoch(context.Background(), 2)) })
+			return allocations(func() { must(t, trainer.epoch(context.Background(), 2)) })
 		}
-		few, many := 2, 102
+		few, many := 2, 602
 		if step := (epoch(many*s.batch) - epoch(few*s.batch)) / float64(many-few); step > 0.1 {
 			t.Errorf("team of %d: a step makes %v allocations", members, step)
 		}
 	}
+}
+
+// allocations is the least number of allocations of three runs. Unlike testing.AllocsPerRun it leaves all processors to a team.
+func allocations(run func()) float64 {
+	least := math.Inf(1)
+	for range 3 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		run()
+		runtime.ReadMemStats(&after)
+		least = min(least, float64(after.Mallocs-before.Mallocs))
+	}
+	return least
 }

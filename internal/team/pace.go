@@ -15,7 +15,7 @@ type Pace struct {
 	team  *Team
 	sizes []int         // 1, 2, 4, ... and all
 	costs [][]float64   // of each size, the seconds of a step in its last windows
-	trial []int         // indices of the sizes that are still to be tried
+	trial []int         // indices of the sizes that are still to be tried, from the end
 	at    int           // index of the size in use
 	best  int           // index of the quickest so far
 	wait  time.Duration // until the others are tried again
@@ -26,9 +26,9 @@ type Pace struct {
 }
 
 const (
-	windowTime  = 4 * time.Millisecond // of a window at the least,
+	windowTime  = 2 * time.Millisecond // of a window at the least,
 	windowSteps = 4                    // with this number of steps
-	windows     = 3                    // whose median counts, so that one hiccup of the machine does not change the choice
+	windows     = 5                    // whose median counts, so that one hiccup of the machine does not change the choice
 
 	leastWait = 20 * time.Millisecond
 	mostWait  = 4 * time.Second
@@ -42,11 +42,12 @@ func NewPace(t *Team) *Pace {
 	}
 	p.sizes = append(p.sizes, t.Most())
 	p.costs = make([][]float64, len(p.sizes))
+	for i := range p.costs {
+		p.costs[i] = make([]float64, 0, windows)
+	}
+	p.trial = make([]int, 0, windows*len(p.sizes))
 	p.best = len(p.sizes) - 1
 	p.use(p.best)
-	for range windows {
-		p.try()
-	}
 	return p
 }
 
@@ -93,9 +94,9 @@ func (p *Pace) choose(now time.Time) {
 		p.retry = now.Add(p.wait)
 		p.wait = min(2*p.wait, mostWait)
 	}
-	if len(p.trial) > 0 {
-		p.use(p.trial[0])
-		p.trial = p.trial[1:]
+	if last := len(p.trial) - 1; last >= 0 {
+		p.use(p.trial[last])
+		p.trial = p.trial[:last]
 		return
 	}
 	best := p.best
@@ -110,14 +111,13 @@ func (p *Pace) choose(now time.Time) {
 	p.use(best)
 }
 
-// try lists the sizes to be tried, the best so far last.
+// try lists the sizes to be tried, all in turn.
 func (p *Pace) try() {
-	for i := range p.sizes {
-		if i != p.best {
+	for range windows {
+		for i := range p.sizes {
 			p.trial = append(p.trial, i)
 		}
 	}
-	p.trial = append(p.trial, p.best)
 }
 
 func (p *Pace) use(i int) {

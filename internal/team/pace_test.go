@@ -37,7 +37,7 @@ func (p *pacing) requireMostly(t *testing.T, size int) {
 	for _, n := range p.used {
 		all += n
 	}
-	if p.used[size]*100 < all*95 {
+	if p.used[size]*100 < all*90 {
 		t.Errorf("expected nearly all of %d windows with size %d, found %v", all, size, p.used)
 	}
 	clear(p.used)
@@ -67,7 +67,7 @@ func TestPaceFollowsTheMachine(t *testing.T) {
 	clear(p.used)
 	p.play(1000, busy)
 	p.requireMostly(t, 1)
-	p.play(int(mostWait/windowTime)+2*windows*2, quiet) // until the next trial
+	p.play(int(mostWait/windowTime)+2*windows, quiet) // until the next trial has ended
 	clear(p.used)
 	p.play(1000, quiet)
 	p.requireMostly(t, 2)
