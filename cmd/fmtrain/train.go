@@ -104,7 +104,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 			return fmt.Errorf("--init: %w", err)
 		}
 	}
-	graph, err := model.NewTraining(spec, weights, c.BatchSize)
+	graph, err := model.NewTraining(spec, weights, c.BatchSize, frozen(c)...)
 	if err != nil {
 		return err
 	}
@@ -170,6 +170,17 @@ func specOf(c config.Config) model.Spec {
 		Epsilon:     c.LayerNormEpsilon,
 		UpperLayers: c.UpperLayers,
 	}
+}
+
+// frozen are the groups that no step changes.
+func frozen(c config.Config) (groups []string) {
+	if c.LowerLR == 0 {
+		groups = append(groups, model.Lower)
+	}
+	if c.UpperLR == 0 {
+		groups = append(groups, model.Upper)
+	}
+	return groups
 }
 
 // newTeam makes the team that trains or evaluates: of so many threads, or of all physical cores.

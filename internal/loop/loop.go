@@ -79,17 +79,8 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		order = order[len(rows):]
 		it.Iteration++
 
-		t.feed.fill(t.Team, rows)
-		if err := t.Graph.Run(); err != nil {
-			return fmt.Errorf("epoch %d, iteration %d: %w", epoch, it.Iteration, err)
-		}
-		if err := t.checkFinite(it); err != nil {
+		if err := t.step(it, rows); err != nil {
 			return err
-		}
-		for i, group := range t.Graph.Groups {
-			if err := t.Solvers[i].Step(group.Parameters); err != nil {
-				return fmt.Errorf("epoch %d, iteration %d: %s solver: %w", epoch, it.Iteration, group.Name, err)
-			}
 		}
 		loss := t.Graph.Loss
 		running.Add(loss.LossSum, loss.Correct, loss.Count)
@@ -103,6 +94,23 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		t.pace.Step()
 	}
 	return t.finish(it)
+}
+
+// step trains on one batch: forward and backward once, and then each group's solver, unless something is not finite.
+func (t *Trainer) step(it Iteration, rows []int32) error {
+	t.feed.fill(t.Team, rows)
+	if err := t.Graph.Run(); err != nil {
+		return fmt.Errorf("epoch %d, iteration %d: %w", it.Epoch, it.Iteration, err)
+	}
+	if err := t.checkFinite(it); err != nil {
+		return err
+	}
+	for i, group := range t.Graph.Groups {
+		if err := t.Solvers[i].Step(group.Parameters); err != nil {
+			return fmt.Errorf("epoch %d, iteration %d: %s solver: %w", it.Epoch, it.Iteration, group.Name, err)
+		}
+	}
+	return nil
 }
 
 // finish validates and saves at the end of an epoch, and tells the observers. The best epoch is the first of the highest

@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -32,24 +33,34 @@ type Group struct {
 }
 
 // NewTraining makes the graph that computes the loss and its gradients. The weights are shared, not copied: what a solver
-// does to a parameter is done to them.
-func NewTraining(spec Spec, weights Weights, batch int) (*Graph, error) {
+// does to a parameter is done to them. Of a frozen group no gradient is computed, nor what only its gradients need; it is
+// among the Groups, without parameters.
+func NewTraining(spec Spec, weights Weights, batch int, frozen ...string) (*Graph, error) {
 	b, err := build(spec, weights, batch)
 	if err != nil {
 		return nil, err
 	}
-	gradients, err := gorgonia.Grad(b.Loss.Node, b.parameters...)
-	if err != nil {
-		return nil, fmt.Errorf("model: differentiating the loss: %w", err)
-	}
+	var trained gorgonia.Nodes
 	for i, w := range weights {
 		if i == 0 || weights[i-1].Group != w.Group {
 			b.Groups = append(b.Groups, Group{Name: w.Group})
 		}
+		if slices.Contains(frozen, w.Group) {
+			continue
+		}
 		g := &b.Groups[len(b.Groups)-1]
 		g.Parameters = append(g.Parameters, b.parameters[i])
+		trained = append(trained, b.parameters[i])
 	}
-	b.machine, err = vm.NewStatic(append(gorgonia.Nodes{b.Loss.Node}, gradients...)...)
+	outputs := gorgonia.Nodes{b.Loss.Node}
+	if len(trained) > 0 {
+		gradients, err := gorgonia.Grad(b.Loss.Node, trained...)
+		if err != nil {
+			return nil, fmt.Errorf("model: differentiating the loss: %w", err)
+		}
+		outputs = append(outputs, gradients...)
+	}
+	b.machine, err = vm.NewStatic(outputs...)
 	return &b.Graph, err
 }
 

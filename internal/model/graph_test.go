@@ -47,6 +47,41 @@ func TestGroups(t *testing.T) {
 	}
 }
 
+// A frozen group has no parameters to train, and the gradients of the other have the same bits without it.
+func TestFrozenGroups(t *testing.T) {
+	spec := small()
+	ws := model.NewWeights(spec, 42)
+	whole := training(t, spec, ws, 4)
+	fill(whole, 1, spec.Classes)
+	run(t, whole)
+	all := gradients(t, whole)
+	lower := len(whole.Groups[0].Parameters)
+	for _, test := range []struct {
+		frozen []string
+		want   [][]float32
+	}{
+		{[]string{model.Lower}, all[lower:]},
+		{[]string{model.Upper}, all[:lower]},
+		{[]string{model.Lower, model.Upper}, nil},
+	} {
+		g, err := model.NewTraining(spec, ws, 4, test.frozen...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(g, 1, spec.Classes)
+		run(t, g)
+		if g.Loss.LossSum != whole.Loss.LossSum {
+			t.Errorf("%v frozen: expected the loss %v, found %v", test.frozen, whole.Loss.LossSum, g.Loss.LossSum)
+		}
+		if diff := cmp.Diff(test.want, gradients(t, g)); diff != "" {
+			t.Errorf("%v frozen: gradients (-expected +found):\n%s", test.frozen, diff)
+		}
+		if len(g.Groups) != 2 {
+			t.Errorf("%v frozen: expected both groups, found %d", test.frozen, len(g.Groups))
+		}
+	}
+}
+
 // One backward pass yields the gradients of both groups: they are the differences of the loss that the inference graph
 // computes, an input of whose own is no weight. The loss is summed in float64 and each weight moved by h in float32: with
 // h = 2⁻⁷ the rounding of the forward pass leaves some 1e-5, and the formula's own error is of h².
@@ -287,10 +322,10 @@ func TestGraphRefuses(t *testing.T) {
 	wantError(t, g.Run(), "loss", "labels from 0 to 3, found 4 in row 1")
 
 	spec.Epsilon = 0
-	for _, build := range []func(model.Spec, model.Weights, int) (*model.Graph, error){model.NewTraining, model.NewInference} {
-		_, err := build(spec, model.NewWeights(spec, 1), 2)
-		wantError(t, err, "model: layer lower.0", "positive, finite epsilon, found 0")
-	}
+	_, err := model.NewTraining(spec, model.NewWeights(spec, 1), 2)
+	wantError(t, err, "model: layer lower.0", "positive, finite epsilon, found 0")
+	_, err = model.NewInference(spec, model.NewWeights(spec, 1), 2)
+	wantError(t, err, "model: layer lower.0", "positive, finite epsilon, found 0")
 }
 
 // A training step allocates nothing; with shapes as small as these the products stay on one goroutine.
