@@ -2,8 +2,10 @@
 
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 FUZZTIME ?= 20s
+PEER ?= ../shared/peers/torch_fmnist.py
+ROUNDS ?= 5
 
-.PHONY: build train test lint fmt bench cover exactness seeds
+.PHONY: build train test lint fmt bench bench-peers bench-search cover exactness seeds
 
 build: ## bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -25,6 +27,12 @@ fmt: ## gofmt
 
 bench: ## the benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...
+
+bench-peers: build ## the README's race against PyTorch, the program PEER, in ROUNDS rounds, some 20 minutes
+	scripts/bench-peers race bin/fmtrain $(PEER) --rounds $(ROUNDS)
+
+bench-search: build ## which settings bring each side to the race's target accuracy first
+	scripts/bench-peers search bin/fmtrain $(PEER) --rounds $(ROUNDS)
 
 cover: ## test coverage of the internal packages
 	go test -coverprofile=coverage.out ./internal/...

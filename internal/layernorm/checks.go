@@ -284,7 +284,7 @@ func checkComposite() ([]Check, error) {
 		if err != nil {
 			return nil, err
 		}
-		p.Build = composite(form, DefaultEpsilon)
+		p.Build = Composite(form, DefaultEpsilon)
 		theirs, err := p.Static()
 		if err != nil {
 			return nil, err

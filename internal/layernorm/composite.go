@@ -4,9 +4,9 @@ import (
 	"gorgonia.org/gorgonia"
 )
 
-// composite is LayerNorm of a matrix built of Gorgonia's own nodes, to be differentiated by Gorgonia's own rules: what the
-// hand-written op replaces.
-func composite(form Form, epsilon float32) func(gorgonia.Nodes) (*gorgonia.Node, error) {
+// Composite is LayerNorm of a matrix, x, α and β, built of Gorgonia's own nodes, to be differentiated by Gorgonia's own rules:
+// what the hand-written op replaces.
+func Composite(form Form, epsilon float32) func(gorgonia.Nodes) (*gorgonia.Node, error) {
 	return func(in gorgonia.Nodes) (*gorgonia.Node, error) {
 		x, alpha, beta := in[0], in[1], in[2]
 		eps := gorgonia.NodeFromAny(x.Graph(), epsilon, gorgonia.WithName("epsilon"))
