@@ -9,17 +9,19 @@ import (
 // few, and on a busy machine, where a member may be kept from the processor while the others wait for it, by one. Since the
 // number does not matter to the results, it can be changed at any step.
 //
-// The sizes are tried in turn, a window of some steps each, and then the quickest is used for as long as it is the quickest.
-// From time to time the others are tried again, the more seldom the longer the choice has stood.
+// One size is the best so far. Now and then each other is tried, for a window of some steps and, as long as it is quicker, for
+// more of them, until it is the best. The longer the choice has stood the more seldom that is; but when the steps get slower
+// it is at once.
 type Pace struct {
 	team  *Team
-	sizes []int         // 1, 2, 4, ... and all
-	costs [][]float64   // of each size, the seconds of a step in its last windows
-	trial []int         // indices of the sizes that are still to be tried, from the end
-	at    int           // index of the size in use
-	best  int           // index of the quickest so far
-	wait  time.Duration // until the others are tried again
-	retry time.Time     // when they are
+	sizes []int       // 1, 2, 4, ... and all
+	costs [][]float64 // of each size, the seconds of a step in its last windows
+	best  int         // index of the best size
+	at    int         // index of the size in use: the best, or one that is tried
+
+	wait  time.Duration // between two trials
+	retry time.Time     // of the next trial
+	usual float64       // the best's cost after the last trial
 
 	began time.Time // the window
 	steps int       // of the window
@@ -27,14 +29,15 @@ type Pace struct {
 
 const (
 	windowTime  = 2 * time.Millisecond // of a window at the least,
-	windowSteps = 4                    // with this number of steps
-	windows     = 5                    // whose median counts, so that one hiccup of the machine does not change the choice
+	windowSteps = 2                    // with this number of steps
+	windows     = 5                    // whose median counts, so that a hiccup of the machine does not change the choice
+	slower      = 1.25                 // times the usual cost: when the others are tried at once
 
 	leastWait = 20 * time.Millisecond
 	mostWait  = 4 * time.Second
 )
 
-// NewPace makes a pace for the team, whose size nobody else may then change.
+// NewPace makes a pace for the team, whose size nobody else may then change. It starts with all members.
 func NewPace(t *Team) *Pace {
 	p := &Pace{team: t, wait: leastWait}
 	for n := 1; n < t.Most(); n *= 2 {
@@ -45,7 +48,6 @@ func NewPace(t *Team) *Pace {
 	for i := range p.costs {
 		p.costs[i] = make([]float64, 0, windows)
 	}
-	p.trial = make([]int, 0, windows*len(p.sizes))
 	p.best = len(p.sizes) - 1
 	p.use(p.best)
 	return p
@@ -62,62 +64,63 @@ func (p *Pace) Step() {
 	p.steps++
 	now := time.Now()
 	if elapsed := now.Sub(p.began); p.steps >= windowSteps && elapsed >= windowTime {
-		p.record(elapsed.Seconds() / float64(p.steps))
-		p.choose(now)
+		p.window(elapsed.Seconds()/float64(p.steps), now)
 		p.began, p.steps = now, 0
 	}
 }
 
-// record takes the cost of a step of the window among those of its size.
+// window ends a window, in which a step has cost so many seconds.
+func (p *Pace) window(cost float64, now time.Time) {
+	p.record(cost)
+	switch {
+	case p.at == p.best:
+		if now.After(p.retry) || p.bestCost() > slower*p.usual {
+			p.try(0, now)
+		}
+	case cost >= p.bestCost():
+		p.try(p.at+1, now)
+	case len(p.costs[p.at]) == windows:
+		p.best, p.wait = p.at, leastWait
+		p.rest(now)
+	}
+}
+
+// record takes a cost among the last of the size in use.
 func (p *Pace) record(cost float64) {
 	last := &p.costs[p.at]
 	if len(*last) == windows {
-		copy(*last, (*last)[1:])
-		(*last)[windows-1] = cost
-		return
+		*last = slices.Delete(*last, 0, 1)
 	}
 	*last = append(*last, cost)
 }
 
-// cost is the median of a size's last windows.
-func (p *Pace) cost(i int) float64 {
+// bestCost is the median cost of the best size.
+func (p *Pace) bestCost() float64 {
 	var sorted [windows]float64
-	n := copy(sorted[:], p.costs[i])
+	n := copy(sorted[:], p.costs[p.best])
 	slices.Sort(sorted[:n])
 	return sorted[n/2]
 }
 
-// choose takes the next size that is to be tried, or else the quickest.
-func (p *Pace) choose(now time.Time) {
-	if len(p.trial) == 0 && now.After(p.retry) {
-		p.try()
-		p.retry = now.Add(p.wait)
-		p.wait = min(2*p.wait, mostWait)
+// try starts to try the sizes from the i-th on, or returns to the best if all have been tried.
+func (p *Pace) try(i int, now time.Time) {
+	if i == p.best {
+		i++
 	}
-	if last := len(p.trial) - 1; last >= 0 {
-		p.use(p.trial[last])
-		p.trial = p.trial[:last]
+	if i < len(p.sizes) {
+		p.costs[i] = p.costs[i][:0]
+		p.use(i)
 		return
 	}
-	best := p.best
-	for i := range p.sizes {
-		if p.cost(i) < p.cost(best) {
-			best = i
-		}
-	}
-	if best != p.best {
-		p.best, p.wait, p.retry = best, leastWait, now.Add(leastWait)
-	}
-	p.use(best)
+	p.rest(now)
+	p.wait = min(2*p.wait, mostWait)
 }
 
-// try lists the sizes to be tried, all in turn.
-func (p *Pace) try() {
-	for range windows {
-		for i := range p.sizes {
-			p.trial = append(p.trial, i)
-		}
-	}
+// rest leaves the choice as it is for a while.
+func (p *Pace) rest(now time.Time) {
+	p.use(p.best)
+	p.usual = p.bestCost()
+	p.retry = now.Add(p.wait)
 }
 
 func (p *Pace) use(i int) {
