@@ -6,10 +6,11 @@ package kernel
 // Advanced SIMD.
 func simd() []*instructions { return []*instructions{&neon} }
 
-// neon are the kernels for NEON: the updates, and the plain ones for the rest.
+// neon are the kernels for NEON: the products and the updates, where the time of a step goes, and the plain ones for the rest.
 var neon = func() instructions {
 	set := generic
 	set.name = "neon"
+	set.product = productNEON
 	set.sgd = sgdNEON
 	set.momentum = momentumNEON
 	set.nesterov = nesterovNEON

@@ -15,6 +15,7 @@ const (
 	fdivBits  = 0x6e20fc00
 	fsqrtBits = 0x6ea1f800
 	cmltBits  = 0x4ea0a800
+	fmlaBits  = 0x4f801000 // by lane 0 of the second operand
 )
 
 // binary writes d = a∘b in each lane.
@@ -30,6 +31,11 @@ func (f *function) fsqrt(d, a vector) {
 // signs sets all bits of the lanes of d in which the sign bit of a is set, and none of the others.
 func (f *function) signs(d, a vector) {
 	f.word(cmltBits|uint32(a)<<5|uint32(d), fmt.Sprintf("cmlt v%d.4s, v%d.4s, #0", d, a))
+}
+
+// fmla adds a·b to d in each lane, rounded once, where b is one value, in lane 0.
+func (f *function) fmla(d, a, b vector) {
+	f.word(fmlaBits|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("fmla v%d.4s, v%d.4s, v%d.s[0]", d, a, b))
 }
 
 // word writes an instruction as its encoding.

@@ -17,6 +17,8 @@ func TestEncodings(t *testing.T) {
 		{"0x6e2cfebe // fdiv v30.4s, v21.4s, v12.4s", func(f *function) { f.binary("fdiv", fdivBits, 30, 21, 12) }},
 		{"0x6ea1fa3f // fsqrt v31.4s, v17.4s", func(f *function) { f.fsqrt(31, 17) }},
 		{"0x4ea0aa3f // cmlt v31.4s, v17.4s, #0", func(f *function) { f.signs(31, 17) }},
+		{"0x4f9b1300 // fmla v0.4s, v24.4s, v27.s[0]", func(f *function) { f.fmla(0, 24, 27) }},
+		{"0x4f9f1357 // fmla v23.4s, v26.4s, v31.s[0]", func(f *function) { f.fmla(23, 26, 31) }},
 	} {
 		text := &strings.Builder{}
 		test.write(&function{text: text})

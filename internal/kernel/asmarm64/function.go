@@ -32,6 +32,7 @@ func (f *file) write(group string) error {
 type function struct {
 	text    *strings.Builder
 	offsets map[string]int // of the parameters, from FP
+	labels  int
 }
 
 // sizes are the sizes of the types of parameters, and their alignments.
@@ -57,7 +58,7 @@ func (f *file) function(name, parameters, doc string) *function {
 	}
 	fmt.Fprintf(&f.stubs, "\n// %s is %s\n//\n//go:noescape\nfunc %s(%s)\n", name, doc, name, parameters)
 	fmt.Fprintf(&f.text, "\n// func %s(%s)\nTEXT ·%s(SB), NOSPLIT, $0-%d\n", name, parameters, name, size)
-	return &function{&f.text, offsets}
+	return &function{&f.text, offsets, 0}
 }
 
 // op writes an instruction of Go's assembler, whose last operand is the destination.
@@ -71,7 +72,24 @@ func (f *function) op(mnemonic string, operands ...any) {
 
 func (f *function) label(name string) { fmt.Fprintf(f.text, "%s:\n", name) }
 
+// newLabel is a name that no other label of the function has.
+func (f *function) newLabel(name string) string {
+	f.labels++
+	return fmt.Sprint(name, f.labels)
+}
+
 func (f *function) end() { f.text.WriteString("\tRET\n") }
+
+// parameter loads a pointer or an int into the register.
+func (f *function) parameter(name, register string) {
+	f.op("MOVD", fmt.Sprintf("%s+%d(FP)", name, f.offsets[name]), register)
+}
+
+// stride loads a stride in values and makes it one in bytes.
+func (f *function) stride(name, register string) {
+	f.parameter(name, register)
+	f.op("LSL", "$2", register, register)
+}
 
 // slice loads the slice's base into the register.
 func (f *function) slice(name, register string) {
@@ -96,6 +114,9 @@ func (v vector) String() string { return fmt.Sprint("F", int(v)) }
 
 // lanes is the register as 4 values of 32 bits.
 func (v vector) lanes() string { return fmt.Sprintf("V%d.S4", int(v)) }
+
+// halves is the register as 2 values of 64 bits.
+func (v vector) halves() string { return fmt.Sprintf("V%d.D2", int(v)) }
 
 // bytes is the register as 16 bytes.
 func (v vector) bytes() string { return fmt.Sprintf("V%d.B16", int(v)) }
