@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -35,6 +36,23 @@ func TestOffsetsOfParameters(t *testing.T) {
 	for name, offset := range want {
 		if f.offsets[name] != offset {
 			t.Errorf("%s: expected the offset %d, found %d", name, offset, f.offsets[name])
+		}
+	}
+}
+
+// What is committed is what is generated: an edit of either alone is noticed without "go generate".
+func TestCommittedFiles(t *testing.T) {
+	for name, group := range groups {
+		f := newFile()
+		group(f)
+		for path, want := range map[string]string{name + "_arm64.s": f.text.String(), name + "_arm64_stubs.go": f.stubs.String()} {
+			found, err := os.ReadFile("../" + path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if string(found) != want {
+				t.Errorf("%s is not what this program writes: run go generate ./internal/kernel", path)
+			}
 		}
 	}
 }
