@@ -1,0 +1,24 @@
+//go:build !purego
+
+package kernel
+
+// simd are the kernels that the processor has besides the plain ones: every arm64 has NEON, which the architecture calls
+// Advanced SIMD.
+func simd() []*instructions { return []*instructions{&neon} }
+
+// neon are the kernels for NEON: the products and the updates, where the time of a step goes, and the plain ones for the rest.
+var neon = func() instructions {
+	set := generic
+	set.name = "neon"
+	set.product = productNEON
+	set.sgd = sgdNEON
+	set.momentum = momentumNEON
+	set.nesterov = nesterovNEON
+	set.adaGrad = adaGradNEON
+	set.rmsProp = rmsPropNEON
+	set.rmsPropMomentum = rmsPropMomentumNEON
+	set.adam = adamNEON
+	set.adamW = adamWNEON
+	set.nAdam = nAdamNEON
+	return set
+}()
