@@ -28,7 +28,7 @@ fmt: ## gofmt
 bench: ## the benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-peers: build ## the README's race against PyTorch, the program PEER, in ROUNDS rounds, some 20 minutes
+bench-peers: build ## the README's race against PyTorch, the program PEER, in ROUNDS rounds
 	scripts/bench-peers race bin/fmtrain $(PEER) --rounds $(ROUNDS)
 
 bench-search: build ## which settings bring each side to the race's target accuracy first
