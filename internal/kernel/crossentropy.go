@@ -31,14 +31,10 @@ func softmaxGo(p []float32, exps []float64, x []float32, largest float64) (sum f
 		exps[j] = expNegative(float64(v) - largest)
 	}
 	var sums laneSums
-	whole := len(x) &^ 7
-	for j, e := range exps[:whole] {
+	for j, e := range exps {
 		sums[j%8] += e
 	}
 	sum = sums.total()
-	for _, e := range exps[whole:] {
-		sum += e
-	}
 	for j, e := range exps {
 		p[j] = float32(e / sum)
 	}
