@@ -27,8 +27,8 @@ var avx2 = instructions{
 	sumRows:   sumRowsAVX2,
 	allFinite: allFiniteAVX2,
 
-	intensities: intensitiesGo,
-	softmax:     softmaxGo,
+	intensities: intensitiesAVX2,
+	softmax:     softmaxAVX2,
 
 	rowMoments:        rowMomentsAVX2,
 	normalize:         normalizeAVX2,
@@ -58,8 +58,8 @@ var avx512 = instructions{
 	sumRows:   sumRowsAVX512,
 	allFinite: allFiniteAVX512,
 
-	intensities: intensitiesGo,
-	softmax:     softmaxGo,
+	intensities: intensitiesAVX512,
+	softmax:     softmaxAVX512,
 
 	rowMoments:        rowMomentsAVX512,
 	normalize:         normalizeAVX512,

@@ -69,8 +69,7 @@ func (s set) elementwise(name, twin string, slices, scalars []string, body func(
 	k.mask = s.firstLanes(n)
 	body(k)
 	Label("done")
-	VZEROUPPER()
-	RET()
+	end()
 }
 
 func (k *elementwise) at(slice string) Mem {

@@ -1,10 +1,6 @@
 package main
 
-import (
-	"fmt"
-
-	. "github.com/mmcloughlin/avo/build"
-)
+import . "github.com/mmcloughlin/avo/build"
 
 // layernorm writes the passes of LayerNorm over one row. They compute in float64.
 func layernorm() {
@@ -15,19 +11,6 @@ func layernorm() {
 		s.layerNormColumns()
 		s.layerNormGradRow()
 	}
-}
-
-// text begins the function that is the plain twin's likeness.
-func (s set) text(name, signature string) {
-	TEXT(name+s.name, 0, "func"+signature)
-	Pragma("noescape")
-	Doc(fmt.Sprintf("%s is %sGo.", name+s.name, name))
-}
-
-// end ends the function.
-func end() {
-	VZEROUPPER()
-	RET()
 }
 
 func (s set) rowMoments() {

@@ -21,8 +21,8 @@ func rows() {
 func (s set) sumRows() {
 	s.text("sumRows", "(sum, x []float32)")
 	sum, x := base("sum"), base("x")
-	n, end := length("sum"), length("x")
-	LEAQ(Mem{Base: x, Index: end, Scale: 4}, end)
+	n, limit := length("sum"), length("x")
+	LEAQ(Mem{Base: x, Index: limit, Scale: 4}, limit)
 	j := GP64()
 	XORQ(j, j)
 
@@ -33,7 +33,7 @@ func (s set) sumRows() {
 		LEAQ(Mem{Base: n, Disp: -columns}, last)
 		JMP(LabelRef(label + "Test"))
 		Label(label)
-		s.sumColumns(label, vectors, sum, x, j, n, end, nil)
+		s.sumColumns(label, vectors, sum, x, j, n, limit, nil)
 		ADDQ(Imm(uint64(columns)), j)
 		Label(label + "Test")
 		CMPQ(j, last)
@@ -44,14 +44,13 @@ func (s set) sumRows() {
 	MOVQ(n, left)
 	SUBQ(j, left)
 	JZ(LabelRef("done"))
-	s.sumColumns("columnsLeft", 1, sum, x, j, n, end, s.firstLanes(left))
+	s.sumColumns("columnsLeft", 1, sum, x, j, n, limit, s.firstLanes(left))
 	Label("done")
-	VZEROUPPER()
-	RET()
+	end()
 }
 
 // sumColumns sums the columns of so many vectors from column j on.
-func (s set) sumColumns(label string, vectors int, sum, x, j, n, end reg.Register, m *mask) {
+func (s set) sumColumns(label string, vectors int, sum, x, j, n, limit reg.Register, m *mask) {
 	sums := make([]reg.VecVirtual, vectors)
 	for i := range sums {
 		sums[i] = s.zero()
@@ -70,7 +69,7 @@ func (s set) sumColumns(label string, vectors int, sum, x, j, n, end reg.Registe
 	}
 	LEAQ(Mem{Base: row, Index: n, Scale: 4}, row)
 	Label(label + "RowTest")
-	CMPQ(row, end)
+	CMPQ(row, limit)
 	JCS(LabelRef(label + "Row"))
 	for i, v := range sums {
 		s.store(v, Mem{Base: sum, Index: j, Scale: 4, Disp: 4 * i * s.lanes()}, m)
@@ -82,12 +81,7 @@ func (s set) sumColumns(label string, vectors int, sum, x, j, n, end reg.Registe
 func (s set) allFinite() {
 	s.text("allFinite", "(x []float32) bool")
 	x, n := base("x"), length("x")
-	exponent := s.vector()
-	ones := GP32()
-	MOVL(U32(0x7f800000), ones)
-	VMOVD(ones, exponent.AsX())
-	VPBROADCASTD(exponent.AsX(), exponent)
-
+	exponent := s.constant(0x7f800000)
 	greatest := make([]reg.VecVirtual, 4)
 	for i := range greatest {
 		greatest[i] = s.zero()
@@ -137,6 +131,5 @@ func (s set) allFinite() {
 	}
 	SETEQ(finite)
 	Store(finite, ReturnIndex(0))
-	VZEROUPPER()
-	RET()
+	end()
 }

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/gotypes"
 	. "github.com/mmcloughlin/avo/operand"
@@ -19,6 +21,19 @@ type set struct {
 
 // sets are those that each element-wise and row kernel is written for.
 var sets = []set{{"AVX2", false}, {"AVX512", true}}
+
+// text begins the function that gives the bits of the plain twin of that name.
+func (s set) text(name, signature string) {
+	TEXT(name+s.name, 0, "func"+signature)
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s is %sGo.", name+s.name, name))
+}
+
+// end ends the function.
+func end() {
+	VZEROUPPER()
+	RET()
+}
 
 // vector is a new vector register.
 func (s set) vector() reg.VecVirtual {
@@ -121,6 +136,15 @@ func (s set) zero() reg.VecVirtual {
 func (s set) broadcast(parameter string) reg.VecVirtual {
 	v := s.vector()
 	VBROADCASTSS(address(Param(parameter)), v)
+	return v
+}
+
+// constant takes 32 bits to all lanes.
+func (s set) constant(bits uint32) reg.VecVirtual {
+	b, v := GP32(), s.vector()
+	MOVL(U32(bits), b)
+	VMOVD(b, v.AsX())
+	VPBROADCASTD(v.AsX(), v)
 	return v
 }
 
