@@ -12,142 +12,23 @@ TEXT ·softmaxAVX2(SB), $0-88
 	MOVQ         x_base+48(FP), DX
 	VBROADCASTSD largest+72(FP), Y0
 	MOVQ         x_len+56(FP), BX
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
 	LEAQ         -8(BX), DI
 	XORQ         SI, SI
 	JMP          exponentialsTest
 
 exponentials:
-	VCVTPS2PD    (DX)(SI*4), Y3
-	VSUBPD       Y0, Y3, Y3
-	VCVTPS2PD    16(DX)(SI*4), Y6
-	VSUBPD       Y0, Y6, Y6
-	VBROADCASTSD ·exponential+0(SB), Y7
-	VBROADCASTSD ·exponential+8(SB), Y8
-	VBROADCASTSD ·exponential+16(SB), Y9
-	VBROADCASTSD ·exponential+24(SB), Y10
-	VBROADCASTSD ·exponential+32(SB), Y11
-	VMAXPD       Y3, Y7, Y3
-	VMULPD       Y8, Y3, Y12
-	VADDPD       Y9, Y12, Y12
-	VSUBPD       Y9, Y12, Y13
-	VMULPD       Y10, Y13, Y14
-	VSUBPD       Y14, Y3, Y3
-	VMULPD       Y11, Y13, Y13
-	VSUBPD       Y13, Y3, Y3
-	VMAXPD       Y6, Y7, Y6
-	VMULPD       Y8, Y6, Y7
-	VADDPD       Y9, Y7, Y7
-	VSUBPD       Y9, Y7, Y8
-	VMULPD       Y10, Y8, Y9
-	VSUBPD       Y9, Y6, Y6
-	VMULPD       Y11, Y8, Y8
-	VSUBPD       Y8, Y6, Y6
-	VBROADCASTSD ·exponential+40(SB), Y8
-	VBROADCASTSD ·exponential+48(SB), Y9
-	VMULPD       Y3, Y8, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+56(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+64(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+72(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+80(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+88(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+96(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+104(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+112(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+120(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+128(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+136(SB), Y9
-	VMULPD       Y3, Y10, Y10
-	VADDPD       Y9, Y10, Y10
-	VMULPD       Y6, Y8, Y8
-	VADDPD       Y9, Y8, Y8
-	VBROADCASTSD ·exponential+144(SB), Y9
-	VMULPD       Y3, Y10, Y3
-	VADDPD       Y9, Y3, Y3
-	VMULPD       Y6, Y8, Y6
-	VADDPD       Y9, Y6, Y6
-	VBROADCASTSD ·exponential+144(SB), Y8
-	VPSLLQ       $0x34, Y12, Y9
-	VPADDQ       Y8, Y9, Y9
-	VMULPD       Y9, Y3, Y3
-	VPSLLQ       $0x34, Y7, Y7
-	VPADDQ       Y8, Y7, Y7
-	VMULPD       Y7, Y6, Y6
-	VMOVUPD      Y3, (CX)(SI*8)
-	VADDPD       Y3, Y1, Y1
-	VMOVUPD      Y6, 32(CX)(SI*8)
-	VADDPD       Y6, Y2, Y2
-	ADDQ         $0x08, SI
-
-exponentialsTest:
-	CMPQ         SI, DI
-	JLE          exponentials
-	MOVQ         BX, DI
-	SUBQ         SI, DI
-	JZ           exponentialsDone
-	LEAQ         laneMasks<>+0(SB), R8
-	SHLQ         $0x02, DI
-	SUBQ         DI, R8
-	VMOVUPS      32(R8), X4
-	VPMOVSXDQ    32(R8), Y3
-	VMOVUPS      48(R8), X5
-	VPMOVSXDQ    48(R8), Y6
-	VMASKMOVPS   (DX)(SI*4), X4, X4
-	VCVTPS2PD    X4, Y4
+	VCVTPS2PD    (DX)(SI*4), Y4
 	VSUBPD       Y0, Y4, Y4
-	VMASKMOVPS   16(DX)(SI*4), X5, X5
-	VCVTPS2PD    X5, Y5
-	VSUBPD       Y0, Y5, Y0
-	VBROADCASTSD ·exponential+0(SB), Y5
+	VCVTPS2PD    16(DX)(SI*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VBROADCASTSD ·exponential+0(SB), Y6
 	VBROADCASTSD ·exponential+8(SB), Y7
 	VBROADCASTSD ·exponential+16(SB), Y8
 	VBROADCASTSD ·exponential+24(SB), Y9
 	VBROADCASTSD ·exponential+32(SB), Y10
-	VMAXPD       Y4, Y5, Y4
+	VMAXPD       Y4, Y6, Y4
 	VMULPD       Y7, Y4, Y11
 	VADDPD       Y8, Y11, Y11
 	VSUBPD       Y8, Y11, Y12
@@ -155,93 +36,306 @@ exponentialsTest:
 	VSUBPD       Y13, Y4, Y4
 	VMULPD       Y10, Y12, Y12
 	VSUBPD       Y12, Y4, Y4
-	VMAXPD       Y0, Y5, Y0
-	VMULPD       Y7, Y0, Y5
-	VADDPD       Y8, Y5, Y5
-	VSUBPD       Y8, Y5, Y7
+	VMAXPD       Y5, Y6, Y5
+	VMULPD       Y7, Y5, Y6
+	VADDPD       Y8, Y6, Y6
+	VSUBPD       Y8, Y6, Y7
 	VMULPD       Y9, Y7, Y8
-	VSUBPD       Y8, Y0, Y0
+	VSUBPD       Y8, Y5, Y5
 	VMULPD       Y10, Y7, Y7
-	VSUBPD       Y7, Y0, Y0
+	VSUBPD       Y7, Y5, Y5
 	VBROADCASTSD ·exponential+40(SB), Y7
 	VBROADCASTSD ·exponential+48(SB), Y8
 	VMULPD       Y4, Y7, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+56(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+64(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+72(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+80(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+88(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+96(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+104(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+112(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+120(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+128(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+136(SB), Y8
 	VMULPD       Y4, Y9, Y9
 	VADDPD       Y8, Y9, Y9
-	VMULPD       Y0, Y7, Y7
+	VMULPD       Y5, Y7, Y7
 	VADDPD       Y8, Y7, Y7
 	VBROADCASTSD ·exponential+144(SB), Y8
 	VMULPD       Y4, Y9, Y4
 	VADDPD       Y8, Y4, Y4
-	VMULPD       Y0, Y7, Y0
-	VADDPD       Y8, Y0, Y0
+	VMULPD       Y5, Y7, Y5
+	VADDPD       Y8, Y5, Y5
 	VBROADCASTSD ·exponential+144(SB), Y7
 	VPSLLQ       $0x34, Y11, Y8
 	VPADDQ       Y7, Y8, Y8
 	VMULPD       Y8, Y4, Y4
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y7, Y6, Y6
+	VMULPD       Y6, Y5, Y5
+	VMOVUPD      Y4, (CX)(SI*8)
+	VADDPD       Y4, Y1, Y1
+	VMOVUPD      Y5, 32(CX)(SI*8)
+	VADDPD       Y5, Y2, Y2
+	ADDQ         $0x08, SI
+
+exponentialsTest:
+	CMPQ         SI, DI
+	JLE          exponentials
+	MOVQ         BX, DI
+	SUBQ         SI, DI
+	CMPQ         DI, $0x04
+	JLT          exponentialsFew
+	VCVTPS2PD    (DX)(SI*4), Y4
+	VSUBPD       Y0, Y4, Y4
+	VBROADCASTSD ·exponential+0(SB), Y5
+	VBROADCASTSD ·exponential+8(SB), Y6
+	VBROADCASTSD ·exponential+16(SB), Y7
+	VBROADCASTSD ·exponential+24(SB), Y8
+	VBROADCASTSD ·exponential+32(SB), Y9
+	VMAXPD       Y4, Y5, Y4
+	VMULPD       Y6, Y4, Y5
+	VADDPD       Y7, Y5, Y5
+	VSUBPD       Y7, Y5, Y6
+	VMULPD       Y8, Y6, Y7
+	VSUBPD       Y7, Y4, Y4
+	VMULPD       Y9, Y6, Y6
+	VSUBPD       Y6, Y4, Y4
+	VBROADCASTSD ·exponential+40(SB), Y6
+	VBROADCASTSD ·exponential+48(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+56(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+64(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+72(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+80(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+88(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+96(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+104(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+112(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+120(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+128(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+136(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+144(SB), Y7
+	VMULPD       Y4, Y6, Y4
+	VADDPD       Y7, Y4, Y4
+	VBROADCASTSD ·exponential+144(SB), Y6
 	VPSLLQ       $0x34, Y5, Y5
-	VPADDQ       Y7, Y5, Y5
-	VMULPD       Y5, Y0, Y5
-	VMASKMOVPD   Y4, Y3, (CX)(SI*8)
-	VANDPD       Y3, Y4, Y0
-	VADDPD       Y0, Y1, Y1
-	VMASKMOVPD   Y5, Y6, 32(CX)(SI*8)
-	VANDPD       Y6, Y5, Y0
-	VADDPD       Y0, Y2, Y2
+	VPADDQ       Y6, Y5, Y5
+	VMULPD       Y5, Y4, Y4
+	VMOVUPD      Y4, (CX)(SI*8)
+	VADDPD       Y4, Y1, Y1
+	SUBQ         $0x04, DI
+	JZ           exponentialsDone
+	LEAQ         laneMasks<>+0(SB), R8
+	SHLQ         $0x02, DI
+	SUBQ         DI, R8
+	VMOVUPS      32(R8), X3
+	VPMOVSXDQ    32(R8), Y4
+	VMASKMOVPS   16(DX)(SI*4), X3, X3
+	VCVTPS2PD    X3, Y3
+	VSUBPD       Y0, Y3, Y0
+	VBROADCASTSD ·exponential+0(SB), Y3
+	VBROADCASTSD ·exponential+8(SB), Y5
+	VBROADCASTSD ·exponential+16(SB), Y6
+	VBROADCASTSD ·exponential+24(SB), Y7
+	VBROADCASTSD ·exponential+32(SB), Y8
+	VMAXPD       Y0, Y3, Y0
+	VMULPD       Y5, Y0, Y3
+	VADDPD       Y6, Y3, Y3
+	VSUBPD       Y6, Y3, Y5
+	VMULPD       Y7, Y5, Y6
+	VSUBPD       Y6, Y0, Y0
+	VMULPD       Y8, Y5, Y5
+	VSUBPD       Y5, Y0, Y0
+	VBROADCASTSD ·exponential+40(SB), Y5
+	VBROADCASTSD ·exponential+48(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+56(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+64(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+72(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+80(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+88(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+96(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+104(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+112(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+120(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+128(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+136(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+144(SB), Y6
+	VMULPD       Y0, Y5, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD ·exponential+144(SB), Y5
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       Y5, Y3, Y3
+	VMULPD       Y3, Y0, Y0
+	VMASKMOVPD   Y0, Y4, 32(CX)(SI*8)
+	VANDPD       Y4, Y0, Y3
+	VADDPD       Y3, Y2, Y2
+	VMOVAPD      Y0, Y3
+	JMP          exponentialsDone
+
+exponentialsFew:
+	TESTQ        DI, DI
+	JZ           exponentialsDone
+	LEAQ         laneMasks<>+0(SB), R8
+	SHLQ         $0x02, DI
+	SUBQ         DI, R8
+	VMOVUPS      32(R8), X3
+	VPMOVSXDQ    32(R8), Y4
+	VMASKMOVPS   (DX)(SI*4), X3, X3
+	VCVTPS2PD    X3, Y3
+	VSUBPD       Y0, Y3, Y0
+	VBROADCASTSD ·exponential+0(SB), Y3
+	VBROADCASTSD ·exponential+8(SB), Y5
+	VBROADCASTSD ·exponential+16(SB), Y6
+	VBROADCASTSD ·exponential+24(SB), Y7
+	VBROADCASTSD ·exponential+32(SB), Y8
+	VMAXPD       Y0, Y3, Y0
+	VMULPD       Y5, Y0, Y3
+	VADDPD       Y6, Y3, Y3
+	VSUBPD       Y6, Y3, Y5
+	VMULPD       Y7, Y5, Y6
+	VSUBPD       Y6, Y0, Y0
+	VMULPD       Y8, Y5, Y5
+	VSUBPD       Y5, Y0, Y0
+	VBROADCASTSD ·exponential+40(SB), Y5
+	VBROADCASTSD ·exponential+48(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+56(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+64(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+72(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+80(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+88(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+96(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+104(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+112(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+120(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+128(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+136(SB), Y6
+	VMULPD       Y0, Y5, Y5
+	VADDPD       Y6, Y5, Y5
+	VBROADCASTSD ·exponential+144(SB), Y6
+	VMULPD       Y0, Y5, Y0
+	VADDPD       Y6, Y0, Y0
+	VBROADCASTSD ·exponential+144(SB), Y5
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       Y5, Y3, Y3
+	VMULPD       Y3, Y0, Y0
+	VMASKMOVPD   Y0, Y4, (CX)(SI*8)
+	VANDPD       Y4, Y0, Y3
+	VADDPD       Y3, Y1, Y1
+	VMOVAPD      Y0, Y3
 
 exponentialsDone:
 	VADDPD       Y2, Y1, Y1
@@ -269,22 +363,37 @@ quotients:
 quotientsTest:
 	CMPQ       SI, DX
 	JLE        quotients
-	MOVQ       BX, CX
-	SUBQ       SI, CX
+	MOVQ       BX, DX
+	SUBQ       SI, DX
+	CMPQ       DX, $0x04
+	JLT        quotientsFew
+	VMOVUPD    (CX)(SI*8), Y1
+	VDIVPD     Y0, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, (AX)(SI*4)
+	SUBQ       $0x04, DX
 	JZ         quotientsDone
-	LEAQ       laneMasks<>+0(SB), DX
-	SHLQ       $0x02, CX
-	SUBQ       CX, DX
-	VMOVUPS    32(DX), X1
-	VPMOVSXDQ  32(DX), Y2
-	VMOVUPS    48(DX), X2
-	VPMOVSXDQ  48(DX), Y3
-	VDIVPD     Y0, Y4, Y3
-	VCVTPD2PSY Y3, X3
-	VMASKMOVPS X3, X1, (AX)(SI*4)
-	VDIVPD     Y0, Y5, Y0
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, DX
+	SUBQ       DX, CX
+	VMOVUPS    32(CX), X1
+	VPMOVSXDQ  32(CX), Y2
+	VDIVPD     Y0, Y3, Y0
 	VCVTPD2PSY Y0, X0
-	VMASKMOVPS X0, X2, 16(AX)(SI*4)
+	VMASKMOVPS X0, X1, 16(AX)(SI*4)
+	JMP        quotientsDone
+
+quotientsFew:
+	TESTQ      DX, DX
+	JZ         quotientsDone
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, DX
+	SUBQ       DX, CX
+	VMOVUPS    32(CX), X1
+	VPMOVSXDQ  32(CX), Y2
+	VDIVPD     Y0, Y3, Y0
+	VCVTPD2PSY Y0, X0
+	VMASKMOVPS X0, X1, (AX)(SI*4)
 
 quotientsDone:
 	VZEROUPPER
@@ -309,80 +418,122 @@ DATA laneMasks<>+60(SB)/4, $0x00000000
 GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
 
 // func softmaxAVX512(p []float32, exps []float64, x []float32, largest float64) (sum float64)
-// Requires: AVX, AVX512DQ, AVX512F, AVX512VL, BMI2
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2
 TEXT ·softmaxAVX512(SB), $0-88
 	MOVQ         p_base+0(FP), AX
 	MOVQ         exps_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
-	VBROADCASTSD largest+72(FP), Z0
+	VBROADCASTSD largest+72(FP), Y0
 	MOVQ         x_len+56(FP), BX
-	VXORPS       Z1, Z1, Z1
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
 	LEAQ         -8(BX), DI
 	XORQ         SI, SI
 	JMP          exponentialsTest
 
 exponentials:
-	VCVTPS2PD    (DX)(SI*4), Z2
-	VSUBPD       Z0, Z2, Z2
-	VBROADCASTSD ·exponential+0(SB), Z4
-	VBROADCASTSD ·exponential+8(SB), Z5
-	VBROADCASTSD ·exponential+16(SB), Z6
-	VBROADCASTSD ·exponential+24(SB), Z7
-	VBROADCASTSD ·exponential+32(SB), Z8
-	VMAXPD       Z2, Z4, Z2
-	VMULPD       Z5, Z2, Z4
-	VADDPD       Z6, Z4, Z4
-	VSUBPD       Z6, Z4, Z5
-	VMULPD       Z7, Z5, Z6
-	VSUBPD       Z6, Z2, Z2
-	VMULPD       Z8, Z5, Z5
-	VSUBPD       Z5, Z2, Z2
-	VBROADCASTSD ·exponential+40(SB), Z5
-	VBROADCASTSD ·exponential+48(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+56(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+64(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+72(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+80(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+88(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+96(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+104(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+112(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+120(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+128(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+136(SB), Z6
-	VMULPD       Z2, Z5, Z5
-	VADDPD       Z6, Z5, Z5
-	VBROADCASTSD ·exponential+144(SB), Z6
-	VMULPD       Z2, Z5, Z2
-	VADDPD       Z6, Z2, Z2
-	VBROADCASTSD ·exponential+144(SB), Z5
-	VPSLLQ       $0x34, Z4, Z4
-	VPADDQ       Z5, Z4, Z4
-	VMULPD       Z4, Z2, Z2
-	VMOVUPD      Z2, (CX)(SI*8)
-	VADDPD       Z2, Z1, Z1
+	VCVTPS2PD    (DX)(SI*4), Y4
+	VSUBPD       Y0, Y4, Y4
+	VCVTPS2PD    16(DX)(SI*4), Y5
+	VSUBPD       Y0, Y5, Y5
+	VBROADCASTSD ·exponential+0(SB), Y6
+	VBROADCASTSD ·exponential+8(SB), Y7
+	VBROADCASTSD ·exponential+16(SB), Y8
+	VBROADCASTSD ·exponential+24(SB), Y9
+	VBROADCASTSD ·exponential+32(SB), Y10
+	VMAXPD       Y4, Y6, Y4
+	VMULPD       Y7, Y4, Y11
+	VADDPD       Y8, Y11, Y11
+	VSUBPD       Y8, Y11, Y12
+	VMULPD       Y9, Y12, Y13
+	VSUBPD       Y13, Y4, Y4
+	VMULPD       Y10, Y12, Y12
+	VSUBPD       Y12, Y4, Y4
+	VMAXPD       Y5, Y6, Y5
+	VMULPD       Y7, Y5, Y6
+	VADDPD       Y8, Y6, Y6
+	VSUBPD       Y8, Y6, Y7
+	VMULPD       Y9, Y7, Y8
+	VSUBPD       Y8, Y5, Y5
+	VMULPD       Y10, Y7, Y7
+	VSUBPD       Y7, Y5, Y5
+	VBROADCASTSD ·exponential+40(SB), Y7
+	VBROADCASTSD ·exponential+48(SB), Y8
+	VMULPD       Y4, Y7, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+56(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+64(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+72(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+80(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+88(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+96(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+104(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+112(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+120(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+128(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+136(SB), Y8
+	VMULPD       Y4, Y9, Y9
+	VADDPD       Y8, Y9, Y9
+	VMULPD       Y5, Y7, Y7
+	VADDPD       Y8, Y7, Y7
+	VBROADCASTSD ·exponential+144(SB), Y8
+	VMULPD       Y4, Y9, Y4
+	VADDPD       Y8, Y4, Y4
+	VMULPD       Y5, Y7, Y5
+	VADDPD       Y8, Y5, Y5
+	VBROADCASTSD ·exponential+144(SB), Y7
+	VPSLLQ       $0x34, Y11, Y8
+	VPADDQ       Y7, Y8, Y8
+	VMULPD       Y8, Y4, Y4
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y7, Y6, Y6
+	VMULPD       Y6, Y5, Y5
+	VMOVUPD      Y4, (CX)(SI*8)
+	VADDPD       Y4, Y1, Y1
+	VMOVUPD      Y5, 32(CX)(SI*8)
+	VADDPD       Y5, Y2, Y2
 	ADDQ         $0x08, SI
 
 exponentialsTest:
@@ -390,104 +541,260 @@ exponentialsTest:
 	JLE          exponentials
 	MOVQ         BX, DI
 	SUBQ         SI, DI
+	CMPQ         DI, $0x04
+	JLT          exponentialsFew
+	VCVTPS2PD    (DX)(SI*4), Y4
+	VSUBPD       Y0, Y4, Y4
+	VBROADCASTSD ·exponential+0(SB), Y5
+	VBROADCASTSD ·exponential+8(SB), Y6
+	VBROADCASTSD ·exponential+16(SB), Y7
+	VBROADCASTSD ·exponential+24(SB), Y8
+	VBROADCASTSD ·exponential+32(SB), Y9
+	VMAXPD       Y4, Y5, Y4
+	VMULPD       Y6, Y4, Y5
+	VADDPD       Y7, Y5, Y5
+	VSUBPD       Y7, Y5, Y6
+	VMULPD       Y8, Y6, Y7
+	VSUBPD       Y7, Y4, Y4
+	VMULPD       Y9, Y6, Y6
+	VSUBPD       Y6, Y4, Y4
+	VBROADCASTSD ·exponential+40(SB), Y6
+	VBROADCASTSD ·exponential+48(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+56(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+64(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+72(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+80(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+88(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+96(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+104(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+112(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+120(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+128(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+136(SB), Y7
+	VMULPD       Y4, Y6, Y6
+	VADDPD       Y7, Y6, Y6
+	VBROADCASTSD ·exponential+144(SB), Y7
+	VMULPD       Y4, Y6, Y4
+	VADDPD       Y7, Y4, Y4
+	VBROADCASTSD ·exponential+144(SB), Y6
+	VPSLLQ       $0x34, Y5, Y5
+	VPADDQ       Y6, Y5, Y5
+	VMULPD       Y5, Y4, Y4
+	VMOVUPD      Y4, (CX)(SI*8)
+	VADDPD       Y4, Y1, Y1
+	SUBQ         $0x04, DI
 	JZ           exponentialsDone
 	MOVL         $-1, R8
 	BZHIL        DI, R8, R8
 	KMOVW        R8, K1
-	VCVTPS2PD.Z  (DX)(SI*4), K1, Z2
-	VSUBPD       Z0, Z2, Z0
-	VBROADCASTSD ·exponential+0(SB), Z2
-	VBROADCASTSD ·exponential+8(SB), Z3
-	VBROADCASTSD ·exponential+16(SB), Z4
-	VBROADCASTSD ·exponential+24(SB), Z5
-	VBROADCASTSD ·exponential+32(SB), Z6
-	VMAXPD       Z0, Z2, Z0
-	VMULPD       Z3, Z0, Z2
-	VADDPD       Z4, Z2, Z2
-	VSUBPD       Z4, Z2, Z3
-	VMULPD       Z5, Z3, Z4
-	VSUBPD       Z4, Z0, Z0
-	VMULPD       Z6, Z3, Z3
-	VSUBPD       Z3, Z0, Z0
-	VBROADCASTSD ·exponential+40(SB), Z3
-	VBROADCASTSD ·exponential+48(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+56(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+64(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+72(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+80(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+88(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+96(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+104(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+112(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+120(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+128(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+136(SB), Z4
-	VMULPD       Z0, Z3, Z3
-	VADDPD       Z4, Z3, Z3
-	VBROADCASTSD ·exponential+144(SB), Z4
-	VMULPD       Z0, Z3, Z0
-	VADDPD       Z4, Z0, Z0
-	VBROADCASTSD ·exponential+144(SB), Z3
-	VPSLLQ       $0x34, Z2, Z2
-	VPADDQ       Z3, Z2, Z2
-	VMULPD       Z2, Z0, Z3
-	VMOVUPD      Z3, K1, (CX)(SI*8)
-	VADDPD       Z3, Z1, K1, Z1
+	VCVTPS2PD.Z  16(DX)(SI*4), K1, Y3
+	VSUBPD       Y0, Y3, Y0
+	VBROADCASTSD ·exponential+0(SB), Y3
+	VBROADCASTSD ·exponential+8(SB), Y4
+	VBROADCASTSD ·exponential+16(SB), Y5
+	VBROADCASTSD ·exponential+24(SB), Y6
+	VBROADCASTSD ·exponential+32(SB), Y7
+	VMAXPD       Y0, Y3, Y0
+	VMULPD       Y4, Y0, Y3
+	VADDPD       Y5, Y3, Y3
+	VSUBPD       Y5, Y3, Y4
+	VMULPD       Y6, Y4, Y5
+	VSUBPD       Y5, Y0, Y0
+	VMULPD       Y7, Y4, Y4
+	VSUBPD       Y4, Y0, Y0
+	VBROADCASTSD ·exponential+40(SB), Y4
+	VBROADCASTSD ·exponential+48(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+56(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+64(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+72(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+80(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+88(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+96(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+104(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+112(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+120(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+128(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+136(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+144(SB), Y5
+	VMULPD       Y0, Y4, Y0
+	VADDPD       Y5, Y0, Y0
+	VBROADCASTSD ·exponential+144(SB), Y4
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       Y4, Y3, Y3
+	VMULPD       Y3, Y0, Y0
+	VMOVUPD      Y0, K1, 32(CX)(SI*8)
+	VADDPD       Y0, Y2, K1, Y2
+	VMOVAPD      Y0, Y3
+	JMP          exponentialsDone
+
+exponentialsFew:
+	TESTQ        DI, DI
+	JZ           exponentialsDone
+	MOVL         $-1, R8
+	BZHIL        DI, R8, R8
+	KMOVW        R8, K1
+	VCVTPS2PD.Z  (DX)(SI*4), K1, Y3
+	VSUBPD       Y0, Y3, Y0
+	VBROADCASTSD ·exponential+0(SB), Y3
+	VBROADCASTSD ·exponential+8(SB), Y4
+	VBROADCASTSD ·exponential+16(SB), Y5
+	VBROADCASTSD ·exponential+24(SB), Y6
+	VBROADCASTSD ·exponential+32(SB), Y7
+	VMAXPD       Y0, Y3, Y0
+	VMULPD       Y4, Y0, Y3
+	VADDPD       Y5, Y3, Y3
+	VSUBPD       Y5, Y3, Y4
+	VMULPD       Y6, Y4, Y5
+	VSUBPD       Y5, Y0, Y0
+	VMULPD       Y7, Y4, Y4
+	VSUBPD       Y4, Y0, Y0
+	VBROADCASTSD ·exponential+40(SB), Y4
+	VBROADCASTSD ·exponential+48(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+56(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+64(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+72(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+80(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+88(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+96(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+104(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+112(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+120(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+128(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+136(SB), Y5
+	VMULPD       Y0, Y4, Y4
+	VADDPD       Y5, Y4, Y4
+	VBROADCASTSD ·exponential+144(SB), Y5
+	VMULPD       Y0, Y4, Y0
+	VADDPD       Y5, Y0, Y0
+	VBROADCASTSD ·exponential+144(SB), Y4
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       Y4, Y3, Y3
+	VMULPD       Y3, Y0, Y0
+	VMOVUPD      Y0, K1, (CX)(SI*8)
+	VADDPD       Y0, Y1, K1, Y1
+	VMOVAPD      Y0, Y3
 
 exponentialsDone:
-	VEXTRACTF64X4 $0x01, Z1, Y0
-	VADDPD        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
-	VADDPD        X0, X1, X1
-	VUNPCKHPD     X1, X1, X0
-	VADDSD        X0, X1, X1
-	VMOVSD        X1, sum+80(FP)
-	VBROADCASTSD  X1, Z0
-	LEAQ          -8(BX), DX
-	XORQ          SI, SI
-	JMP           quotientsTest
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VMOVSD       X1, sum+80(FP)
+	VBROADCASTSD X1, Y0
+	LEAQ         -8(BX), DX
+	XORQ         SI, SI
+	JMP          quotientsTest
 
 quotients:
-	VMOVUPD   (CX)(SI*8), Z1
-	VDIVPD    Z0, Z1, Z1
-	VCVTPD2PS Z1, Y1
-	VMOVUPS   Y1, (AX)(SI*4)
-	ADDQ      $0x08, SI
+	VMOVUPD    (CX)(SI*8), Y1
+	VDIVPD     Y0, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, (AX)(SI*4)
+	VMOVUPD    32(CX)(SI*8), Y1
+	VDIVPD     Y0, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, 16(AX)(SI*4)
+	ADDQ       $0x08, SI
 
 quotientsTest:
-	CMPQ      SI, DX
-	JLE       quotients
-	MOVQ      BX, CX
-	SUBQ      SI, CX
-	JZ        quotientsDone
-	MOVL      $-1, DX
-	BZHIL     CX, DX, DX
-	KMOVW     DX, K1
-	VDIVPD    Z0, Z3, Z0
-	VCVTPD2PS Z0, Y0
-	VMOVUPS   Y0, K1, (AX)(SI*4)
+	CMPQ       SI, DX
+	JLE        quotients
+	MOVQ       BX, DX
+	SUBQ       SI, DX
+	CMPQ       DX, $0x04
+	JLT        quotientsFew
+	VMOVUPD    (CX)(SI*8), Y1
+	VDIVPD     Y0, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, (AX)(SI*4)
+	SUBQ       $0x04, DX
+	JZ         quotientsDone
+	MOVL       $-1, CX
+	BZHIL      DX, CX, CX
+	KMOVW      CX, K1
+	VDIVPD     Y0, Y3, Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, K1, 16(AX)(SI*4)
+	JMP        quotientsDone
+
+quotientsFew:
+	TESTQ      DX, DX
+	JZ         quotientsDone
+	MOVL       $-1, CX
+	BZHIL      DX, CX, CX
+	KMOVW      CX, K1
+	VDIVPD     Y0, Y3, Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, K1, (AX)(SI*4)
 
 quotientsDone:
 	VZEROUPPER

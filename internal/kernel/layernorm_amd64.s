@@ -9,8 +9,8 @@
 TEXT ·rowMomentsAVX2(SB), $0-40
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
 	LEAQ   -8(CX), BX
 	XORQ   DX, DX
 	JMP    sumTest
@@ -27,22 +27,35 @@ sumTest:
 	JLE        sum
 	MOVQ       CX, BX
 	SUBQ       DX, BX
+	CMPQ       BX, $0x04
+	JLT        sumFew
+	VCVTPS2PD  (AX)(DX*4), Y2
+	VADDPD     Y2, Y0, Y0
+	SUBQ       $0x04, BX
 	JZ         sumDone
 	LEAQ       laneMasks<>+0(SB), SI
 	SHLQ       $0x02, BX
 	SUBQ       BX, SI
 	VMOVUPS    32(SI), X2
 	VPMOVSXDQ  32(SI), Y3
-	VMOVUPS    48(SI), X4
-	VPMOVSXDQ  48(SI), Y5
+	VMASKMOVPS 16(AX)(DX*4), X2, X2
+	VCVTPS2PD  X2, Y2
+	VANDPD     Y3, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	JMP        sumDone
+
+sumFew:
+	TESTQ      BX, BX
+	JZ         sumDone
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    32(SI), X2
+	VPMOVSXDQ  32(SI), Y3
 	VMASKMOVPS (AX)(DX*4), X2, X2
 	VCVTPS2PD  X2, Y2
 	VANDPD     Y3, Y2, Y2
 	VADDPD     Y2, Y0, Y0
-	VMASKMOVPS 16(AX)(DX*4), X4, X2
-	VCVTPS2PD  X2, Y2
-	VANDPD     Y5, Y2, Y2
-	VADDPD     Y2, Y1, Y1
 
 sumDone:
 	VXORPS       X2, X2, X2
@@ -55,8 +68,8 @@ sumDone:
 	VDIVSD       X2, X0, X0
 	VMOVSD       X0, mean+24(FP)
 	VBROADCASTSD X0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
 	LEAQ         -8(CX), BX
 	XORQ         DX, DX
 	JMP          squaresTest
@@ -76,26 +89,41 @@ squaresTest:
 	CMPQ       DX, BX
 	JLE        squares
 	SUBQ       DX, CX
+	CMPQ       CX, $0x04
+	JLT        squaresFew
+	VCVTPS2PD  (AX)(DX*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+	SUBQ       $0x04, CX
 	JZ         squaresDone
 	LEAQ       laneMasks<>+0(SB), BX
 	SHLQ       $0x02, CX
 	SUBQ       CX, BX
 	VMOVUPS    32(BX), X3
 	VPMOVSXDQ  32(BX), Y4
-	VMOVUPS    48(BX), X5
-	VPMOVSXDQ  48(BX), Y6
-	VMASKMOVPS (AX)(DX*4), X3, X3
-	VCVTPS2PD  X3, Y3
-	VSUBPD     Y0, Y3, Y3
-	VMULPD     Y3, Y3, Y3
-	VANDPD     Y4, Y3, Y3
-	VADDPD     Y3, Y1, Y1
-	VMASKMOVPS 16(AX)(DX*4), X5, X3
+	VMASKMOVPS 16(AX)(DX*4), X3, X3
 	VCVTPS2PD  X3, Y3
 	VSUBPD     Y0, Y3, Y0
 	VMULPD     Y0, Y0, Y0
-	VANDPD     Y6, Y0, Y0
+	VANDPD     Y4, Y0, Y0
 	VADDPD     Y0, Y2, Y2
+	JMP        squaresDone
+
+squaresFew:
+	TESTQ      CX, CX
+	JZ         squaresDone
+	LEAQ       laneMasks<>+0(SB), BX
+	SHLQ       $0x02, CX
+	SUBQ       CX, BX
+	VMOVUPS    32(BX), X3
+	VPMOVSXDQ  32(BX), Y4
+	VMASKMOVPS (AX)(DX*4), X3, X3
+	VCVTPS2PD  X3, Y3
+	VSUBPD     Y0, Y3, Y0
+	VMULPD     Y0, Y0, Y0
+	VANDPD     Y4, Y0, Y0
+	VADDPD     Y0, Y1, Y1
 
 squaresDone:
 	VADDPD       Y2, Y1, Y1
@@ -164,38 +192,58 @@ valuesTest:
 	CMPQ       DI, R8
 	JLE        values
 	SUBQ       DI, SI
+	CMPQ       SI, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (DX)(DI*4), Y2
+	VCVTPS2PD  (CX)(DI*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPS2PD  (BX)(DI*4), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (AX)(DI*4)
+	SUBQ       $0x04, SI
 	JZ         valuesDone
 	LEAQ       laneMasks<>+0(SB), R8
 	SHLQ       $0x02, SI
 	SUBQ       SI, R8
 	VMOVUPS    32(R8), X2
 	VPMOVSXDQ  32(R8), Y3
-	VMOVUPS    48(R8), X3
-	VPMOVSXDQ  48(R8), Y4
-	VMASKMOVPS (DX)(DI*4), X2, X4
-	VCVTPS2PD  X4, Y4
-	VMASKMOVPS (CX)(DI*4), X2, X5
-	VCVTPS2PD  X5, Y5
-	VSUBPD     Y0, Y5, Y5
-	VMULPD     Y1, Y5, Y5
-	VMULPD     Y5, Y4, Y4
-	VMASKMOVPS (BX)(DI*4), X2, X5
-	VCVTPS2PD  X5, Y5
-	VADDPD     Y5, Y4, Y4
-	VCVTPD2PSY Y4, X4
-	VMASKMOVPS X4, X2, (AX)(DI*4)
-	VMASKMOVPS 16(DX)(DI*4), X3, X2
-	VCVTPS2PD  X2, Y2
-	VMASKMOVPS 16(CX)(DI*4), X3, X4
+	VMASKMOVPS 16(DX)(DI*4), X2, X3
+	VCVTPS2PD  X3, Y3
+	VMASKMOVPS 16(CX)(DI*4), X2, X4
 	VCVTPS2PD  X4, Y4
 	VSUBPD     Y0, Y4, Y0
 	VMULPD     Y1, Y0, Y0
-	VMULPD     Y0, Y2, Y0
-	VMASKMOVPS 16(BX)(DI*4), X3, X1
+	VMULPD     Y0, Y3, Y0
+	VMASKMOVPS 16(BX)(DI*4), X2, X1
 	VCVTPS2PD  X1, Y1
 	VADDPD     Y1, Y0, Y0
 	VCVTPD2PSY Y0, X0
-	VMASKMOVPS X0, X3, 16(AX)(DI*4)
+	VMASKMOVPS X0, X2, 16(AX)(DI*4)
+	JMP        valuesDone
+
+valuesFew:
+	TESTQ      SI, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X2
+	VPMOVSXDQ  32(R8), Y3
+	VMASKMOVPS (DX)(DI*4), X2, X3
+	VCVTPS2PD  X3, Y3
+	VMASKMOVPS (CX)(DI*4), X2, X4
+	VCVTPS2PD  X4, Y4
+	VSUBPD     Y0, Y4, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y3, Y0
+	VMASKMOVPS (BX)(DI*4), X2, X1
+	VCVTPS2PD  X1, Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMASKMOVPS X0, X2, (AX)(DI*4)
 
 valuesDone:
 	VZEROUPPER
@@ -210,10 +258,10 @@ TEXT ·layerNormGradSumsAVX2(SB), $0-104
 	VBROADCASTSD mean+72(FP), Y0
 	VBROADCASTSD inv+80(FP), Y1
 	MOVQ         dy_len+8(FP), BX
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VXORPD       Y5, Y5, Y5
 	LEAQ         -8(BX), DI
 	XORQ         SI, SI
 	JMP          valuesTest
@@ -243,42 +291,62 @@ valuesTest:
 	CMPQ       SI, DI
 	JLE        values
 	SUBQ       SI, BX
+	CMPQ       BX, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (DX)(SI*4), Y6
+	VCVTPS2PD  (AX)(SI*4), Y7
+	VMULPD     Y7, Y6, Y6
+	VADDPD     Y6, Y2, Y2
+	VCVTPS2PD  (CX)(SI*4), Y7
+	VSUBPD     Y0, Y7, Y7
+	VMULPD     Y1, Y7, Y7
+	VMULPD     Y7, Y6, Y6
+	VADDPD     Y6, Y4, Y4
+	SUBQ       $0x04, BX
 	JZ         valuesDone
 	LEAQ       laneMasks<>+0(SB), DI
 	SHLQ       $0x02, BX
 	SUBQ       BX, DI
 	VMOVUPS    32(DI), X6
 	VPMOVSXDQ  32(DI), Y7
-	VMOVUPS    48(DI), X8
-	VPMOVSXDQ  48(DI), Y9
-	VMASKMOVPS (DX)(SI*4), X6, X10
-	VCVTPS2PD  X10, Y10
-	VMASKMOVPS (AX)(SI*4), X6, X11
-	VCVTPS2PD  X11, Y11
-	VMULPD     Y11, Y10, Y10
-	VANDPD     Y7, Y10, Y11
-	VADDPD     Y11, Y2, Y2
+	VMASKMOVPS 16(DX)(SI*4), X6, X8
+	VCVTPS2PD  X8, Y8
+	VMASKMOVPS 16(AX)(SI*4), X6, X9
+	VCVTPS2PD  X9, Y9
+	VMULPD     Y9, Y8, Y8
+	VANDPD     Y7, Y8, Y9
+	VADDPD     Y9, Y3, Y3
+	VMASKMOVPS 16(CX)(SI*4), X6, X6
+	VCVTPS2PD  X6, Y6
+	VSUBPD     Y0, Y6, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y8, Y0
+	VANDPD     Y7, Y0, Y0
+	VADDPD     Y0, Y5, Y5
+	JMP        valuesDone
+
+valuesFew:
+	TESTQ      BX, BX
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), X6
+	VPMOVSXDQ  32(DI), Y7
+	VMASKMOVPS (DX)(SI*4), X6, X8
+	VCVTPS2PD  X8, Y8
+	VMASKMOVPS (AX)(SI*4), X6, X9
+	VCVTPS2PD  X9, Y9
+	VMULPD     Y9, Y8, Y8
+	VANDPD     Y7, Y8, Y9
+	VADDPD     Y9, Y2, Y2
 	VMASKMOVPS (CX)(SI*4), X6, X6
 	VCVTPS2PD  X6, Y6
-	VSUBPD     Y0, Y6, Y6
-	VMULPD     Y1, Y6, Y6
-	VMULPD     Y6, Y10, Y6
-	VANDPD     Y7, Y6, Y6
-	VADDPD     Y6, Y4, Y4
-	VMASKMOVPS 16(DX)(SI*4), X8, X6
-	VCVTPS2PD  X6, Y6
-	VMASKMOVPS 16(AX)(SI*4), X8, X7
-	VCVTPS2PD  X7, Y7
-	VMULPD     Y7, Y6, Y6
-	VANDPD     Y9, Y6, Y7
-	VADDPD     Y7, Y3, Y3
-	VMASKMOVPS 16(CX)(SI*4), X8, X7
-	VCVTPS2PD  X7, Y7
-	VSUBPD     Y0, Y7, Y0
+	VSUBPD     Y0, Y6, Y0
 	VMULPD     Y1, Y0, Y0
-	VMULPD     Y0, Y6, Y0
-	VANDPD     Y9, Y0, Y0
-	VADDPD     Y0, Y5, Y5
+	VMULPD     Y0, Y8, Y0
+	VANDPD     Y7, Y0, Y0
+	VADDPD     Y0, Y4, Y4
 
 valuesDone:
 	VADDPD       Y3, Y2, Y2
@@ -339,40 +407,62 @@ valuesTest:
 	CMPQ       DI, R8
 	JLE        values
 	SUBQ       DI, SI
+	CMPQ       SI, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (DX)(DI*4), Y2
+	VCVTPS2PD  (BX)(DI*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y3
+	VMOVUPD    (AX)(DI*8), Y4
+	VADDPD     Y3, Y4, Y3
+	VMOVUPD    Y3, (AX)(DI*8)
+	VMOVUPD    (CX)(DI*8), Y3
+	VADDPD     Y2, Y3, Y2
+	VMOVUPD    Y2, (CX)(DI*8)
+	SUBQ       $0x04, SI
 	JZ         valuesDone
 	LEAQ       laneMasks<>+0(SB), R8
 	SHLQ       $0x02, SI
 	SUBQ       SI, R8
 	VMOVUPS    32(R8), X2
 	VPMOVSXDQ  32(R8), Y3
-	VMOVUPS    48(R8), X4
-	VPMOVSXDQ  48(R8), Y5
-	VMASKMOVPS (DX)(DI*4), X2, X6
-	VCVTPS2PD  X6, Y6
+	VMASKMOVPS 16(DX)(DI*4), X2, X4
+	VCVTPS2PD  X4, Y4
+	VMASKMOVPS 16(BX)(DI*4), X2, X2
+	VCVTPS2PD  X2, Y2
+	VSUBPD     Y0, Y2, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y4, Y0
+	VMASKMOVPD 32(AX)(DI*8), Y3, Y1
+	VADDPD     Y0, Y1, Y0
+	VMASKMOVPD Y0, Y3, 32(AX)(DI*8)
+	VMASKMOVPD 32(CX)(DI*8), Y3, Y0
+	VADDPD     Y4, Y0, Y0
+	VMASKMOVPD Y0, Y3, 32(CX)(DI*8)
+	JMP        valuesDone
+
+valuesFew:
+	TESTQ      SI, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X2
+	VPMOVSXDQ  32(R8), Y3
+	VMASKMOVPS (DX)(DI*4), X2, X4
+	VCVTPS2PD  X4, Y4
 	VMASKMOVPS (BX)(DI*4), X2, X2
 	VCVTPS2PD  X2, Y2
-	VSUBPD     Y0, Y2, Y2
-	VMULPD     Y1, Y2, Y2
-	VMULPD     Y2, Y6, Y2
-	VMASKMOVPD (AX)(DI*8), Y3, Y7
-	VADDPD     Y2, Y7, Y2
-	VMASKMOVPD Y2, Y3, (AX)(DI*8)
-	VMASKMOVPD (CX)(DI*8), Y3, Y2
-	VADDPD     Y6, Y2, Y2
-	VMASKMOVPD Y2, Y3, (CX)(DI*8)
-	VMASKMOVPS 16(DX)(DI*4), X4, X2
-	VCVTPS2PD  X2, Y2
-	VMASKMOVPS 16(BX)(DI*4), X4, X3
-	VCVTPS2PD  X3, Y3
-	VSUBPD     Y0, Y3, Y0
+	VSUBPD     Y0, Y2, Y0
 	VMULPD     Y1, Y0, Y0
-	VMULPD     Y0, Y2, Y0
-	VMASKMOVPD 32(AX)(DI*8), Y5, Y1
+	VMULPD     Y0, Y4, Y0
+	VMASKMOVPD (AX)(DI*8), Y3, Y1
 	VADDPD     Y0, Y1, Y0
-	VMASKMOVPD Y0, Y5, 32(AX)(DI*8)
-	VMASKMOVPD 32(CX)(DI*8), Y5, Y0
-	VADDPD     Y2, Y0, Y0
-	VMASKMOVPD Y0, Y5, 32(CX)(DI*8)
+	VMASKMOVPD Y0, Y3, (AX)(DI*8)
+	VMASKMOVPD (CX)(DI*8), Y3, Y0
+	VADDPD     Y4, Y0, Y0
+	VMASKMOVPD Y0, Y3, (CX)(DI*8)
 
 valuesDone:
 	VZEROUPPER
@@ -425,62 +515,88 @@ valuesTest:
 	CMPQ       DI, R8
 	JLE        values
 	SUBQ       DI, SI
+	CMPQ       SI, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (DX)(DI*4), Y4
+	VSUBPD     Y0, Y4, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPS2PD  (BX)(DI*4), Y5
+	VCVTPS2PD  (CX)(DI*4), Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y5
+	VMULPD     Y4, Y3, Y4
+	VSUBPD     Y4, Y5, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (AX)(DI*4)
+	SUBQ       $0x04, SI
 	JZ         valuesDone
 	LEAQ       laneMasks<>+0(SB), R8
 	SHLQ       $0x02, SI
 	SUBQ       SI, R8
 	VMOVUPS    32(R8), X4
 	VPMOVSXDQ  32(R8), Y5
-	VMOVUPS    48(R8), X5
-	VPMOVSXDQ  48(R8), Y6
-	VMASKMOVPS (DX)(DI*4), X4, X6
-	VCVTPS2PD  X6, Y6
-	VSUBPD     Y0, Y6, Y6
-	VMULPD     Y1, Y6, Y6
-	VMASKMOVPS (BX)(DI*4), X4, X7
-	VCVTPS2PD  X7, Y7
-	VMASKMOVPS (CX)(DI*4), X4, X8
-	VCVTPS2PD  X8, Y8
-	VMULPD     Y8, Y7, Y7
-	VSUBPD     Y2, Y7, Y7
-	VMULPD     Y6, Y3, Y6
-	VSUBPD     Y6, Y7, Y6
-	VMULPD     Y1, Y6, Y6
-	VCVTPD2PSY Y6, X6
-	VMASKMOVPS X6, X4, (AX)(DI*4)
-	VMASKMOVPS 16(DX)(DI*4), X5, X4
-	VCVTPS2PD  X4, Y4
-	VSUBPD     Y0, Y4, Y0
+	VMASKMOVPS 16(DX)(DI*4), X4, X5
+	VCVTPS2PD  X5, Y5
+	VSUBPD     Y0, Y5, Y0
 	VMULPD     Y1, Y0, Y0
-	VMASKMOVPS 16(BX)(DI*4), X5, X4
-	VCVTPS2PD  X4, Y4
-	VMASKMOVPS 16(CX)(DI*4), X5, X6
+	VMASKMOVPS 16(BX)(DI*4), X4, X5
+	VCVTPS2PD  X5, Y5
+	VMASKMOVPS 16(CX)(DI*4), X4, X6
 	VCVTPS2PD  X6, Y6
-	VMULPD     Y6, Y4, Y4
-	VSUBPD     Y2, Y4, Y2
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y2
 	VMULPD     Y0, Y3, Y0
 	VSUBPD     Y0, Y2, Y0
 	VMULPD     Y1, Y0, Y0
 	VCVTPD2PSY Y0, X0
-	VMASKMOVPS X0, X5, 16(AX)(DI*4)
+	VMASKMOVPS X0, X4, 16(AX)(DI*4)
+	JMP        valuesDone
+
+valuesFew:
+	TESTQ      SI, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X4
+	VPMOVSXDQ  32(R8), Y5
+	VMASKMOVPS (DX)(DI*4), X4, X5
+	VCVTPS2PD  X5, Y5
+	VSUBPD     Y0, Y5, Y0
+	VMULPD     Y1, Y0, Y0
+	VMASKMOVPS (BX)(DI*4), X4, X5
+	VCVTPS2PD  X5, Y5
+	VMASKMOVPS (CX)(DI*4), X4, X6
+	VCVTPS2PD  X6, Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y2
+	VMULPD     Y0, Y3, Y0
+	VSUBPD     Y0, Y2, Y0
+	VMULPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMASKMOVPS X0, X4, (AX)(DI*4)
 
 valuesDone:
 	VZEROUPPER
 	RET
 
 // func rowMomentsAVX512(x []float32) (mean float64, squares float64)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2
 TEXT ·rowMomentsAVX512(SB), $0-40
 	MOVQ   x_base+0(FP), AX
 	MOVQ   x_len+8(FP), CX
-	VXORPS Z0, Z0, Z0
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
 	LEAQ   -8(CX), BX
 	XORQ   DX, DX
 	JMP    sumTest
 
 sum:
-	VCVTPS2PD (AX)(DX*4), Z1
-	VADDPD    Z1, Z0, Z0
+	VCVTPS2PD (AX)(DX*4), Y2
+	VADDPD    Y2, Y0, Y0
+	VCVTPS2PD 16(AX)(DX*4), Y2
+	VADDPD    Y2, Y1, Y1
 	ADDQ      $0x08, DX
 
 sumTest:
@@ -488,58 +604,95 @@ sumTest:
 	JLE         sum
 	MOVQ        CX, BX
 	SUBQ        DX, BX
+	CMPQ        BX, $0x04
+	JLT         sumFew
+	VCVTPS2PD   (AX)(DX*4), Y2
+	VADDPD      Y2, Y0, Y0
+	SUBQ        $0x04, BX
 	JZ          sumDone
 	MOVL        $-1, SI
 	BZHIL       BX, SI, SI
 	KMOVW       SI, K1
-	VCVTPS2PD.Z (AX)(DX*4), K1, Z1
-	VADDPD      Z1, Z0, K1, Z0
+	VCVTPS2PD.Z 16(AX)(DX*4), K1, Y2
+	VADDPD      Y2, Y1, K1, Y1
+	JMP         sumDone
+
+sumFew:
+	TESTQ       BX, BX
+	JZ          sumDone
+	MOVL        $-1, SI
+	BZHIL       BX, SI, SI
+	KMOVW       SI, K1
+	VCVTPS2PD.Z (AX)(DX*4), K1, Y2
+	VADDPD      Y2, Y0, K1, Y0
 
 sumDone:
-	VXORPS        X1, X1, X1
-	VCVTSI2SDQ    CX, X1, X1
-	VEXTRACTF64X4 $0x01, Z0, Y2
-	VADDPD        Y2, Y0, Y0
-	VEXTRACTF128  $0x01, Y0, X2
-	VADDPD        X2, X0, X0
-	VUNPCKHPD     X0, X0, X2
-	VADDSD        X2, X0, X0
-	VDIVSD        X1, X0, X0
-	VMOVSD        X0, mean+24(FP)
-	VBROADCASTSD  X0, Z0
-	VXORPS        Z1, Z1, Z1
-	LEAQ          -8(CX), BX
-	XORQ          DX, DX
-	JMP           squaresTest
+	VXORPS       X2, X2, X2
+	VCVTSI2SDQ   CX, X2, X2
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	VDIVSD       X2, X0, X0
+	VMOVSD       X0, mean+24(FP)
+	VBROADCASTSD X0, Y0
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	LEAQ         -8(CX), BX
+	XORQ         DX, DX
+	JMP          squaresTest
 
 squares:
-	VCVTPS2PD (AX)(DX*4), Z2
-	VSUBPD    Z0, Z2, Z2
-	VMULPD    Z2, Z2, Z2
-	VADDPD    Z2, Z1, Z1
+	VCVTPS2PD (AX)(DX*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y3, Y3, Y3
+	VADDPD    Y3, Y1, Y1
+	VCVTPS2PD 16(AX)(DX*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y3, Y3, Y3
+	VADDPD    Y3, Y2, Y2
 	ADDQ      $0x08, DX
 
 squaresTest:
 	CMPQ        DX, BX
 	JLE         squares
 	SUBQ        DX, CX
+	CMPQ        CX, $0x04
+	JLT         squaresFew
+	VCVTPS2PD   (AX)(DX*4), Y3
+	VSUBPD      Y0, Y3, Y3
+	VMULPD      Y3, Y3, Y3
+	VADDPD      Y3, Y1, Y1
+	SUBQ        $0x04, CX
 	JZ          squaresDone
 	MOVL        $-1, BX
 	BZHIL       CX, BX, BX
 	KMOVW       BX, K1
-	VCVTPS2PD.Z (AX)(DX*4), K1, Z2
-	VSUBPD      Z0, Z2, Z0
-	VMULPD      Z0, Z0, Z0
-	VADDPD      Z0, Z1, K1, Z1
+	VCVTPS2PD.Z 16(AX)(DX*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y0, Y0, Y0
+	VADDPD      Y0, Y2, K1, Y2
+	JMP         squaresDone
+
+squaresFew:
+	TESTQ       CX, CX
+	JZ          squaresDone
+	MOVL        $-1, BX
+	BZHIL       CX, BX, BX
+	KMOVW       BX, K1
+	VCVTPS2PD.Z (AX)(DX*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y0, Y0, Y0
+	VADDPD      Y0, Y1, K1, Y1
 
 squaresDone:
-	VEXTRACTF64X4 $0x01, Z1, Y0
-	VADDPD        Y0, Y1, Y1
-	VEXTRACTF128  $0x01, Y1, X0
-	VADDPD        X0, X1, X1
-	VUNPCKHPD     X1, X1, X0
-	VADDSD        X0, X1, X1
-	VMOVSD        X1, squares+32(FP)
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VMOVSD       X1, squares+32(FP)
 	VZEROUPPER
 	RET
 
@@ -550,157 +703,277 @@ TEXT ·normalizeAVX512(SB), $0-112
 	MOVQ         x_base+24(FP), CX
 	MOVQ         alpha_base+48(FP), DX
 	MOVQ         beta_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Z0
-	VBROADCASTSD inv+104(FP), Z1
+	VBROADCASTSD mean+96(FP), Y0
+	VBROADCASTSD inv+104(FP), Y1
 	MOVQ         y_len+8(FP), SI
 	LEAQ         -8(SI), R8
 	XORQ         DI, DI
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD (DX)(DI*4), Z2
-	VCVTPS2PD (CX)(DI*4), Z3
-	VSUBPD    Z0, Z3, Z3
-	VMULPD    Z1, Z3, Z3
-	VMULPD    Z3, Z2, Z2
-	VCVTPS2PD (BX)(DI*4), Z3
-	VADDPD    Z3, Z2, Z2
-	VCVTPD2PS Z2, Y2
-	VMOVUPS   Y2, (AX)(DI*4)
-	ADDQ      $0x08, DI
+	VCVTPS2PD  (DX)(DI*4), Y2
+	VCVTPS2PD  (CX)(DI*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPS2PD  (BX)(DI*4), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (AX)(DI*4)
+	VCVTPS2PD  16(DX)(DI*4), Y2
+	VCVTPS2PD  16(CX)(DI*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPS2PD  16(BX)(DI*4), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 16(AX)(DI*4)
+	ADDQ       $0x08, DI
 
 valuesTest:
 	CMPQ        DI, R8
 	JLE         values
 	SUBQ        DI, SI
+	CMPQ        SI, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (DX)(DI*4), Y2
+	VCVTPS2PD   (CX)(DI*4), Y3
+	VSUBPD      Y0, Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VMULPD      Y3, Y2, Y2
+	VCVTPS2PD   (BX)(DI*4), Y3
+	VADDPD      Y3, Y2, Y2
+	VCVTPD2PSY  Y2, X2
+	VMOVUPS     X2, (AX)(DI*4)
+	SUBQ        $0x04, SI
 	JZ          valuesDone
 	MOVL        $-1, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
-	VCVTPS2PD.Z (DX)(DI*4), K1, Z2
-	VCVTPS2PD.Z (CX)(DI*4), K1, Z3
-	VSUBPD      Z0, Z3, Z0
-	VMULPD      Z1, Z0, Z0
-	VMULPD      Z0, Z2, Z0
-	VCVTPS2PD.Z (BX)(DI*4), K1, Z1
-	VADDPD      Z1, Z0, Z0
-	VCVTPD2PS   Z0, Y0
-	VMOVUPS     Y0, K1, (AX)(DI*4)
+	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y2
+	VCVTPS2PD.Z 16(CX)(DI*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y2, Y0
+	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y1
+	VADDPD      Y1, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, K1, 16(AX)(DI*4)
+	JMP         valuesDone
+
+valuesFew:
+	TESTQ       SI, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z (DX)(DI*4), K1, Y2
+	VCVTPS2PD.Z (CX)(DI*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y2, Y0
+	VCVTPS2PD.Z (BX)(DI*4), K1, Y1
+	VADDPD      Y1, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, K1, (AX)(DI*4)
 
 valuesDone:
 	VZEROUPPER
 	RET
 
 // func layerNormGradSumsAVX512(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
-// Requires: AVX, AVX512DQ, AVX512F, BMI2
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·layerNormGradSumsAVX512(SB), $0-104
 	MOVQ         dy_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         alpha_base+48(FP), DX
-	VBROADCASTSD mean+72(FP), Z0
-	VBROADCASTSD inv+80(FP), Z1
+	VBROADCASTSD mean+72(FP), Y0
+	VBROADCASTSD inv+80(FP), Y1
 	MOVQ         dy_len+8(FP), BX
-	VXORPS       Z2, Z2, Z2
-	VXORPS       Z3, Z3, Z3
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VXORPD       Y5, Y5, Y5
 	LEAQ         -8(BX), DI
 	XORQ         SI, SI
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD (DX)(SI*4), Z4
-	VCVTPS2PD (AX)(SI*4), Z5
-	VMULPD    Z5, Z4, Z4
-	VADDPD    Z4, Z2, Z2
-	VCVTPS2PD (CX)(SI*4), Z5
-	VSUBPD    Z0, Z5, Z5
-	VMULPD    Z1, Z5, Z5
-	VMULPD    Z5, Z4, Z4
-	VADDPD    Z4, Z3, Z3
+	VCVTPS2PD (DX)(SI*4), Y6
+	VCVTPS2PD (AX)(SI*4), Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y2, Y2
+	VCVTPS2PD (CX)(SI*4), Y7
+	VSUBPD    Y0, Y7, Y7
+	VMULPD    Y1, Y7, Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y4, Y4
+	VCVTPS2PD 16(DX)(SI*4), Y6
+	VCVTPS2PD 16(AX)(SI*4), Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y3, Y3
+	VCVTPS2PD 16(CX)(SI*4), Y7
+	VSUBPD    Y0, Y7, Y7
+	VMULPD    Y1, Y7, Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y5, Y5
 	ADDQ      $0x08, SI
 
 valuesTest:
 	CMPQ        SI, DI
 	JLE         values
 	SUBQ        SI, BX
+	CMPQ        BX, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (DX)(SI*4), Y6
+	VCVTPS2PD   (AX)(SI*4), Y7
+	VMULPD      Y7, Y6, Y6
+	VADDPD      Y6, Y2, Y2
+	VCVTPS2PD   (CX)(SI*4), Y7
+	VSUBPD      Y0, Y7, Y7
+	VMULPD      Y1, Y7, Y7
+	VMULPD      Y7, Y6, Y6
+	VADDPD      Y6, Y4, Y4
+	SUBQ        $0x04, BX
 	JZ          valuesDone
 	MOVL        $-1, DI
 	BZHIL       BX, DI, DI
 	KMOVW       DI, K1
-	VCVTPS2PD.Z (DX)(SI*4), K1, Z4
-	VCVTPS2PD.Z (AX)(SI*4), K1, Z5
-	VMULPD      Z5, Z4, Z4
-	VADDPD      Z4, Z2, K1, Z2
-	VCVTPS2PD.Z (CX)(SI*4), K1, Z5
-	VSUBPD      Z0, Z5, Z0
-	VMULPD      Z1, Z0, Z0
-	VMULPD      Z0, Z4, Z0
-	VADDPD      Z0, Z3, K1, Z3
+	VCVTPS2PD.Z 16(DX)(SI*4), K1, Y6
+	VCVTPS2PD.Z 16(AX)(SI*4), K1, Y7
+	VMULPD      Y7, Y6, Y6
+	VADDPD      Y6, Y3, K1, Y3
+	VCVTPS2PD.Z 16(CX)(SI*4), K1, Y7
+	VSUBPD      Y0, Y7, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y6, Y0
+	VADDPD      Y0, Y5, K1, Y5
+	JMP         valuesDone
+
+valuesFew:
+	TESTQ       BX, BX
+	JZ          valuesDone
+	MOVL        $-1, DI
+	BZHIL       BX, DI, DI
+	KMOVW       DI, K1
+	VCVTPS2PD.Z (DX)(SI*4), K1, Y6
+	VCVTPS2PD.Z (AX)(SI*4), K1, Y7
+	VMULPD      Y7, Y6, Y6
+	VADDPD      Y6, Y2, K1, Y2
+	VCVTPS2PD.Z (CX)(SI*4), K1, Y7
+	VSUBPD      Y0, Y7, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y6, Y0
+	VADDPD      Y0, Y4, K1, Y4
 
 valuesDone:
-	VEXTRACTF64X4 $0x01, Z2, Y0
-	VADDPD        Y0, Y2, Y2
-	VEXTRACTF128  $0x01, Y2, X0
-	VADDPD        X0, X2, X2
-	VUNPCKHPD     X2, X2, X0
-	VADDSD        X0, X2, X2
-	VMOVSD        X2, sum+88(FP)
-	VEXTRACTF64X4 $0x01, Z3, Y0
-	VADDPD        Y0, Y3, Y3
-	VEXTRACTF128  $0x01, Y3, X0
-	VADDPD        X0, X3, X3
-	VUNPCKHPD     X3, X3, X0
-	VADDSD        X0, X3, X3
-	VMOVSD        X3, projection+96(FP)
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VUNPCKHPD    X2, X2, X0
+	VADDSD       X0, X2, X2
+	VMOVSD       X2, sum+88(FP)
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPD       X0, X4, X4
+	VUNPCKHPD    X4, X4, X0
+	VADDSD       X0, X4, X4
+	VMOVSD       X4, projection+96(FP)
 	VZEROUPPER
 	RET
 
 // func layerNormColumnsAVX512(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
-// Requires: AVX, AVX512F, BMI2
+// Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·layerNormColumnsAVX512(SB), $0-112
 	MOVQ         dAlpha_base+0(FP), AX
 	MOVQ         dBeta_base+24(FP), CX
 	MOVQ         dy_base+48(FP), DX
 	MOVQ         x_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Z0
-	VBROADCASTSD inv+104(FP), Z1
+	VBROADCASTSD mean+96(FP), Y0
+	VBROADCASTSD inv+104(FP), Y1
 	MOVQ         dy_len+56(FP), SI
 	LEAQ         -8(SI), R8
 	XORQ         DI, DI
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD (DX)(DI*4), Z2
-	VCVTPS2PD (BX)(DI*4), Z3
-	VSUBPD    Z0, Z3, Z3
-	VMULPD    Z1, Z3, Z3
-	VMULPD    Z3, Z2, Z3
-	VMOVUPD   (AX)(DI*8), Z4
-	VADDPD    Z3, Z4, Z3
-	VMOVUPD   Z3, (AX)(DI*8)
-	VMOVUPD   (CX)(DI*8), Z3
-	VADDPD    Z2, Z3, Z2
-	VMOVUPD   Z2, (CX)(DI*8)
+	VCVTPS2PD (DX)(DI*4), Y2
+	VCVTPS2PD (BX)(DI*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y1, Y3, Y3
+	VMULPD    Y3, Y2, Y3
+	VMOVUPD   (AX)(DI*8), Y4
+	VADDPD    Y3, Y4, Y3
+	VMOVUPD   Y3, (AX)(DI*8)
+	VMOVUPD   (CX)(DI*8), Y3
+	VADDPD    Y2, Y3, Y2
+	VMOVUPD   Y2, (CX)(DI*8)
+	VCVTPS2PD 16(DX)(DI*4), Y2
+	VCVTPS2PD 16(BX)(DI*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y1, Y3, Y3
+	VMULPD    Y3, Y2, Y3
+	VMOVUPD   32(AX)(DI*8), Y4
+	VADDPD    Y3, Y4, Y3
+	VMOVUPD   Y3, 32(AX)(DI*8)
+	VMOVUPD   32(CX)(DI*8), Y3
+	VADDPD    Y2, Y3, Y2
+	VMOVUPD   Y2, 32(CX)(DI*8)
 	ADDQ      $0x08, DI
 
 valuesTest:
 	CMPQ        DI, R8
 	JLE         values
 	SUBQ        DI, SI
+	CMPQ        SI, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (DX)(DI*4), Y2
+	VCVTPS2PD   (BX)(DI*4), Y3
+	VSUBPD      Y0, Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VMULPD      Y3, Y2, Y3
+	VMOVUPD     (AX)(DI*8), Y4
+	VADDPD      Y3, Y4, Y3
+	VMOVUPD     Y3, (AX)(DI*8)
+	VMOVUPD     (CX)(DI*8), Y3
+	VADDPD      Y2, Y3, Y2
+	VMOVUPD     Y2, (CX)(DI*8)
+	SUBQ        $0x04, SI
 	JZ          valuesDone
 	MOVL        $-1, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
-	VCVTPS2PD.Z (DX)(DI*4), K1, Z2
-	VCVTPS2PD.Z (BX)(DI*4), K1, Z3
-	VSUBPD      Z0, Z3, Z0
-	VMULPD      Z1, Z0, Z0
-	VMULPD      Z0, Z2, Z0
-	VMOVUPD.Z   (AX)(DI*8), K1, Z1
-	VADDPD      Z0, Z1, Z0
-	VMOVUPD     Z0, K1, (AX)(DI*8)
-	VMOVUPD.Z   (CX)(DI*8), K1, Z0
-	VADDPD      Z2, Z0, Z0
-	VMOVUPD     Z0, K1, (CX)(DI*8)
+	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y2
+	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y2, Y0
+	VMOVUPD.Z   32(AX)(DI*8), K1, Y1
+	VADDPD      Y0, Y1, Y0
+	VMOVUPD     Y0, K1, 32(AX)(DI*8)
+	VMOVUPD.Z   32(CX)(DI*8), K1, Y0
+	VADDPD      Y2, Y0, Y0
+	VMOVUPD     Y0, K1, 32(CX)(DI*8)
+	JMP         valuesDone
+
+valuesFew:
+	TESTQ       SI, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z (DX)(DI*4), K1, Y2
+	VCVTPS2PD.Z (BX)(DI*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y2, Y0
+	VMOVUPD.Z   (AX)(DI*8), K1, Y1
+	VADDPD      Y0, Y1, Y0
+	VMOVUPD     Y0, K1, (AX)(DI*8)
+	VMOVUPD.Z   (CX)(DI*8), K1, Y0
+	VADDPD      Y2, Y0, Y0
+	VMOVUPD     Y0, K1, (CX)(DI*8)
 
 valuesDone:
 	VZEROUPPER
@@ -713,50 +986,97 @@ TEXT ·layerNormGradRowAVX512(SB), $0-128
 	MOVQ         dy_base+24(FP), CX
 	MOVQ         x_base+48(FP), DX
 	MOVQ         alpha_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Z0
-	VBROADCASTSD inv+104(FP), Z1
-	VBROADCASTSD meanG+112(FP), Z2
-	VBROADCASTSD slope+120(FP), Z3
+	VBROADCASTSD mean+96(FP), Y0
+	VBROADCASTSD inv+104(FP), Y1
+	VBROADCASTSD meanG+112(FP), Y2
+	VBROADCASTSD slope+120(FP), Y3
 	MOVQ         dx_len+8(FP), SI
 	LEAQ         -8(SI), R8
 	XORQ         DI, DI
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD (DX)(DI*4), Z4
-	VSUBPD    Z0, Z4, Z4
-	VMULPD    Z1, Z4, Z4
-	VCVTPS2PD (BX)(DI*4), Z5
-	VCVTPS2PD (CX)(DI*4), Z6
-	VMULPD    Z6, Z5, Z5
-	VSUBPD    Z2, Z5, Z5
-	VMULPD    Z4, Z3, Z4
-	VSUBPD    Z4, Z5, Z4
-	VMULPD    Z1, Z4, Z4
-	VCVTPD2PS Z4, Y4
-	VMOVUPS   Y4, (AX)(DI*4)
-	ADDQ      $0x08, DI
+	VCVTPS2PD  (DX)(DI*4), Y4
+	VSUBPD     Y0, Y4, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPS2PD  (BX)(DI*4), Y5
+	VCVTPS2PD  (CX)(DI*4), Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y5
+	VMULPD     Y4, Y3, Y4
+	VSUBPD     Y4, Y5, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (AX)(DI*4)
+	VCVTPS2PD  16(DX)(DI*4), Y4
+	VSUBPD     Y0, Y4, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPS2PD  16(BX)(DI*4), Y5
+	VCVTPS2PD  16(CX)(DI*4), Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y5
+	VMULPD     Y4, Y3, Y4
+	VSUBPD     Y4, Y5, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, 16(AX)(DI*4)
+	ADDQ       $0x08, DI
 
 valuesTest:
 	CMPQ        DI, R8
 	JLE         values
 	SUBQ        DI, SI
+	CMPQ        SI, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (DX)(DI*4), Y4
+	VSUBPD      Y0, Y4, Y4
+	VMULPD      Y1, Y4, Y4
+	VCVTPS2PD   (BX)(DI*4), Y5
+	VCVTPS2PD   (CX)(DI*4), Y6
+	VMULPD      Y6, Y5, Y5
+	VSUBPD      Y2, Y5, Y5
+	VMULPD      Y4, Y3, Y4
+	VSUBPD      Y4, Y5, Y4
+	VMULPD      Y1, Y4, Y4
+	VCVTPD2PSY  Y4, X4
+	VMOVUPS     X4, (AX)(DI*4)
+	SUBQ        $0x04, SI
 	JZ          valuesDone
 	MOVL        $-1, R8
 	BZHIL       SI, R8, R8
 	KMOVW       R8, K1
-	VCVTPS2PD.Z (DX)(DI*4), K1, Z4
-	VSUBPD      Z0, Z4, Z0
-	VMULPD      Z1, Z0, Z0
-	VCVTPS2PD.Z (BX)(DI*4), K1, Z4
-	VCVTPS2PD.Z (CX)(DI*4), K1, Z5
-	VMULPD      Z5, Z4, Z4
-	VSUBPD      Z2, Z4, Z2
-	VMULPD      Z0, Z3, Z0
-	VSUBPD      Z0, Z2, Z0
-	VMULPD      Z1, Z0, Z0
-	VCVTPD2PS   Z0, Y0
-	VMOVUPS     Y0, K1, (AX)(DI*4)
+	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y4
+	VSUBPD      Y0, Y4, Y0
+	VMULPD      Y1, Y0, Y0
+	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y4
+	VCVTPS2PD.Z 16(CX)(DI*4), K1, Y5
+	VMULPD      Y5, Y4, Y4
+	VSUBPD      Y2, Y4, Y2
+	VMULPD      Y0, Y3, Y0
+	VSUBPD      Y0, Y2, Y0
+	VMULPD      Y1, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, K1, 16(AX)(DI*4)
+	JMP         valuesDone
+
+valuesFew:
+	TESTQ       SI, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z (DX)(DI*4), K1, Y4
+	VSUBPD      Y0, Y4, Y0
+	VMULPD      Y1, Y0, Y0
+	VCVTPS2PD.Z (BX)(DI*4), K1, Y4
+	VCVTPS2PD.Z (CX)(DI*4), K1, Y5
+	VMULPD      Y5, Y4, Y4
+	VSUBPD      Y2, Y4, Y2
+	VMULPD      Y0, Y3, Y0
+	VSUBPD      Y0, Y2, Y0
+	VMULPD      Y1, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, K1, (AX)(DI*4)
 
 valuesDone:
 	VZEROUPPER

@@ -13,15 +13,14 @@ func crossEntropy() {
 	}
 }
 
-// softmax takes the exponentials of the last values under a mask and keeps them, because what was stored under a mask is slow to
-// load again at once. A row of ten logits is little more than the latency of one exponential, in which the two vectors overlap.
+// softmax keeps the exponentials that are under a mask, because what was stored under one is slow to load again at once. A row of
+// ten logits takes little more than the latency of one exponential, in which those of its three vectors overlap.
 func (s set) softmax() {
 	s.text("softmax", "(p []float32, exps []float64, x []float32, largest float64) (sum float64)")
 	p, exps, x := base("p"), base("exps"), base("x")
-	largest := s.broadcast64("largest")
-	row := s.newRow(length("x"))
-	sums := row.newSum()
-	exponentials := func(parts []doubles) []reg.VecVirtual {
+	largest := broadcast64("largest")
+	row, sums, kept := s.newRow(length("x")), newSum(), YMM()
+	exponentials := func(parts ...doubles) {
 		e := make([]reg.VecVirtual, len(parts))
 		for i, d := range parts {
 			e[i] = d.sub(d.load(x), largest)
@@ -30,25 +29,22 @@ func (s set) softmax() {
 		for i, d := range parts {
 			d.store64(exps, e[i])
 			sums.add(d, e[i])
+			if d.mask != nil {
+				VMOVAPD(e[i], kept)
+			}
 		}
-		return e
 	}
-	var last []reg.VecVirtual
-	row.whole("exponentials", func(parts []doubles) { exponentials(parts) })
-	row.left("exponentials", func(parts []doubles) { last = exponentials(parts) })
+	row.whole("exponentials", exponentials)
+	row.left("exponentials", exponentials)
 
 	first := sums.total()
 	result64(first, "sum")
-	sum := s.spread(first)
-
-	row.whole("quotients", func(parts []doubles) {
-		for _, d := range parts {
+	sum := spread(first)
+	row.each("quotients", func(d doubles) {
+		if d.mask != nil {
+			d.store(p, d.div(kept, sum))
+		} else {
 			d.store(p, d.div(d.load64(exps), sum))
-		}
-	})
-	row.left("quotients", func(parts []doubles) {
-		for i, d := range parts {
-			d.store(p, d.div(last[i], sum))
 		}
 	})
 	end()
@@ -68,7 +64,7 @@ const (
 // expNegative replaces each vector by its exponential, step for step as the plain twin does.
 func expNegative(parts []doubles, x []reg.VecVirtual) {
 	constant := func(place int) reg.VecVirtual {
-		return parts[0].spread(NewDataAddr(Symbol{Name: "·exponential"}, 8*place))
+		return spread(NewDataAddr(Symbol{Name: "·exponential"}, 8*place))
 	}
 	shifted, r, sum := make([]reg.VecVirtual, len(x)), make([]reg.VecVirtual, len(x)), make([]reg.VecVirtual, len(x))
 	minimum, perPower, rounding := constant(least), constant(log2E), constant(shift)
@@ -91,7 +87,7 @@ func expNegative(parts []doubles, x []reg.VecVirtual) {
 	}
 	unit := constant(one)
 	for i, d := range parts {
-		power := d.vector()
+		power := YMM()
 		VPSLLQ(Imm(52), shifted[i], power)
 		VPADDQ(unit, power, power)
 		x[i] = d.mul(sum[i], power)

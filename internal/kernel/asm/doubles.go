@@ -6,8 +6,9 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A row is the values of slices of one length, with which a kernel computes in float64, eight at a time: in two vectors of
-// AVX2 or in one of AVX-512. So the lanes are the eight of laneSums with both.
+// A row is the values of slices of one length, with which a kernel computes in float64, eight at a time in two vectors of
+// four: these are the lanes of laneSums. AVX-512 could take the eight in one vector; but on the processor that this was
+// measured on (Zen 4) a conversion of eight values takes longer than two of four, and the conversions are most of the work.
 type row struct {
 	set
 	n, index reg.GPVirtual
@@ -16,83 +17,72 @@ type row struct {
 // newRow is a row of so many values.
 func (s set) newRow(n reg.GPVirtual) *row { return &row{s, n, GP64()} }
 
-// each writes body for eight values at a time, in a loop, and then under a mask for those that are left.
+// each writes body for every vector of the row.
 func (r *row) each(label string, body func(d doubles)) {
-	r.whole(label, func(parts []doubles) { each(parts, body) })
-	r.left(label, func(parts []doubles) { each(parts, body) })
-}
-
-func each(parts []doubles, body func(d doubles)) {
-	for _, d := range parts {
-		body(d)
+	bodies := func(parts ...doubles) {
+		for _, d := range parts {
+			body(d)
+		}
 	}
+	r.whole(label, bodies)
+	r.left(label, bodies)
 }
 
 // whole writes the loop over the values, eight at a time, and leaves the index at those that are left.
-func (r *row) whole(label string, body func(parts []doubles)) {
+func (r *row) whole(label string, body func(parts ...doubles)) {
 	last := GP64()
 	LEAQ(Mem{Base: r.n, Disp: -8}, last)
 	XORQ(r.index, r.index)
 	JMP(LabelRef(label + "Test"))
 	Label(label)
-	body(r.parts(nil))
+	body(doubles{row: r, part: 0}, doubles{row: r, part: 1})
 	ADDQ(Imm(8), r.index)
 	Label(label + "Test")
 	CMPQ(r.index, last)
 	JLE(LabelRef(label))
 }
 
-// left writes what is done with the values at and after the index, if there are any.
-func (r *row) left(label string, body func(parts []doubles)) {
+// left writes what is done with the values at and after the index: a vector if there are four, and one under a mask if there
+// are yet others.
+func (r *row) left(label string, body func(parts ...doubles)) {
 	n := GP64()
 	MOVQ(r.n, n)
 	SUBQ(r.index, n)
+	CMPQ(n, Imm(4))
+	JLT(LabelRef(label + "Few"))
+	body(doubles{row: r, part: 0})
+	SUBQ(Imm(4), n)
 	JZ(LabelRef(label + "Done"))
-	body(r.parts(r.firstValues(n)))
+	body(doubles{row: r, part: 1, mask: r.firstValues(n)})
+	JMP(LabelRef(label + "Done"))
+	Label(label + "Few")
+	TESTQ(n, n)
+	JZ(LabelRef(label + "Done"))
+	body(doubles{row: r, part: 0, mask: r.firstValues(n)})
 	Label(label + "Done")
 }
 
-// firstValues is the mask, for each part, of the first n of eight values, n from 1 to 7.
-func (r *row) firstValues(n reg.GPVirtual) []valueMask {
-	if r.wide {
-		return []valueMask{{k: firstBits(n)}}
-	}
-	from := fromLaneMasks(n)
-	masks := make([]valueMask, 2)
-	for part := range masks {
-		at := from.Offset(16 * part)
-		masks[part] = valueMask{single: XMM(), double: YMM()}
-		VMOVUPS(at, masks[part].single)
-		VPMOVSXDQ(at, masks[part].double)
-	}
-	return masks
-}
-
-// A valueMask is of some of the values of a part.
+// A valueMask is of the first values of a vector.
 type valueMask struct {
 	k              reg.Register   // of AVX-512
 	single, double reg.VecVirtual // of AVX2: all ones in those lanes of float32, and of float64
 }
 
-// parts are the vectors that hold eight values.
-func (r *row) parts(masks []valueMask) []doubles {
-	parts := make([]doubles, 1)
-	if !r.wide {
-		parts = make([]doubles, 2)
+// firstValues is the mask of the first n of four values, n from 1 to 3.
+func (s set) firstValues(n reg.GPVirtual) *valueMask {
+	if s.wide {
+		return &valueMask{k: firstBits(n)}
 	}
-	for i := range parts {
-		parts[i] = doubles{row: r, part: i}
-		if masks != nil {
-			parts[i].mask = &masks[i]
-		}
-	}
-	return parts
+	from, m := fromLaneMasks(n), &valueMask{single: XMM(), double: YMM()}
+	VMOVUPS(from, m.single)
+	VPMOVSXDQ(from, m.double)
+	return m
 }
 
 // doubles is arithmetic in float64 on one vector of a row. Each operation rounds once, as the same operation in Go does.
 type doubles struct {
 	*row
-	part int        // 0, or 1 for the upper four values with AVX2
+	part int        // of the eight values: 0 for the first four, 1 for the others
 	mask *valueMask // of the values that there are, nil if there are all
 }
 
@@ -113,7 +103,7 @@ func (d doubles) at(slice reg.Register, size int) Mem {
 
 // load takes float32 values of the row to float64. Values that are masked out are 0.
 func (d doubles) load(slice reg.Register) reg.VecVirtual {
-	v, from := d.vector(), d.at(slice, 4)
+	v, from := YMM(), d.at(slice, 4)
 	switch {
 	case d.mask == nil:
 		VCVTPS2PD(from, v)
@@ -129,29 +119,21 @@ func (d doubles) load(slice reg.Register) reg.VecVirtual {
 
 // store rounds to float32 values of the row.
 func (d doubles) store(slice reg.Register, v reg.VecVirtual) {
-	to := d.at(slice, 4)
-	if d.wide {
-		single := YMM()
-		VCVTPD2PS(v, single)
-		if d.mask == nil {
-			VMOVUPS(single, to)
-		} else {
-			VMOVUPS(single, d.mask.k, to)
-		}
-		return
-	}
-	single := XMM()
+	single, to := XMM(), d.at(slice, 4)
 	VCVTPD2PSY(v, single)
-	if d.mask == nil {
+	switch {
+	case d.mask == nil:
 		VMOVUPS(single, to)
-	} else {
+	case d.wide:
+		VMOVUPS(single, d.mask.k, to)
+	default:
 		VMASKMOVPS(single, d.mask.single, to)
 	}
 }
 
 // load64 loads float64 values of the row. Values that are masked out are 0.
 func (d doubles) load64(slice reg.Register) reg.VecVirtual {
-	v, from := d.vector(), d.at(slice, 8)
+	v, from := YMM(), d.at(slice, 8)
 	switch {
 	case d.mask == nil:
 		VMOVUPD(from, v)
@@ -177,15 +159,12 @@ func (d doubles) store64(slice reg.Register, v reg.VecVirtual) {
 }
 
 // A sum is kept in the eight lanes of laneSums, a vector for each part, and at last in the first lane alone.
-type sum struct {
-	set
-	parts []reg.VecVirtual
-}
+type sum [2]reg.VecVirtual
 
-func (r *row) newSum() *sum {
-	s := &sum{set: r.set}
-	for range r.parts(nil) {
-		s.parts = append(s.parts, r.zero())
+func newSum() *sum {
+	s := &sum{YMM(), YMM()}
+	for _, part := range s {
+		VXORPD(part, part, part)
 	}
 	return s
 }
@@ -193,11 +172,11 @@ func (r *row) newSum() *sum {
 // add adds the values that there are to their lanes. No lane is ever -0, so that AVX2 can add a 0 in place of a value that is
 // masked out.
 func (s *sum) add(d doubles, v reg.VecVirtual) {
-	total := s.parts[d.part]
+	total := s[d.part]
 	switch {
 	case d.mask == nil:
 		VADDPD(v, total, total)
-	case s.wide:
+	case d.wide:
 		VADDPD(v, total, d.mask.k, total)
 	default:
 		VADDPD(binary(VANDPD, v, d.mask.double), total, total)
@@ -206,28 +185,21 @@ func (s *sum) add(d doubles, v reg.VecVirtual) {
 
 // total adds up the lanes, in the order of laneSums.total.
 func (s *sum) total() reg.VecVirtual {
-	all, upper := s.parts[0], YMM()
-	if s.wide {
-		VEXTRACTF64X4(Imm(1), all, upper)
-		all = all.AsY().(reg.VecVirtual)
-	} else {
-		upper = s.parts[1]
-	}
-	VADDPD(upper, all, all)
-	quarter := XMM()
-	VEXTRACTF128(Imm(1), all, quarter)
-	VADDPD(quarter, all.AsX(), all.AsX())
-	VUNPCKHPD(all.AsX(), all.AsX(), quarter)
-	VADDSD(quarter, all.AsX(), all.AsX())
+	all, upper := s[0], XMM()
+	VADDPD(s[1], all, all)
+	VEXTRACTF128(Imm(1), all, upper)
+	VADDPD(upper, all.AsX(), all.AsX())
+	VUNPCKHPD(all.AsX(), all.AsX(), upper)
+	VADDSD(upper, all.AsX(), all.AsX())
 	return all.AsX().(reg.VecVirtual)
 }
 
 // broadcast64 loads the float64 parameter into all lanes.
-func (s set) broadcast64(parameter string) reg.VecVirtual { return s.spread(address(Param(parameter))) }
+func broadcast64(parameter string) reg.VecVirtual { return spread(address(Param(parameter))) }
 
 // spread takes a float64, in memory or in the first lane of a register, to all lanes.
-func (s set) spread(from Op) reg.VecVirtual {
-	v := s.vector()
+func spread(from Op) reg.VecVirtual {
+	v := YMM()
 	VBROADCASTSD(from, v)
 	return v
 }

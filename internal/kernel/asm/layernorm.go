@@ -17,7 +17,7 @@ func (s set) rowMoments() {
 	s.text("rowMoments", "(x []float32) (mean, squares float64)")
 	x, row := base("x"), s.newRow(length("x"))
 
-	sum := row.newSum()
+	sum := newSum()
 	row.each("sum", func(d doubles) { sum.add(d, d.load(x)) })
 	count := XMM()
 	VXORPS(count, count, count)
@@ -25,9 +25,9 @@ func (s set) rowMoments() {
 	first := sum.total()
 	VDIVSD(count, first, first)
 	result64(first, "mean")
-	mean := s.spread(first)
+	mean := spread(first)
 
-	squares := row.newSum()
+	squares := newSum()
 	row.each("squares", func(d doubles) {
 		deviation := d.sub(d.load(x), mean)
 		squares.add(d, d.mul(deviation, deviation))
@@ -39,7 +39,7 @@ func (s set) rowMoments() {
 func (s set) normalize() {
 	s.text("normalize", "(y, x, alpha, beta []float32, mean, inv float64)")
 	y, x, alpha, beta := base("y"), base("x"), base("alpha"), base("beta")
-	mean, inv := s.broadcast64("mean"), s.broadcast64("inv")
+	mean, inv := broadcast64("mean"), broadcast64("inv")
 	s.newRow(length("y")).each("values", func(d doubles) {
 		scaled := d.mul(d.load(alpha), d.standardize(d.load(x), mean, inv))
 		d.store(y, d.add(scaled, d.load(beta)))
@@ -50,9 +50,9 @@ func (s set) normalize() {
 func (s set) layerNormGradSums() {
 	s.text("layerNormGradSums", "(dy, x, alpha []float32, mean, inv float64) (sum, projection float64)")
 	dy, x, alpha := base("dy"), base("x"), base("alpha")
-	mean, inv := s.broadcast64("mean"), s.broadcast64("inv")
+	mean, inv := broadcast64("mean"), broadcast64("inv")
 	row := s.newRow(length("dy"))
-	sum, projection := row.newSum(), row.newSum()
+	sum, projection := newSum(), newSum()
 	row.each("values", func(d doubles) {
 		g := d.mul(d.load(alpha), d.load(dy))
 		sum.add(d, g)
@@ -66,7 +66,7 @@ func (s set) layerNormGradSums() {
 func (s set) layerNormColumns() {
 	s.text("layerNormColumns", "(dAlpha, dBeta []float64, dy, x []float32, mean, inv float64)")
 	dAlpha, dBeta, dy, x := base("dAlpha"), base("dBeta"), base("dy"), base("x")
-	mean, inv := s.broadcast64("mean"), s.broadcast64("inv")
+	mean, inv := broadcast64("mean"), broadcast64("inv")
 	s.newRow(length("dy")).each("values", func(d doubles) {
 		grad := d.load(dy)
 		projected := d.mul(grad, d.standardize(d.load(x), mean, inv))
@@ -79,8 +79,8 @@ func (s set) layerNormColumns() {
 func (s set) layerNormGradRow() {
 	s.text("layerNormGradRow", "(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64)")
 	dx, dy, x, alpha := base("dx"), base("dy"), base("x"), base("alpha")
-	mean, inv := s.broadcast64("mean"), s.broadcast64("inv")
-	meanG, slope := s.broadcast64("meanG"), s.broadcast64("slope")
+	mean, inv := broadcast64("mean"), broadcast64("inv")
+	meanG, slope := broadcast64("meanG"), broadcast64("slope")
 	s.newRow(length("dx")).each("values", func(d doubles) {
 		xHat := d.standardize(d.load(x), mean, inv)
 		g := d.mul(d.load(alpha), d.load(dy))
