@@ -58,6 +58,41 @@ DATA laneMasks<>+56(SB)/4, $0x00000000
 DATA laneMasks<>+60(SB)/4, $0x00000000
 GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
 
+// func reluAVX512(y []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·reluAVX512(SB), $0-48
+	MOVQ y_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ y_len+8(FP), DX
+	MOVQ DX, BX
+	ANDQ $-16, BX
+	XORQ SI, SI
+	JMP  test
+
+loop:
+	VXORPS  Z0, Z0, Z0
+	VMOVUPS (CX)(SI*4), Z1
+	VMAXPS  Z1, Z0, Z0
+	VMOVUPS Z0, (AX)(SI*4)
+	ADDQ    $0x10, SI
+
+test:
+	CMPQ      SI, BX
+	JLT       loop
+	SUBQ      SI, DX
+	JZ        done
+	MOVL      $-1, BX
+	BZHIL     DX, BX, BX
+	KMOVW     BX, K1
+	VXORPS    Z0, Z0, Z0
+	VMOVUPS.Z (CX)(SI*4), K1, Z1
+	VMAXPS    Z1, Z0, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func reluGradAVX2(dx []float32, dy []float32, y []float32)
 // Requires: AVX
 TEXT ·reluGradAVX2(SB), $0-72
@@ -94,6 +129,44 @@ test:
 	VMASKMOVPS (CX)(DI*4), Y0, Y2
 	VANDPS     Y1, Y2, Y1
 	VMASKMOVPS Y1, Y0, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func reluGradAVX512(dx []float32, dy []float32, y []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·reluGradAVX512(SB), $0-72
+	MOVQ dx_base+0(FP), AX
+	MOVQ dy_base+24(FP), CX
+	MOVQ y_base+48(FP), DX
+	MOVQ dx_len+8(FP), BX
+	MOVQ BX, SI
+	ANDQ $-16, SI
+	XORQ DI, DI
+	JMP  test
+
+loop:
+	VMOVUPS   (DX)(DI*4), Z0
+	VXORPS    Z1, Z1, Z1
+	VCMPPS    $0x11, Z0, Z1, K1
+	VMOVUPS.Z (CX)(DI*4), K1, Z0
+	VMOVUPS   Z0, (AX)(DI*4)
+	ADDQ      $0x10, DI
+
+test:
+	CMPQ      DI, SI
+	JLT       loop
+	SUBQ      DI, BX
+	JZ        done
+	MOVL      $-1, SI
+	BZHIL     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (DX)(DI*4), K1, Z0
+	VXORPS    Z1, Z1, Z1
+	VCMPPS    $0x11, Z0, Z1, K2
+	VMOVUPS.Z (CX)(DI*4), K2, Z0
+	VMOVUPS   Z0, K1, (AX)(DI*4)
 
 done:
 	VZEROUPPER

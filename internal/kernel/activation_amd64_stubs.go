@@ -9,7 +9,17 @@ package kernel
 //go:noescape
 func reluAVX2(y []float32, x []float32)
 
+// reluAVX512 is [ReLU]'s Forward.
+//
+//go:noescape
+func reluAVX512(y []float32, x []float32)
+
 // reluGradAVX2 is [ReLU]'s Backward.
 //
 //go:noescape
 func reluGradAVX2(dx []float32, dy []float32, y []float32)
+
+// reluGradAVX512 is [ReLU]'s Backward.
+//
+//go:noescape
+func reluGradAVX512(dx []float32, dy []float32, y []float32)

@@ -1,6 +1,7 @@
 package kernel
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"testing"
 )
@@ -20,12 +21,10 @@ func TestReLUTwins(t *testing.T) {
 }
 
 func BenchmarkReLU(b *testing.B) {
-	const n = 128 * 300
-	random := rand.New(rand.NewPCG(5, 6))
-	x, y, dy, dx := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
-	for i := range x {
-		x[i], dy[i] = float32(random.NormFloat64()), float32(random.NormFloat64())
+	for _, shape := range layerShapes {
+		n := shape[0] * shape[1]
+		x, dy, y, dx := normals(5, n, 0, 1), normals(6, n, 0, 1), make([]float32, n), make([]float32, n)
+		benchmarkSets(b, fmt.Sprintf("Forward/%dx%d", shape[0], shape[1]), 8*n, func() { ReLU.Forward(y, x) })
+		benchmarkSets(b, fmt.Sprintf("Backward/%dx%d", shape[0], shape[1]), 12*n, func() { ReLU.Backward(dx, dy, x, y) })
 	}
-	benchmarkSets(b, "Forward", 8*n, func() { ReLU.Forward(y, x) })
-	benchmarkSets(b, "Backward", 12*n, func() { ReLU.Backward(dx, dy, x, y) })
 }

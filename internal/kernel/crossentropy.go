@@ -2,6 +2,8 @@ package kernel
 
 import "math"
 
+//go:generate go run -C asm . -out ../crossentropy_amd64.s -stubs ../crossentropy_amd64_stubs.go -pkg kernel crossentropy
+
 // CrossEntropyRow is the cross-entropy −log softmax(logits)[label] of one sample, and sets p to softmax(logits). exps is
 // working memory of the same length. It is stable for any finite logits: the largest is subtracted before the exponentials,
 // which are taken in float64.
@@ -31,30 +33,27 @@ func softmaxGo(p []float32, exps []float64, x []float32, largest float64) (sum f
 		exps[j] = expNegative(float64(v) - largest)
 	}
 	var sums laneSums
-	whole := len(x) &^ 7
-	for j, e := range exps[:whole] {
+	for j, e := range exps {
 		sums[j%8] += e
 	}
 	sum = sums.total()
-	for _, e := range exps[whole:] {
-		sum += e
-	}
 	for j, e := range exps {
 		p[j] = float32(e / sum)
 	}
 	return sum
 }
 
-// The constants of expNegative.
-const (
-	leastExponent = -700             // exp of it is 1e-304: nothing beside a sum of 1 or more, and 0 as a float32
-	roundingShift = 3 << 51          // a number added to it is rounded to a whole one, which its last bits hold
-	ln2Upper      = 0x1.62e42fefap-1 // of ln 2, the bits that times a whole number of 11 bits is exact
-	ln2Lower      = 0x1.cf79abc9e3b3ap-40
-)
+// exponential are the constants of expNegative, in the order in which the assembly reads them.
+var exponential = struct {
+	least              float64     // exp of it is 1e-304: nothing beside a sum of 1 or more, and 0 as a float32
+	log2E              float64     // 1/ln 2
+	shift              float64     // a number added to it is rounded to a whole one, which its last bits hold
+	ln2Upper, ln2Lower float64     // of ln 2, the bits that times a whole number of 11 bits is exact, and the next
+	coefficients       [14]float64 // 1/13!, 1/12!, ..., 1/2!, 1, 1
+}{-700, math.Log2E, 3 << 51, 0x1.62e42fefap-1, 0x1.cf79abc9e3b3ap-40, inverseFactorials()}
 
-// expCoefficients are 1/13!, 1/12!, ..., 1/2!, 1, 1: within ln(2)/2 of 0, what the series leaves out is below 2⁻⁵⁷.
-var expCoefficients = func() (c [14]float64) {
+// inverseFactorials are from 1/13! to 1/0!: within ln(2)/2 of 0, what the series of exp leaves out beyond is below 2⁻⁵⁷.
+func inverseFactorials() (c [14]float64) {
 	factorial := 1.0
 	for i := range c {
 		if i > 1 {
@@ -63,20 +62,21 @@ var expCoefficients = func() (c [14]float64) {
 		c[len(c)-1-i] = 1 / factorial
 	}
 	return c
-}()
+}
 
 // expNegative is exp(x) for x ≤ 0 to about 1e-15 of it, or exp(-700) if x is below: with x = n·ln 2 + r it is 2ⁿ·exp(r).
 // It is written out because the assembly, which takes eight at a time, must give the same bits; so nothing is fused.
 func expNegative(x float64) float64 {
-	if x < leastExponent {
-		x = leastExponent
+	c := &exponential
+	if x < c.least {
+		x = c.least
 	}
-	shifted := float64(x*math.Log2E) + roundingShift
-	n := shifted - roundingShift
-	r := (x - float64(n*ln2Upper)) - float64(n*ln2Lower)
-	sum := expCoefficients[0]
-	for _, c := range expCoefficients[1:] {
-		sum = float64(sum*r) + c
+	shifted := float64(x*c.log2E) + c.shift
+	n := shifted - c.shift
+	r := (x - float64(n*c.ln2Upper)) - float64(n*c.ln2Lower)
+	sum := c.coefficients[0]
+	for _, coefficient := range c.coefficients[1:] {
+		sum = float64(sum*r) + coefficient
 	}
 	return sum * math.Float64frombits(math.Float64bits(shifted)<<52+math.Float64bits(1))
 }

@@ -136,4 +136,6 @@ func BenchmarkCrossEntropyRow(b *testing.B) {
 	logits := normals(1, 10, 0, 3)
 	p, exps := make([]float32, len(logits)), make([]float64, len(logits))
 	benchmarkSets(b, "10", 8*len(logits), func() { CrossEntropyRow(p, exps, logits, 3) })
+	largest := float64(logits[ArgMax(logits)])
+	benchmarkSets(b, "Softmax/10", 8*len(logits), func() { active.softmax(p, exps, logits, largest) })
 }

@@ -6,8 +6,12 @@ import "golang.org/x/sys/cpu"
 
 // simd are the kernels that the processor and the system have besides the plain ones.
 func simd() (sets []*instructions) {
-	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
-		sets = append(sets, &avx2)
+	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
+		return nil
+	}
+	sets = append(sets, &avx2)
+	if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasBMI2 {
+		sets = append(sets, &avx512)
 	}
 	return sets
 }
@@ -18,24 +22,13 @@ var avx2 = instructions{
 
 	product: productAVX2,
 
-	relu:     reluAVX2,
-	reluGrad: reluGradAVX2,
-	sumRows: func(sum, x []float32) {
-		if len(sum) < lanes {
-			sumRowsGo(sum, x)
-			return
-		}
-		sumRowsAVX2(sum, x)
-	},
-	allFinite: func(x []float32) bool {
-		if len(x) < lanes {
-			return allFiniteGo(x)
-		}
-		return allFiniteAVX2(x)
-	},
+	relu:      reluAVX2,
+	reluGrad:  reluGradAVX2,
+	sumRows:   sumRowsAVX2,
+	allFinite: allFiniteAVX2,
 
-	intensities: intensitiesGo,
-	softmax:     softmaxGo,
+	intensities: intensitiesAVX2,
+	softmax:     softmaxAVX2,
 
 	rowMoments:        rowMomentsAVX2,
 	normalize:         normalizeAVX2,
@@ -52,4 +45,35 @@ var avx2 = instructions{
 	adam:            adamAVX2,
 	adamW:           adamWAVX2,
 	nAdam:           nAdamAVX2,
+}
+
+// avx512 are the kernels for AVX-512, of which they take F, VL, DQ and BW, and for BMI2.
+var avx512 = instructions{
+	name: "avx512",
+
+	product: productAVX2,
+
+	relu:      reluAVX512,
+	reluGrad:  reluGradAVX512,
+	sumRows:   sumRowsAVX512,
+	allFinite: allFiniteAVX512,
+
+	intensities: intensitiesAVX512,
+	softmax:     softmaxAVX512,
+
+	rowMoments:        rowMomentsAVX512,
+	normalize:         normalizeAVX512,
+	layerNormGradSums: layerNormGradSumsAVX512,
+	layerNormGradRow:  layerNormGradRowAVX512,
+	layerNormColumns:  layerNormColumnsAVX512,
+
+	sgd:             sgdAVX512,
+	momentum:        momentumAVX512,
+	nesterov:        nesterovAVX512,
+	adaGrad:         adaGradAVX512,
+	rmsProp:         rmsPropAVX512,
+	rmsPropMomentum: rmsPropMomentumAVX512,
+	adam:            adamAVX512,
+	adamW:           adamWAVX512,
+	nAdam:           nAdamAVX512,
 }

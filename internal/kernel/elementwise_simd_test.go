@@ -97,6 +97,9 @@ func sameFloat(a, b float32) bool {
 	return math.Float32bits(a) == math.Float32bits(b) || a != a && b != b
 }
 
+// layerShapes are the rows and columns of a layer's values in a step: the book's, a wider one, and one beyond the second cache.
+var layerShapes = [][2]int{{32, 100}, {128, 300}, {512, 512}}
+
 // benchmarkSets runs the kernel with each instruction set on slices of so many bytes in all.
 func benchmarkSets(b *testing.B, name string, bytes int, kernel func()) {
 	for _, set := range Available() {

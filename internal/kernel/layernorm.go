@@ -103,7 +103,7 @@ func LayerNormParameterGrad(dAlpha, dBeta, dy, x []float32, s LayerNormStats, le
 }
 
 // laneSums are the sums of a row: the value at index j goes to lane j modulo 8, as in the vector registers of the assembly,
-// except for what the row has beyond a multiple of 8, which is added to the total of the lanes.
+// where the last values of a row are a vector under a mask.
 type laneSums [8]float64
 
 func (s *laneSums) total() float64 {
@@ -113,31 +113,17 @@ func (s *laneSums) total() float64 {
 // rowMomentsGo returns the mean of the values and the sum of their squared distances from it.
 func rowMomentsGo(x []float32) (mean, squares float64) {
 	var sums laneSums
-	whole := len(x) &^ 7
-	for i := 0; i < whole; i += 8 {
-		for j, v := range x[i : i+8] {
-			sums[j] += float64(v)
-		}
+	for j, v := range x {
+		sums[j%8] += float64(v)
 	}
-	sum := sums.total()
-	for _, v := range x[whole:] {
-		sum += float64(v)
-	}
-	mean = sum / float64(len(x))
+	mean = sums.total() / float64(len(x))
 
 	sums = laneSums{}
-	for i := 0; i < whole; i += 8 {
-		for j, v := range x[i : i+8] {
-			d := float64(v) - mean
-			sums[j] += float64(d * d)
-		}
-	}
-	squares = sums.total()
-	for _, v := range x[whole:] {
+	for j, v := range x {
 		d := float64(v) - mean
-		squares += float64(d * d)
+		sums[j%8] += float64(d * d)
 	}
-	return mean, squares
+	return mean, sums.total()
 }
 
 // normalizeGo sets y to α⊗x̂ + β, where x̂ is (x−mean)·inv.
@@ -151,25 +137,13 @@ func normalizeGo(y, x, alpha, beta []float32, mean, inv float64) {
 // layerNormGradSumsGo returns Σg and Σg⊗x̂ over a row.
 func layerNormGradSumsGo(dy, x, alpha []float32, mean, inv float64) (sum, projection float64) {
 	var sums, projections laneSums
-	whole := len(dy) &^ 7
-	for j, d := range dy[:whole] {
-		g, projected := layerNormGradTerms(float64(d), float64(x[j]), float64(alpha[j]), mean, inv)
+	for j, d := range dy {
+		g := float64(float64(alpha[j]) * float64(d))
+		xHat := float64((float64(x[j]) - mean) * inv)
 		sums[j%8] += g
-		projections[j%8] += projected
+		projections[j%8] += float64(g * xHat)
 	}
-	sum, projection = sums.total(), projections.total()
-	for j := whole; j < len(dy); j++ {
-		g, projected := layerNormGradTerms(float64(dy[j]), float64(x[j]), float64(alpha[j]), mean, inv)
-		sum += g
-		projection += projected
-	}
-	return sum, projection
-}
-
-// layerNormGradTerms returns one g and one g⊗x̂.
-func layerNormGradTerms(dy, x, alpha, mean, inv float64) (g, projected float64) {
-	g = float64(alpha * dy)
-	return g, float64(g * float64((x-mean)*inv))
+	return sums.total(), projections.total()
 }
 
 // layerNormColumnsGo adds dy⊗x̂ and dy of a row to the sums of the columns.

@@ -2,92 +2,159 @@
 
 //go:build amd64 && !purego
 
+#include "textflag.h"
+
 // func rowMomentsAVX2(x []float32) (mean float64, squares float64)
 // Requires: AVX, AVX2
 TEXT ·rowMomentsAVX2(SB), $0-40
 	MOVQ   x_base+0(FP), AX
-	MOVQ   x_len+8(FP), BX
-	MOVQ   BX, DX
-	ANDQ   $-8, DX
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	XORQ   CX, CX
+	MOVQ   x_len+8(FP), CX
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	LEAQ   -8(CX), BX
+	XORQ   DX, DX
 	JMP    sumTest
 
 sum:
-	VCVTPS2PD (AX)(CX*4), Y2
+	VCVTPS2PD (AX)(DX*4), Y2
 	VADDPD    Y2, Y0, Y0
-	VCVTPS2PD 16(AX)(CX*4), Y2
+	VCVTPS2PD 16(AX)(DX*4), Y2
 	VADDPD    Y2, Y1, Y1
-	ADDQ      $0x08, CX
+	ADDQ      $0x08, DX
 
 sumTest:
-	CMPQ         CX, DX
-	JLT          sum
+	CMPQ       DX, BX
+	JLE        sum
+	MOVQ       CX, BX
+	SUBQ       DX, BX
+	CMPQ       BX, $0x04
+	JLT        sumFew
+	VCVTPS2PD  (AX)(DX*4), Y2
+	VADDPD     Y2, Y0, Y0
+	SUBQ       $0x04, BX
+	JZ         sumDone
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    32(SI), X2
+	VPMOVSXDQ  32(SI), Y3
+	VMASKMOVPS 16(AX)(DX*4), X2, X2
+	VCVTPS2PD  X2, Y2
+	VANDPD     Y3, Y2, Y2
+	VADDPD     Y2, Y1, Y1
+	JMP        sumDone
+
+sumFew:
+	TESTQ      BX, BX
+	JZ         sumDone
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, BX
+	SUBQ       BX, SI
+	VMOVUPS    32(SI), X2
+	VPMOVSXDQ  32(SI), Y3
+	VMASKMOVPS (AX)(DX*4), X2, X2
+	VCVTPS2PD  X2, Y2
+	VANDPD     Y3, Y2, Y2
+	VADDPD     Y2, Y0, Y0
+
+sumDone:
+	VXORPS       X2, X2, X2
+	VCVTSI2SDQ   CX, X2, X2
 	VADDPD       Y1, Y0, Y0
 	VEXTRACTF128 $0x01, Y0, X1
 	VADDPD       X1, X0, X0
 	VUNPCKHPD    X0, X0, X1
 	VADDSD       X1, X0, X0
-	JMP          sumLeftTest
-
-sumLeft:
-	VMOVSS    (AX)(CX*4), X1
-	VCVTSS2SD X1, X1, X1
-	VADDSD    X1, X0, X0
-	INCQ      CX
-
-sumLeftTest:
-	CMPQ         CX, BX
-	JLT          sumLeft
-	VXORPS       X1, X1, X1
-	VCVTSI2SDQ   BX, X1, X1
-	VDIVSD       X1, X0, X0
+	VDIVSD       X2, X0, X0
 	VMOVSD       X0, mean+24(FP)
 	VBROADCASTSD X0, Y0
-	VXORPS       Y1, Y1, Y1
-	VXORPS       Y2, Y2, Y2
-	XORQ         CX, CX
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	LEAQ         -8(CX), BX
+	XORQ         DX, DX
 	JMP          squaresTest
 
 squares:
-	VCVTPS2PD (AX)(CX*4), Y3
+	VCVTPS2PD (AX)(DX*4), Y3
 	VSUBPD    Y0, Y3, Y3
 	VMULPD    Y3, Y3, Y3
 	VADDPD    Y3, Y1, Y1
-	VCVTPS2PD 16(AX)(CX*4), Y3
+	VCVTPS2PD 16(AX)(DX*4), Y3
 	VSUBPD    Y0, Y3, Y3
 	VMULPD    Y3, Y3, Y3
 	VADDPD    Y3, Y2, Y2
-	ADDQ      $0x08, CX
+	ADDQ      $0x08, DX
 
 squaresTest:
-	CMPQ         CX, DX
-	JLT          squares
+	CMPQ       DX, BX
+	JLE        squares
+	SUBQ       DX, CX
+	CMPQ       CX, $0x04
+	JLT        squaresFew
+	VCVTPS2PD  (AX)(DX*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y3, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+	SUBQ       $0x04, CX
+	JZ         squaresDone
+	LEAQ       laneMasks<>+0(SB), BX
+	SHLQ       $0x02, CX
+	SUBQ       CX, BX
+	VMOVUPS    32(BX), X3
+	VPMOVSXDQ  32(BX), Y4
+	VMASKMOVPS 16(AX)(DX*4), X3, X3
+	VCVTPS2PD  X3, Y3
+	VSUBPD     Y0, Y3, Y0
+	VMULPD     Y0, Y0, Y0
+	VANDPD     Y4, Y0, Y0
+	VADDPD     Y0, Y2, Y2
+	JMP        squaresDone
+
+squaresFew:
+	TESTQ      CX, CX
+	JZ         squaresDone
+	LEAQ       laneMasks<>+0(SB), BX
+	SHLQ       $0x02, CX
+	SUBQ       CX, BX
+	VMOVUPS    32(BX), X3
+	VPMOVSXDQ  32(BX), Y4
+	VMASKMOVPS (AX)(DX*4), X3, X3
+	VCVTPS2PD  X3, Y3
+	VSUBPD     Y0, Y3, Y0
+	VMULPD     Y0, Y0, Y0
+	VANDPD     Y4, Y0, Y0
+	VADDPD     Y0, Y1, Y1
+
+squaresDone:
 	VADDPD       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X2
-	VADDPD       X2, X1, X1
-	VUNPCKHPD    X1, X1, X2
-	VADDSD       X2, X1, X1
-	JMP          squaresLeftTest
-
-squaresLeft:
-	VMOVSS    (AX)(CX*4), X2
-	VCVTSS2SD X2, X2, X2
-	VSUBSD    X0, X2, X2
-	VMULSD    X2, X2, X2
-	VADDSD    X2, X1, X1
-	INCQ      CX
-
-squaresLeftTest:
-	CMPQ   CX, BX
-	JLT    squaresLeft
-	VMOVSD X1, squares+32(FP)
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VMOVSD       X1, squares+32(FP)
 	VZEROUPPER
 	RET
 
+DATA laneMasks<>+0(SB)/4, $0xffffffff
+DATA laneMasks<>+4(SB)/4, $0xffffffff
+DATA laneMasks<>+8(SB)/4, $0xffffffff
+DATA laneMasks<>+12(SB)/4, $0xffffffff
+DATA laneMasks<>+16(SB)/4, $0xffffffff
+DATA laneMasks<>+20(SB)/4, $0xffffffff
+DATA laneMasks<>+24(SB)/4, $0xffffffff
+DATA laneMasks<>+28(SB)/4, $0xffffffff
+DATA laneMasks<>+32(SB)/4, $0x00000000
+DATA laneMasks<>+36(SB)/4, $0x00000000
+DATA laneMasks<>+40(SB)/4, $0x00000000
+DATA laneMasks<>+44(SB)/4, $0x00000000
+DATA laneMasks<>+48(SB)/4, $0x00000000
+DATA laneMasks<>+52(SB)/4, $0x00000000
+DATA laneMasks<>+56(SB)/4, $0x00000000
+DATA laneMasks<>+60(SB)/4, $0x00000000
+GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
+
 // func normalizeAVX2(y []float32, x []float32, alpha []float32, beta []float32, mean float64, inv float64)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·normalizeAVX2(SB), $0-112
 	MOVQ         y_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
@@ -95,138 +162,210 @@ TEXT ·normalizeAVX2(SB), $0-112
 	MOVQ         beta_base+72(FP), BX
 	VBROADCASTSD mean+96(FP), Y0
 	VBROADCASTSD inv+104(FP), Y1
-	MOVQ         y_len+8(FP), R8
-	MOVQ         R8, DI
-	ANDQ         $-8, DI
-	XORQ         SI, SI
+	MOVQ         y_len+8(FP), SI
+	LEAQ         -8(SI), R8
+	XORQ         DI, DI
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD  (DX)(SI*4), Y2
-	VCVTPS2PD  (CX)(SI*4), Y3
+	VCVTPS2PD  (DX)(DI*4), Y2
+	VCVTPS2PD  (CX)(DI*4), Y3
 	VSUBPD     Y0, Y3, Y3
 	VMULPD     Y1, Y3, Y3
 	VMULPD     Y3, Y2, Y2
-	VCVTPS2PD  (BX)(SI*4), Y3
+	VCVTPS2PD  (BX)(DI*4), Y3
 	VADDPD     Y3, Y2, Y2
 	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, (AX)(SI*4)
-	VCVTPS2PD  16(DX)(SI*4), Y2
-	VCVTPS2PD  16(CX)(SI*4), Y3
+	VMOVUPS    X2, (AX)(DI*4)
+	VCVTPS2PD  16(DX)(DI*4), Y2
+	VCVTPS2PD  16(CX)(DI*4), Y3
 	VSUBPD     Y0, Y3, Y3
 	VMULPD     Y1, Y3, Y3
 	VMULPD     Y3, Y2, Y2
-	VCVTPS2PD  16(BX)(SI*4), Y3
+	VCVTPS2PD  16(BX)(DI*4), Y3
 	VADDPD     Y3, Y2, Y2
 	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, 16(AX)(SI*4)
-	ADDQ       $0x08, SI
+	VMOVUPS    X2, 16(AX)(DI*4)
+	ADDQ       $0x08, DI
 
 valuesTest:
-	CMPQ SI, DI
-	JLT  values
-	JMP  valuesLeftTest
+	CMPQ       DI, R8
+	JLE        values
+	SUBQ       DI, SI
+	CMPQ       SI, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (DX)(DI*4), Y2
+	VCVTPS2PD  (CX)(DI*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPS2PD  (BX)(DI*4), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (AX)(DI*4)
+	SUBQ       $0x04, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X2
+	VPMOVSXDQ  32(R8), Y3
+	VMASKMOVPS 16(DX)(DI*4), X2, X3
+	VCVTPS2PD  X3, Y3
+	VMASKMOVPS 16(CX)(DI*4), X2, X4
+	VCVTPS2PD  X4, Y4
+	VSUBPD     Y0, Y4, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y3, Y0
+	VMASKMOVPS 16(BX)(DI*4), X2, X1
+	VCVTPS2PD  X1, Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMASKMOVPS X0, X2, 16(AX)(DI*4)
+	JMP        valuesDone
 
-valuesLeft:
-	VMOVSS    (DX)(SI*4), X2
-	VCVTSS2SD X2, X2, X2
-	VMOVSS    (CX)(SI*4), X3
-	VCVTSS2SD X3, X3, X3
-	VSUBSD    X0, X3, X3
-	VMULSD    X1, X3, X3
-	VMULSD    X3, X2, X2
-	VMOVSS    (BX)(SI*4), X3
-	VCVTSS2SD X3, X3, X3
-	VADDSD    X3, X2, X2
-	VCVTSD2SS X2, X2, X2
-	VMOVSS    X2, (AX)(SI*4)
-	INCQ      SI
+valuesFew:
+	TESTQ      SI, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X2
+	VPMOVSXDQ  32(R8), Y3
+	VMASKMOVPS (DX)(DI*4), X2, X3
+	VCVTPS2PD  X3, Y3
+	VMASKMOVPS (CX)(DI*4), X2, X4
+	VCVTPS2PD  X4, Y4
+	VSUBPD     Y0, Y4, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y3, Y0
+	VMASKMOVPS (BX)(DI*4), X2, X1
+	VCVTPS2PD  X1, Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMASKMOVPS X0, X2, (AX)(DI*4)
 
-valuesLeftTest:
-	CMPQ SI, R8
-	JLT  valuesLeft
+valuesDone:
 	VZEROUPPER
 	RET
 
 // func layerNormGradSumsAVX2(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·layerNormGradSumsAVX2(SB), $0-104
 	MOVQ         dy_base+0(FP), AX
 	MOVQ         x_base+24(FP), CX
 	MOVQ         alpha_base+48(FP), DX
 	VBROADCASTSD mean+72(FP), Y0
 	VBROADCASTSD inv+80(FP), Y1
-	VXORPS       Y2, Y2, Y2
-	VXORPS       Y3, Y3, Y3
-	VXORPS       Y4, Y4, Y4
-	VXORPS       Y5, Y5, Y5
-	MOVQ         dy_len+8(FP), DI
-	MOVQ         DI, SI
-	ANDQ         $-8, SI
-	XORQ         BX, BX
+	MOVQ         dy_len+8(FP), BX
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VXORPD       Y5, Y5, Y5
+	LEAQ         -8(BX), DI
+	XORQ         SI, SI
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD (DX)(BX*4), Y6
-	VCVTPS2PD (AX)(BX*4), Y7
+	VCVTPS2PD (DX)(SI*4), Y6
+	VCVTPS2PD (AX)(SI*4), Y7
 	VMULPD    Y7, Y6, Y6
 	VADDPD    Y6, Y2, Y2
-	VCVTPS2PD (CX)(BX*4), Y7
+	VCVTPS2PD (CX)(SI*4), Y7
 	VSUBPD    Y0, Y7, Y7
 	VMULPD    Y1, Y7, Y7
 	VMULPD    Y7, Y6, Y6
 	VADDPD    Y6, Y4, Y4
-	VCVTPS2PD 16(DX)(BX*4), Y6
-	VCVTPS2PD 16(AX)(BX*4), Y7
+	VCVTPS2PD 16(DX)(SI*4), Y6
+	VCVTPS2PD 16(AX)(SI*4), Y7
 	VMULPD    Y7, Y6, Y6
 	VADDPD    Y6, Y3, Y3
-	VCVTPS2PD 16(CX)(BX*4), Y7
+	VCVTPS2PD 16(CX)(SI*4), Y7
 	VSUBPD    Y0, Y7, Y7
 	VMULPD    Y1, Y7, Y7
 	VMULPD    Y7, Y6, Y6
 	VADDPD    Y6, Y5, Y5
-	ADDQ      $0x08, BX
+	ADDQ      $0x08, SI
 
 valuesTest:
-	CMPQ         BX, SI
-	JLT          values
+	CMPQ       SI, DI
+	JLE        values
+	SUBQ       SI, BX
+	CMPQ       BX, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (DX)(SI*4), Y6
+	VCVTPS2PD  (AX)(SI*4), Y7
+	VMULPD     Y7, Y6, Y6
+	VADDPD     Y6, Y2, Y2
+	VCVTPS2PD  (CX)(SI*4), Y7
+	VSUBPD     Y0, Y7, Y7
+	VMULPD     Y1, Y7, Y7
+	VMULPD     Y7, Y6, Y6
+	VADDPD     Y6, Y4, Y4
+	SUBQ       $0x04, BX
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), X6
+	VPMOVSXDQ  32(DI), Y7
+	VMASKMOVPS 16(DX)(SI*4), X6, X8
+	VCVTPS2PD  X8, Y8
+	VMASKMOVPS 16(AX)(SI*4), X6, X9
+	VCVTPS2PD  X9, Y9
+	VMULPD     Y9, Y8, Y8
+	VANDPD     Y7, Y8, Y9
+	VADDPD     Y9, Y3, Y3
+	VMASKMOVPS 16(CX)(SI*4), X6, X6
+	VCVTPS2PD  X6, Y6
+	VSUBPD     Y0, Y6, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y8, Y0
+	VANDPD     Y7, Y0, Y0
+	VADDPD     Y0, Y5, Y5
+	JMP        valuesDone
+
+valuesFew:
+	TESTQ      BX, BX
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), X6
+	VPMOVSXDQ  32(DI), Y7
+	VMASKMOVPS (DX)(SI*4), X6, X8
+	VCVTPS2PD  X8, Y8
+	VMASKMOVPS (AX)(SI*4), X6, X9
+	VCVTPS2PD  X9, Y9
+	VMULPD     Y9, Y8, Y8
+	VANDPD     Y7, Y8, Y9
+	VADDPD     Y9, Y2, Y2
+	VMASKMOVPS (CX)(SI*4), X6, X6
+	VCVTPS2PD  X6, Y6
+	VSUBPD     Y0, Y6, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y8, Y0
+	VANDPD     Y7, Y0, Y0
+	VADDPD     Y0, Y4, Y4
+
+valuesDone:
 	VADDPD       Y3, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X3
-	VADDPD       X3, X2, X2
-	VUNPCKHPD    X2, X2, X3
-	VADDSD       X3, X2, X2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VUNPCKHPD    X2, X2, X0
+	VADDSD       X0, X2, X2
+	VMOVSD       X2, sum+88(FP)
 	VADDPD       Y5, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X3
-	VADDPD       X3, X4, X4
-	VUNPCKHPD    X4, X4, X3
-	VADDSD       X3, X4, X4
-	JMP          valuesLeftTest
-
-valuesLeft:
-	VMOVSS    (DX)(BX*4), X3
-	VCVTSS2SD X3, X3, X3
-	VMOVSS    (AX)(BX*4), X5
-	VCVTSS2SD X5, X5, X5
-	VMULSD    X5, X3, X3
-	VADDSD    X3, X2, X2
-	VMOVSS    (CX)(BX*4), X5
-	VCVTSS2SD X5, X5, X5
-	VSUBSD    X0, X5, X5
-	VMULSD    X1, X5, X5
-	VMULSD    X5, X3, X3
-	VADDSD    X3, X4, X4
-	INCQ      BX
-
-valuesLeftTest:
-	CMPQ   BX, DI
-	JLT    valuesLeft
-	VMOVSD X2, sum+88(FP)
-	VMOVSD X4, projection+96(FP)
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPD       X0, X4, X4
+	VUNPCKHPD    X4, X4, X0
+	VADDSD       X0, X4, X4
+	VMOVSD       X4, projection+96(FP)
 	VZEROUPPER
 	RET
 
 // func layerNormColumnsAVX2(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·layerNormColumnsAVX2(SB), $0-112
 	MOVQ         dAlpha_base+0(FP), AX
 	MOVQ         dBeta_base+24(FP), CX
@@ -234,60 +373,103 @@ TEXT ·layerNormColumnsAVX2(SB), $0-112
 	MOVQ         x_base+72(FP), BX
 	VBROADCASTSD mean+96(FP), Y0
 	VBROADCASTSD inv+104(FP), Y1
-	MOVQ         dy_len+56(FP), R8
-	MOVQ         R8, DI
-	ANDQ         $-8, DI
-	XORQ         SI, SI
+	MOVQ         dy_len+56(FP), SI
+	LEAQ         -8(SI), R8
+	XORQ         DI, DI
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD (DX)(SI*4), Y2
-	VCVTPS2PD (BX)(SI*4), Y3
+	VCVTPS2PD (DX)(DI*4), Y2
+	VCVTPS2PD (BX)(DI*4), Y3
 	VSUBPD    Y0, Y3, Y3
 	VMULPD    Y1, Y3, Y3
 	VMULPD    Y3, Y2, Y3
-	VADDPD    (AX)(SI*8), Y3, Y3
-	VMOVUPD   Y3, (AX)(SI*8)
-	VADDPD    (CX)(SI*8), Y2, Y2
-	VMOVUPD   Y2, (CX)(SI*8)
-	VCVTPS2PD 16(DX)(SI*4), Y2
-	VCVTPS2PD 16(BX)(SI*4), Y3
+	VMOVUPD   (AX)(DI*8), Y4
+	VADDPD    Y3, Y4, Y3
+	VMOVUPD   Y3, (AX)(DI*8)
+	VMOVUPD   (CX)(DI*8), Y3
+	VADDPD    Y2, Y3, Y2
+	VMOVUPD   Y2, (CX)(DI*8)
+	VCVTPS2PD 16(DX)(DI*4), Y2
+	VCVTPS2PD 16(BX)(DI*4), Y3
 	VSUBPD    Y0, Y3, Y3
 	VMULPD    Y1, Y3, Y3
 	VMULPD    Y3, Y2, Y3
-	VADDPD    32(AX)(SI*8), Y3, Y3
-	VMOVUPD   Y3, 32(AX)(SI*8)
-	VADDPD    32(CX)(SI*8), Y2, Y2
-	VMOVUPD   Y2, 32(CX)(SI*8)
-	ADDQ      $0x08, SI
+	VMOVUPD   32(AX)(DI*8), Y4
+	VADDPD    Y3, Y4, Y3
+	VMOVUPD   Y3, 32(AX)(DI*8)
+	VMOVUPD   32(CX)(DI*8), Y3
+	VADDPD    Y2, Y3, Y2
+	VMOVUPD   Y2, 32(CX)(DI*8)
+	ADDQ      $0x08, DI
 
 valuesTest:
-	CMPQ SI, DI
-	JLT  values
-	JMP  valuesLeftTest
+	CMPQ       DI, R8
+	JLE        values
+	SUBQ       DI, SI
+	CMPQ       SI, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (DX)(DI*4), Y2
+	VCVTPS2PD  (BX)(DI*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y3
+	VMOVUPD    (AX)(DI*8), Y4
+	VADDPD     Y3, Y4, Y3
+	VMOVUPD    Y3, (AX)(DI*8)
+	VMOVUPD    (CX)(DI*8), Y3
+	VADDPD     Y2, Y3, Y2
+	VMOVUPD    Y2, (CX)(DI*8)
+	SUBQ       $0x04, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X2
+	VPMOVSXDQ  32(R8), Y3
+	VMASKMOVPS 16(DX)(DI*4), X2, X4
+	VCVTPS2PD  X4, Y4
+	VMASKMOVPS 16(BX)(DI*4), X2, X2
+	VCVTPS2PD  X2, Y2
+	VSUBPD     Y0, Y2, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y4, Y0
+	VMASKMOVPD 32(AX)(DI*8), Y3, Y1
+	VADDPD     Y0, Y1, Y0
+	VMASKMOVPD Y0, Y3, 32(AX)(DI*8)
+	VMASKMOVPD 32(CX)(DI*8), Y3, Y0
+	VADDPD     Y4, Y0, Y0
+	VMASKMOVPD Y0, Y3, 32(CX)(DI*8)
+	JMP        valuesDone
 
-valuesLeft:
-	VMOVSS    (DX)(SI*4), X2
-	VCVTSS2SD X2, X2, X2
-	VMOVSS    (BX)(SI*4), X3
-	VCVTSS2SD X3, X3, X3
-	VSUBSD    X0, X3, X3
-	VMULSD    X1, X3, X3
-	VMULSD    X3, X2, X3
-	VADDSD    (AX)(SI*8), X3, X3
-	VMOVSD    X3, (AX)(SI*8)
-	VADDSD    (CX)(SI*8), X2, X2
-	VMOVSD    X2, (CX)(SI*8)
-	INCQ      SI
+valuesFew:
+	TESTQ      SI, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X2
+	VPMOVSXDQ  32(R8), Y3
+	VMASKMOVPS (DX)(DI*4), X2, X4
+	VCVTPS2PD  X4, Y4
+	VMASKMOVPS (BX)(DI*4), X2, X2
+	VCVTPS2PD  X2, Y2
+	VSUBPD     Y0, Y2, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y4, Y0
+	VMASKMOVPD (AX)(DI*8), Y3, Y1
+	VADDPD     Y0, Y1, Y0
+	VMASKMOVPD Y0, Y3, (AX)(DI*8)
+	VMASKMOVPD (CX)(DI*8), Y3, Y0
+	VADDPD     Y4, Y0, Y0
+	VMASKMOVPD Y0, Y3, (CX)(DI*8)
 
-valuesLeftTest:
-	CMPQ SI, R8
-	JLT  valuesLeft
+valuesDone:
 	VZEROUPPER
 	RET
 
 // func layerNormGradRowAVX2(dx []float32, dy []float32, x []float32, alpha []float32, mean float64, inv float64, meanG float64, slope float64)
-// Requires: AVX
+// Requires: AVX, AVX2
 TEXT ·layerNormGradRowAVX2(SB), $0-128
 	MOVQ         dx_base+0(FP), AX
 	MOVQ         dy_base+24(FP), CX
@@ -297,64 +479,605 @@ TEXT ·layerNormGradRowAVX2(SB), $0-128
 	VBROADCASTSD inv+104(FP), Y1
 	VBROADCASTSD meanG+112(FP), Y2
 	VBROADCASTSD slope+120(FP), Y3
-	MOVQ         dx_len+8(FP), R8
-	MOVQ         R8, DI
-	ANDQ         $-8, DI
+	MOVQ         dx_len+8(FP), SI
+	LEAQ         -8(SI), R8
+	XORQ         DI, DI
+	JMP          valuesTest
+
+values:
+	VCVTPS2PD  (DX)(DI*4), Y4
+	VSUBPD     Y0, Y4, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPS2PD  (BX)(DI*4), Y5
+	VCVTPS2PD  (CX)(DI*4), Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y5
+	VMULPD     Y4, Y3, Y4
+	VSUBPD     Y4, Y5, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (AX)(DI*4)
+	VCVTPS2PD  16(DX)(DI*4), Y4
+	VSUBPD     Y0, Y4, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPS2PD  16(BX)(DI*4), Y5
+	VCVTPS2PD  16(CX)(DI*4), Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y5
+	VMULPD     Y4, Y3, Y4
+	VSUBPD     Y4, Y5, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, 16(AX)(DI*4)
+	ADDQ       $0x08, DI
+
+valuesTest:
+	CMPQ       DI, R8
+	JLE        values
+	SUBQ       DI, SI
+	CMPQ       SI, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (DX)(DI*4), Y4
+	VSUBPD     Y0, Y4, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPS2PD  (BX)(DI*4), Y5
+	VCVTPS2PD  (CX)(DI*4), Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y5
+	VMULPD     Y4, Y3, Y4
+	VSUBPD     Y4, Y5, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (AX)(DI*4)
+	SUBQ       $0x04, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X4
+	VPMOVSXDQ  32(R8), Y5
+	VMASKMOVPS 16(DX)(DI*4), X4, X5
+	VCVTPS2PD  X5, Y5
+	VSUBPD     Y0, Y5, Y0
+	VMULPD     Y1, Y0, Y0
+	VMASKMOVPS 16(BX)(DI*4), X4, X5
+	VCVTPS2PD  X5, Y5
+	VMASKMOVPS 16(CX)(DI*4), X4, X6
+	VCVTPS2PD  X6, Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y2
+	VMULPD     Y0, Y3, Y0
+	VSUBPD     Y0, Y2, Y0
+	VMULPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMASKMOVPS X0, X4, 16(AX)(DI*4)
+	JMP        valuesDone
+
+valuesFew:
+	TESTQ      SI, SI
+	JZ         valuesDone
+	LEAQ       laneMasks<>+0(SB), R8
+	SHLQ       $0x02, SI
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), X4
+	VPMOVSXDQ  32(R8), Y5
+	VMASKMOVPS (DX)(DI*4), X4, X5
+	VCVTPS2PD  X5, Y5
+	VSUBPD     Y0, Y5, Y0
+	VMULPD     Y1, Y0, Y0
+	VMASKMOVPS (BX)(DI*4), X4, X5
+	VCVTPS2PD  X5, Y5
+	VMASKMOVPS (CX)(DI*4), X4, X6
+	VCVTPS2PD  X6, Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y2
+	VMULPD     Y0, Y3, Y0
+	VSUBPD     Y0, Y2, Y0
+	VMULPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMASKMOVPS X0, X4, (AX)(DI*4)
+
+valuesDone:
+	VZEROUPPER
+	RET
+
+// func rowMomentsAVX512(x []float32) (mean float64, squares float64)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2
+TEXT ·rowMomentsAVX512(SB), $0-40
+	MOVQ   x_base+0(FP), AX
+	MOVQ   x_len+8(FP), CX
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	LEAQ   -8(CX), BX
+	XORQ   DX, DX
+	JMP    sumTest
+
+sum:
+	VCVTPS2PD (AX)(DX*4), Y2
+	VADDPD    Y2, Y0, Y0
+	VCVTPS2PD 16(AX)(DX*4), Y2
+	VADDPD    Y2, Y1, Y1
+	ADDQ      $0x08, DX
+
+sumTest:
+	CMPQ        DX, BX
+	JLE         sum
+	MOVQ        CX, BX
+	SUBQ        DX, BX
+	CMPQ        BX, $0x04
+	JLT         sumFew
+	VCVTPS2PD   (AX)(DX*4), Y2
+	VADDPD      Y2, Y0, Y0
+	SUBQ        $0x04, BX
+	JZ          sumDone
+	MOVL        $-1, SI
+	BZHIL       BX, SI, SI
+	KMOVW       SI, K1
+	VCVTPS2PD.Z 16(AX)(DX*4), K1, Y2
+	VADDPD      Y2, Y1, K1, Y1
+	JMP         sumDone
+
+sumFew:
+	TESTQ       BX, BX
+	JZ          sumDone
+	MOVL        $-1, SI
+	BZHIL       BX, SI, SI
+	KMOVW       SI, K1
+	VCVTPS2PD.Z (AX)(DX*4), K1, Y2
+	VADDPD      Y2, Y0, K1, Y0
+
+sumDone:
+	VXORPS       X2, X2, X2
+	VCVTSI2SDQ   CX, X2, X2
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VUNPCKHPD    X0, X0, X1
+	VADDSD       X1, X0, X0
+	VDIVSD       X2, X0, X0
+	VMOVSD       X0, mean+24(FP)
+	VBROADCASTSD X0, Y0
+	VXORPD       Y1, Y1, Y1
+	VXORPD       Y2, Y2, Y2
+	LEAQ         -8(CX), BX
+	XORQ         DX, DX
+	JMP          squaresTest
+
+squares:
+	VCVTPS2PD (AX)(DX*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y3, Y3, Y3
+	VADDPD    Y3, Y1, Y1
+	VCVTPS2PD 16(AX)(DX*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y3, Y3, Y3
+	VADDPD    Y3, Y2, Y2
+	ADDQ      $0x08, DX
+
+squaresTest:
+	CMPQ        DX, BX
+	JLE         squares
+	SUBQ        DX, CX
+	CMPQ        CX, $0x04
+	JLT         squaresFew
+	VCVTPS2PD   (AX)(DX*4), Y3
+	VSUBPD      Y0, Y3, Y3
+	VMULPD      Y3, Y3, Y3
+	VADDPD      Y3, Y1, Y1
+	SUBQ        $0x04, CX
+	JZ          squaresDone
+	MOVL        $-1, BX
+	BZHIL       CX, BX, BX
+	KMOVW       BX, K1
+	VCVTPS2PD.Z 16(AX)(DX*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y0, Y0, Y0
+	VADDPD      Y0, Y2, K1, Y2
+	JMP         squaresDone
+
+squaresFew:
+	TESTQ       CX, CX
+	JZ          squaresDone
+	MOVL        $-1, BX
+	BZHIL       CX, BX, BX
+	KMOVW       BX, K1
+	VCVTPS2PD.Z (AX)(DX*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y0, Y0, Y0
+	VADDPD      Y0, Y1, K1, Y1
+
+squaresDone:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X0
+	VADDPD       X0, X1, X1
+	VUNPCKHPD    X1, X1, X0
+	VADDSD       X0, X1, X1
+	VMOVSD       X1, squares+32(FP)
+	VZEROUPPER
+	RET
+
+// func normalizeAVX512(y []float32, x []float32, alpha []float32, beta []float32, mean float64, inv float64)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·normalizeAVX512(SB), $0-112
+	MOVQ         y_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         alpha_base+48(FP), DX
+	MOVQ         beta_base+72(FP), BX
+	VBROADCASTSD mean+96(FP), Y0
+	VBROADCASTSD inv+104(FP), Y1
+	MOVQ         y_len+8(FP), SI
+	LEAQ         -8(SI), R8
+	XORQ         DI, DI
+	JMP          valuesTest
+
+values:
+	VCVTPS2PD  (DX)(DI*4), Y2
+	VCVTPS2PD  (CX)(DI*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPS2PD  (BX)(DI*4), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (AX)(DI*4)
+	VCVTPS2PD  16(DX)(DI*4), Y2
+	VCVTPS2PD  16(CX)(DI*4), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VCVTPS2PD  16(BX)(DI*4), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 16(AX)(DI*4)
+	ADDQ       $0x08, DI
+
+valuesTest:
+	CMPQ        DI, R8
+	JLE         values
+	SUBQ        DI, SI
+	CMPQ        SI, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (DX)(DI*4), Y2
+	VCVTPS2PD   (CX)(DI*4), Y3
+	VSUBPD      Y0, Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VMULPD      Y3, Y2, Y2
+	VCVTPS2PD   (BX)(DI*4), Y3
+	VADDPD      Y3, Y2, Y2
+	VCVTPD2PSY  Y2, X2
+	VMOVUPS     X2, (AX)(DI*4)
+	SUBQ        $0x04, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y2
+	VCVTPS2PD.Z 16(CX)(DI*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y2, Y0
+	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y1
+	VADDPD      Y1, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, K1, 16(AX)(DI*4)
+	JMP         valuesDone
+
+valuesFew:
+	TESTQ       SI, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z (DX)(DI*4), K1, Y2
+	VCVTPS2PD.Z (CX)(DI*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y2, Y0
+	VCVTPS2PD.Z (BX)(DI*4), K1, Y1
+	VADDPD      Y1, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, K1, (AX)(DI*4)
+
+valuesDone:
+	VZEROUPPER
+	RET
+
+// func layerNormGradSumsAVX512(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·layerNormGradSumsAVX512(SB), $0-104
+	MOVQ         dy_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         alpha_base+48(FP), DX
+	VBROADCASTSD mean+72(FP), Y0
+	VBROADCASTSD inv+80(FP), Y1
+	MOVQ         dy_len+8(FP), BX
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	VXORPD       Y4, Y4, Y4
+	VXORPD       Y5, Y5, Y5
+	LEAQ         -8(BX), DI
 	XORQ         SI, SI
 	JMP          valuesTest
 
 values:
-	VCVTPS2PD  (DX)(SI*4), Y4
-	VSUBPD     Y0, Y4, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPS2PD  (BX)(SI*4), Y5
-	VCVTPS2PD  (CX)(SI*4), Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y5
-	VMULPD     Y4, Y3, Y4
-	VSUBPD     Y4, Y5, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPD2PSY Y4, X4
-	VMOVUPS    X4, (AX)(SI*4)
-	VCVTPS2PD  16(DX)(SI*4), Y4
-	VSUBPD     Y0, Y4, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPS2PD  16(BX)(SI*4), Y5
-	VCVTPS2PD  16(CX)(SI*4), Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y5
-	VMULPD     Y4, Y3, Y4
-	VSUBPD     Y4, Y5, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPD2PSY Y4, X4
-	VMOVUPS    X4, 16(AX)(SI*4)
-	ADDQ       $0x08, SI
+	VCVTPS2PD (DX)(SI*4), Y6
+	VCVTPS2PD (AX)(SI*4), Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y2, Y2
+	VCVTPS2PD (CX)(SI*4), Y7
+	VSUBPD    Y0, Y7, Y7
+	VMULPD    Y1, Y7, Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y4, Y4
+	VCVTPS2PD 16(DX)(SI*4), Y6
+	VCVTPS2PD 16(AX)(SI*4), Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y3, Y3
+	VCVTPS2PD 16(CX)(SI*4), Y7
+	VSUBPD    Y0, Y7, Y7
+	VMULPD    Y1, Y7, Y7
+	VMULPD    Y7, Y6, Y6
+	VADDPD    Y6, Y5, Y5
+	ADDQ      $0x08, SI
 
 valuesTest:
-	CMPQ SI, DI
-	JLT  values
-	JMP  valuesLeftTest
+	CMPQ        SI, DI
+	JLE         values
+	SUBQ        SI, BX
+	CMPQ        BX, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (DX)(SI*4), Y6
+	VCVTPS2PD   (AX)(SI*4), Y7
+	VMULPD      Y7, Y6, Y6
+	VADDPD      Y6, Y2, Y2
+	VCVTPS2PD   (CX)(SI*4), Y7
+	VSUBPD      Y0, Y7, Y7
+	VMULPD      Y1, Y7, Y7
+	VMULPD      Y7, Y6, Y6
+	VADDPD      Y6, Y4, Y4
+	SUBQ        $0x04, BX
+	JZ          valuesDone
+	MOVL        $-1, DI
+	BZHIL       BX, DI, DI
+	KMOVW       DI, K1
+	VCVTPS2PD.Z 16(DX)(SI*4), K1, Y6
+	VCVTPS2PD.Z 16(AX)(SI*4), K1, Y7
+	VMULPD      Y7, Y6, Y6
+	VADDPD      Y6, Y3, K1, Y3
+	VCVTPS2PD.Z 16(CX)(SI*4), K1, Y7
+	VSUBPD      Y0, Y7, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y6, Y0
+	VADDPD      Y0, Y5, K1, Y5
+	JMP         valuesDone
 
-valuesLeft:
-	VMOVSS    (DX)(SI*4), X4
-	VCVTSS2SD X4, X4, X4
-	VSUBSD    X0, X4, X4
-	VMULSD    X1, X4, X4
-	VMOVSS    (BX)(SI*4), X5
-	VCVTSS2SD X5, X5, X5
-	VMOVSS    (CX)(SI*4), X6
-	VCVTSS2SD X6, X6, X6
-	VMULSD    X6, X5, X5
-	VSUBSD    X2, X5, X5
-	VMULSD    X4, X3, X4
-	VSUBSD    X4, X5, X4
-	VMULSD    X1, X4, X4
-	VCVTSD2SS X4, X4, X4
-	VMOVSS    X4, (AX)(SI*4)
-	INCQ      SI
+valuesFew:
+	TESTQ       BX, BX
+	JZ          valuesDone
+	MOVL        $-1, DI
+	BZHIL       BX, DI, DI
+	KMOVW       DI, K1
+	VCVTPS2PD.Z (DX)(SI*4), K1, Y6
+	VCVTPS2PD.Z (AX)(SI*4), K1, Y7
+	VMULPD      Y7, Y6, Y6
+	VADDPD      Y6, Y2, K1, Y2
+	VCVTPS2PD.Z (CX)(SI*4), K1, Y7
+	VSUBPD      Y0, Y7, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y6, Y0
+	VADDPD      Y0, Y4, K1, Y4
 
-valuesLeftTest:
-	CMPQ SI, R8
-	JLT  valuesLeft
+valuesDone:
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X0
+	VADDPD       X0, X2, X2
+	VUNPCKHPD    X2, X2, X0
+	VADDSD       X0, X2, X2
+	VMOVSD       X2, sum+88(FP)
+	VADDPD       Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X0
+	VADDPD       X0, X4, X4
+	VUNPCKHPD    X4, X4, X0
+	VADDSD       X0, X4, X4
+	VMOVSD       X4, projection+96(FP)
+	VZEROUPPER
+	RET
+
+// func layerNormColumnsAVX512(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·layerNormColumnsAVX512(SB), $0-112
+	MOVQ         dAlpha_base+0(FP), AX
+	MOVQ         dBeta_base+24(FP), CX
+	MOVQ         dy_base+48(FP), DX
+	MOVQ         x_base+72(FP), BX
+	VBROADCASTSD mean+96(FP), Y0
+	VBROADCASTSD inv+104(FP), Y1
+	MOVQ         dy_len+56(FP), SI
+	LEAQ         -8(SI), R8
+	XORQ         DI, DI
+	JMP          valuesTest
+
+values:
+	VCVTPS2PD (DX)(DI*4), Y2
+	VCVTPS2PD (BX)(DI*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y1, Y3, Y3
+	VMULPD    Y3, Y2, Y3
+	VMOVUPD   (AX)(DI*8), Y4
+	VADDPD    Y3, Y4, Y3
+	VMOVUPD   Y3, (AX)(DI*8)
+	VMOVUPD   (CX)(DI*8), Y3
+	VADDPD    Y2, Y3, Y2
+	VMOVUPD   Y2, (CX)(DI*8)
+	VCVTPS2PD 16(DX)(DI*4), Y2
+	VCVTPS2PD 16(BX)(DI*4), Y3
+	VSUBPD    Y0, Y3, Y3
+	VMULPD    Y1, Y3, Y3
+	VMULPD    Y3, Y2, Y3
+	VMOVUPD   32(AX)(DI*8), Y4
+	VADDPD    Y3, Y4, Y3
+	VMOVUPD   Y3, 32(AX)(DI*8)
+	VMOVUPD   32(CX)(DI*8), Y3
+	VADDPD    Y2, Y3, Y2
+	VMOVUPD   Y2, 32(CX)(DI*8)
+	ADDQ      $0x08, DI
+
+valuesTest:
+	CMPQ        DI, R8
+	JLE         values
+	SUBQ        DI, SI
+	CMPQ        SI, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (DX)(DI*4), Y2
+	VCVTPS2PD   (BX)(DI*4), Y3
+	VSUBPD      Y0, Y3, Y3
+	VMULPD      Y1, Y3, Y3
+	VMULPD      Y3, Y2, Y3
+	VMOVUPD     (AX)(DI*8), Y4
+	VADDPD      Y3, Y4, Y3
+	VMOVUPD     Y3, (AX)(DI*8)
+	VMOVUPD     (CX)(DI*8), Y3
+	VADDPD      Y2, Y3, Y2
+	VMOVUPD     Y2, (CX)(DI*8)
+	SUBQ        $0x04, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y2
+	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y2, Y0
+	VMOVUPD.Z   32(AX)(DI*8), K1, Y1
+	VADDPD      Y0, Y1, Y0
+	VMOVUPD     Y0, K1, 32(AX)(DI*8)
+	VMOVUPD.Z   32(CX)(DI*8), K1, Y0
+	VADDPD      Y2, Y0, Y0
+	VMOVUPD     Y0, K1, 32(CX)(DI*8)
+	JMP         valuesDone
+
+valuesFew:
+	TESTQ       SI, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z (DX)(DI*4), K1, Y2
+	VCVTPS2PD.Z (BX)(DI*4), K1, Y3
+	VSUBPD      Y0, Y3, Y0
+	VMULPD      Y1, Y0, Y0
+	VMULPD      Y0, Y2, Y0
+	VMOVUPD.Z   (AX)(DI*8), K1, Y1
+	VADDPD      Y0, Y1, Y0
+	VMOVUPD     Y0, K1, (AX)(DI*8)
+	VMOVUPD.Z   (CX)(DI*8), K1, Y0
+	VADDPD      Y2, Y0, Y0
+	VMOVUPD     Y0, K1, (CX)(DI*8)
+
+valuesDone:
+	VZEROUPPER
+	RET
+
+// func layerNormGradRowAVX512(dx []float32, dy []float32, x []float32, alpha []float32, mean float64, inv float64, meanG float64, slope float64)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·layerNormGradRowAVX512(SB), $0-128
+	MOVQ         dx_base+0(FP), AX
+	MOVQ         dy_base+24(FP), CX
+	MOVQ         x_base+48(FP), DX
+	MOVQ         alpha_base+72(FP), BX
+	VBROADCASTSD mean+96(FP), Y0
+	VBROADCASTSD inv+104(FP), Y1
+	VBROADCASTSD meanG+112(FP), Y2
+	VBROADCASTSD slope+120(FP), Y3
+	MOVQ         dx_len+8(FP), SI
+	LEAQ         -8(SI), R8
+	XORQ         DI, DI
+	JMP          valuesTest
+
+values:
+	VCVTPS2PD  (DX)(DI*4), Y4
+	VSUBPD     Y0, Y4, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPS2PD  (BX)(DI*4), Y5
+	VCVTPS2PD  (CX)(DI*4), Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y5
+	VMULPD     Y4, Y3, Y4
+	VSUBPD     Y4, Y5, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (AX)(DI*4)
+	VCVTPS2PD  16(DX)(DI*4), Y4
+	VSUBPD     Y0, Y4, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPS2PD  16(BX)(DI*4), Y5
+	VCVTPS2PD  16(CX)(DI*4), Y6
+	VMULPD     Y6, Y5, Y5
+	VSUBPD     Y2, Y5, Y5
+	VMULPD     Y4, Y3, Y4
+	VSUBPD     Y4, Y5, Y4
+	VMULPD     Y1, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, 16(AX)(DI*4)
+	ADDQ       $0x08, DI
+
+valuesTest:
+	CMPQ        DI, R8
+	JLE         values
+	SUBQ        DI, SI
+	CMPQ        SI, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (DX)(DI*4), Y4
+	VSUBPD      Y0, Y4, Y4
+	VMULPD      Y1, Y4, Y4
+	VCVTPS2PD   (BX)(DI*4), Y5
+	VCVTPS2PD   (CX)(DI*4), Y6
+	VMULPD      Y6, Y5, Y5
+	VSUBPD      Y2, Y5, Y5
+	VMULPD      Y4, Y3, Y4
+	VSUBPD      Y4, Y5, Y4
+	VMULPD      Y1, Y4, Y4
+	VCVTPD2PSY  Y4, X4
+	VMOVUPS     X4, (AX)(DI*4)
+	SUBQ        $0x04, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y4
+	VSUBPD      Y0, Y4, Y0
+	VMULPD      Y1, Y0, Y0
+	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y4
+	VCVTPS2PD.Z 16(CX)(DI*4), K1, Y5
+	VMULPD      Y5, Y4, Y4
+	VSUBPD      Y2, Y4, Y2
+	VMULPD      Y0, Y3, Y0
+	VSUBPD      Y0, Y2, Y0
+	VMULPD      Y1, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, K1, 16(AX)(DI*4)
+	JMP         valuesDone
+
+valuesFew:
+	TESTQ       SI, SI
+	JZ          valuesDone
+	MOVL        $-1, R8
+	BZHIL       SI, R8, R8
+	KMOVW       R8, K1
+	VCVTPS2PD.Z (DX)(DI*4), K1, Y4
+	VSUBPD      Y0, Y4, Y0
+	VMULPD      Y1, Y0, Y0
+	VCVTPS2PD.Z (BX)(DI*4), K1, Y4
+	VCVTPS2PD.Z (CX)(DI*4), K1, Y5
+	VMULPD      Y5, Y4, Y4
+	VSUBPD      Y2, Y4, Y2
+	VMULPD      Y0, Y3, Y0
+	VSUBPD      Y0, Y2, Y0
+	VMULPD      Y1, Y0, Y0
+	VCVTPD2PSY  Y0, X0
+	VMOVUPS     X0, K1, (AX)(DI*4)
+
+valuesDone:
 	VZEROUPPER
 	RET

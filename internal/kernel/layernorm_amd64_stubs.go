@@ -28,3 +28,28 @@ func layerNormColumnsAVX2(dAlpha []float64, dBeta []float64, dy []float32, x []f
 //
 //go:noescape
 func layerNormGradRowAVX2(dx []float32, dy []float32, x []float32, alpha []float32, mean float64, inv float64, meanG float64, slope float64)
+
+// rowMomentsAVX512 is rowMomentsGo.
+//
+//go:noescape
+func rowMomentsAVX512(x []float32) (mean float64, squares float64)
+
+// normalizeAVX512 is normalizeGo.
+//
+//go:noescape
+func normalizeAVX512(y []float32, x []float32, alpha []float32, beta []float32, mean float64, inv float64)
+
+// layerNormGradSumsAVX512 is layerNormGradSumsGo.
+//
+//go:noescape
+func layerNormGradSumsAVX512(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
+
+// layerNormColumnsAVX512 is layerNormColumnsGo.
+//
+//go:noescape
+func layerNormColumnsAVX512(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
+
+// layerNormGradRowAVX512 is layerNormGradRowGo.
+//
+//go:noescape
+func layerNormGradRowAVX512(dx []float32, dy []float32, x []float32, alpha []float32, mean float64, inv float64, meanG float64, slope float64)

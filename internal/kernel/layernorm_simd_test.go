@@ -91,18 +91,10 @@ func TestLayerNormTwins(t *testing.T) {
 }
 
 func BenchmarkLayerNorm(b *testing.B) {
-	for _, shape := range [][2]int{{32, 100}, {128, 300}} {
+	for _, shape := range layerShapes {
 		rows, n := shape[0], shape[1]
-		random := rand.New(rand.NewPCG(15, 16))
-		draw := func(n int) []float32 {
-			x := make([]float32, n)
-			for i := range x {
-				x[i] = float32(random.NormFloat64())
-			}
-			return x
-		}
-		x, dy, alpha, beta, y := draw(rows*n), draw(rows*n), draw(n), draw(n), draw(rows*n)
-		dAlpha, dBeta := draw(n), draw(n)
+		x, dy, alpha, beta := normals(15, rows*n, 0, 1), normals(16, rows*n, 0, 1), normals(17, n, 1, 0.5), normals(18, n, 0, 1)
+		y, dAlpha, dBeta := make([]float32, rows*n), make([]float32, n), make([]float32, n)
 		s := NewLayerNormStats(rows, n)
 		benchmarkSets(b, fmt.Sprintf("Forward/%dx%d", rows, n), 8*rows*n, func() { LayerNorm(y, x, alpha, beta, 1e-3, false, s) })
 		benchmarkSets(b, fmt.Sprintf("Backward/%dx%d", rows, n), 12*rows*n,

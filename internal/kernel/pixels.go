@@ -1,5 +1,7 @@
 package kernel
 
+//go:generate go run -C asm . -out ../pixels_amd64.s -stubs ../pixels_amd64_stubs.go -pkg kernel pixels
+
 // Intensities sets each y to float32(pixel)/255, the pixel's value as a model sees it, rounded once.
 func Intensities(y []float32, pixels []uint8) {
 	check("Intensities", "y", len(y), len(pixels))

@@ -2,6 +2,8 @@
 
 //go:build amd64 && !purego
 
+#include "textflag.h"
+
 // func sumRowsAVX2(sum []float32, x []float32)
 // Requires: AVX
 TEXT ·sumRowsAVX2(SB), $0-48
@@ -11,8 +13,7 @@ TEXT ·sumRowsAVX2(SB), $0-48
 	MOVQ x_len+32(FP), BX
 	LEAQ (CX)(BX*4), BX
 	XORQ SI, SI
-	MOVQ DX, DI
-	SUBQ $0x40, DI
+	LEAQ -64(DX), DI
 	JMP  columns64Test
 
 columns64:
@@ -54,8 +55,7 @@ columns64RowTest:
 columns64Test:
 	CMPQ SI, DI
 	JLE  columns64
-	MOVQ DX, DI
-	SUBQ $0x20, DI
+	LEAQ -32(DX), DI
 	JMP  columns32Test
 
 columns32:
@@ -85,8 +85,31 @@ columns32RowTest:
 columns32Test:
 	CMPQ SI, DI
 	JLE  columns32
-	MOVQ DX, DI
-	SUBQ $0x08, DI
+	LEAQ -16(DX), DI
+	JMP  columns16Test
+
+columns16:
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	LEAQ   (CX)(SI*4), R8
+	JMP    columns16RowTest
+
+columns16Row:
+	VADDPS (R8), Y0, Y0
+	VADDPS 32(R8), Y1, Y1
+	LEAQ   (R8)(DX*4), R8
+
+columns16RowTest:
+	CMPQ    R8, BX
+	JCS     columns16Row
+	VMOVUPS Y0, (AX)(SI*4)
+	VMOVUPS Y1, 32(AX)(SI*4)
+	ADDQ    $0x10, SI
+
+columns16Test:
+	CMPQ SI, DI
+	JLE  columns16
+	LEAQ -8(DX), DI
 	JMP  columns8Test
 
 columns8:
@@ -105,33 +128,66 @@ columns8RowTest:
 	ADDQ    $0x08, SI
 
 columns8Test:
-	CMPQ SI, DI
-	JLE  columns8
-	CMPQ SI, DX
-	JGE  done
-	MOVQ DI, SI
-	JMP  columns8
+	CMPQ    SI, DI
+	JLE     columns8
+	MOVQ    DX, DI
+	SUBQ    SI, DI
+	JZ      done
+	LEAQ    laneMasks<>+0(SB), R8
+	SHLQ    $0x02, DI
+	SUBQ    DI, R8
+	VMOVUPS 32(R8), Y0
+	VXORPS  Y1, Y1, Y1
+	LEAQ    (CX)(SI*4), CX
+	JMP     columnsLeftRowTest
+
+columnsLeftRow:
+	VMASKMOVPS (CX), Y0, Y2
+	VADDPS     Y2, Y1, Y1
+	LEAQ       (CX)(DX*4), CX
+
+columnsLeftRowTest:
+	CMPQ       CX, BX
+	JCS        columnsLeftRow
+	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
 done:
 	VZEROUPPER
 	RET
 
+DATA laneMasks<>+0(SB)/4, $0xffffffff
+DATA laneMasks<>+4(SB)/4, $0xffffffff
+DATA laneMasks<>+8(SB)/4, $0xffffffff
+DATA laneMasks<>+12(SB)/4, $0xffffffff
+DATA laneMasks<>+16(SB)/4, $0xffffffff
+DATA laneMasks<>+20(SB)/4, $0xffffffff
+DATA laneMasks<>+24(SB)/4, $0xffffffff
+DATA laneMasks<>+28(SB)/4, $0xffffffff
+DATA laneMasks<>+32(SB)/4, $0x00000000
+DATA laneMasks<>+36(SB)/4, $0x00000000
+DATA laneMasks<>+40(SB)/4, $0x00000000
+DATA laneMasks<>+44(SB)/4, $0x00000000
+DATA laneMasks<>+48(SB)/4, $0x00000000
+DATA laneMasks<>+52(SB)/4, $0x00000000
+DATA laneMasks<>+56(SB)/4, $0x00000000
+DATA laneMasks<>+60(SB)/4, $0x00000000
+GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
+
 // func allFiniteAVX2(x []float32) bool
 // Requires: AVX, AVX2
 TEXT ·allFiniteAVX2(SB), $0-25
-	MOVQ     x_base+0(FP), AX
-	MOVQ     x_len+8(FP), CX
-	VPCMPEQD Y0, Y0, Y0
-	VPSRLD   $0x18, Y0, Y0
-	VPSLLD   $0x17, Y0, Y0
-	VXORPS   Y1, Y1, Y1
-	VXORPS   Y2, Y2, Y2
-	VXORPS   Y3, Y3, Y3
-	VXORPS   Y4, Y4, Y4
-	XORQ     DX, DX
-	MOVQ     CX, BX
-	SUBQ     $0x20, BX
-	JMP      values32Test
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVL         $0x7f800000, DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+	VXORPS       Y4, Y4, Y4
+	XORQ         DX, DX
+	LEAQ         -32(CX), BX
+	JMP          values32Test
 
 values32:
 	VPAND   (AX)(DX*4), Y0, Y5
@@ -147,8 +203,7 @@ values32:
 values32Test:
 	CMPQ DX, BX
 	JLE  values32
-	MOVQ CX, BX
-	SUBQ $0x08, BX
+	LEAQ -8(CX), BX
 	JMP  values8Test
 
 values8:
@@ -157,12 +212,17 @@ values8:
 	ADDQ    $0x08, DX
 
 values8Test:
-	CMPQ DX, BX
-	JLE  values8
-	CMPQ DX, CX
-	JGE  done
-	MOVQ BX, DX
-	JMP  values8
+	CMPQ       DX, BX
+	JLE        values8
+	SUBQ       DX, CX
+	JZ         done
+	LEAQ       laneMasks<>+0(SB), BX
+	SHLQ       $0x02, CX
+	SUBQ       CX, BX
+	VMOVUPS    32(BX), Y5
+	VMASKMOVPS (AX)(DX*4), Y5, Y5
+	VPAND      Y5, Y0, Y5
+	VPMAXUD    Y5, Y1, Y1
 
 done:
 	VPMAXUD  Y2, Y1, Y1
@@ -170,6 +230,217 @@ done:
 	VPMAXUD  Y3, Y1, Y1
 	VPCMPEQD Y0, Y1, Y1
 	VPTEST   Y1, Y1
+	SETEQ    AL
+	MOVB     AL, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func sumRowsAVX512(sum []float32, x []float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·sumRowsAVX512(SB), $0-48
+	MOVQ sum_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ sum_len+8(FP), DX
+	MOVQ x_len+32(FP), BX
+	LEAQ (CX)(BX*4), BX
+	XORQ SI, SI
+	LEAQ -128(DX), DI
+	JMP  columns128Test
+
+columns128:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	VXORPS Z4, Z4, Z4
+	VXORPS Z5, Z5, Z5
+	VXORPS Z6, Z6, Z6
+	VXORPS Z7, Z7, Z7
+	LEAQ   (CX)(SI*4), R8
+	JMP    columns128RowTest
+
+columns128Row:
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS 128(R8), Z2, Z2
+	VADDPS 192(R8), Z3, Z3
+	VADDPS 256(R8), Z4, Z4
+	VADDPS 320(R8), Z5, Z5
+	VADDPS 384(R8), Z6, Z6
+	VADDPS 448(R8), Z7, Z7
+	LEAQ   (R8)(DX*4), R8
+
+columns128RowTest:
+	CMPQ    R8, BX
+	JCS     columns128Row
+	VMOVUPS Z0, (AX)(SI*4)
+	VMOVUPS Z1, 64(AX)(SI*4)
+	VMOVUPS Z2, 128(AX)(SI*4)
+	VMOVUPS Z3, 192(AX)(SI*4)
+	VMOVUPS Z4, 256(AX)(SI*4)
+	VMOVUPS Z5, 320(AX)(SI*4)
+	VMOVUPS Z6, 384(AX)(SI*4)
+	VMOVUPS Z7, 448(AX)(SI*4)
+	ADDQ    $0x80, SI
+
+columns128Test:
+	CMPQ SI, DI
+	JLE  columns128
+	LEAQ -64(DX), DI
+	JMP  columns64Test
+
+columns64:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	VXORPS Z2, Z2, Z2
+	VXORPS Z3, Z3, Z3
+	LEAQ   (CX)(SI*4), R8
+	JMP    columns64RowTest
+
+columns64Row:
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	VADDPS 128(R8), Z2, Z2
+	VADDPS 192(R8), Z3, Z3
+	LEAQ   (R8)(DX*4), R8
+
+columns64RowTest:
+	CMPQ    R8, BX
+	JCS     columns64Row
+	VMOVUPS Z0, (AX)(SI*4)
+	VMOVUPS Z1, 64(AX)(SI*4)
+	VMOVUPS Z2, 128(AX)(SI*4)
+	VMOVUPS Z3, 192(AX)(SI*4)
+	ADDQ    $0x40, SI
+
+columns64Test:
+	CMPQ SI, DI
+	JLE  columns64
+	LEAQ -32(DX), DI
+	JMP  columns32Test
+
+columns32:
+	VXORPS Z0, Z0, Z0
+	VXORPS Z1, Z1, Z1
+	LEAQ   (CX)(SI*4), R8
+	JMP    columns32RowTest
+
+columns32Row:
+	VADDPS (R8), Z0, Z0
+	VADDPS 64(R8), Z1, Z1
+	LEAQ   (R8)(DX*4), R8
+
+columns32RowTest:
+	CMPQ    R8, BX
+	JCS     columns32Row
+	VMOVUPS Z0, (AX)(SI*4)
+	VMOVUPS Z1, 64(AX)(SI*4)
+	ADDQ    $0x20, SI
+
+columns32Test:
+	CMPQ SI, DI
+	JLE  columns32
+	LEAQ -16(DX), DI
+	JMP  columns16Test
+
+columns16:
+	VXORPS Z0, Z0, Z0
+	LEAQ   (CX)(SI*4), R8
+	JMP    columns16RowTest
+
+columns16Row:
+	VADDPS (R8), Z0, Z0
+	LEAQ   (R8)(DX*4), R8
+
+columns16RowTest:
+	CMPQ    R8, BX
+	JCS     columns16Row
+	VMOVUPS Z0, (AX)(SI*4)
+	ADDQ    $0x10, SI
+
+columns16Test:
+	CMPQ   SI, DI
+	JLE    columns16
+	MOVQ   DX, DI
+	SUBQ   SI, DI
+	JZ     done
+	MOVL   $-1, R8
+	BZHIL  DI, R8, R8
+	KMOVW  R8, K1
+	VXORPS Z0, Z0, Z0
+	LEAQ   (CX)(SI*4), CX
+	JMP    columnsLeftRowTest
+
+columnsLeftRow:
+	VMOVUPS.Z (CX), K1, Z1
+	VADDPS    Z1, Z0, Z0
+	LEAQ      (CX)(DX*4), CX
+
+columnsLeftRowTest:
+	CMPQ    CX, BX
+	JCS     columnsLeftRow
+	VMOVUPS Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func allFiniteAVX512(x []float32) bool
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·allFiniteAVX512(SB), $0-25
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), CX
+	MOVL         $0x7f800000, DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Z0
+	VXORPS       Z1, Z1, Z1
+	VXORPS       Z2, Z2, Z2
+	VXORPS       Z3, Z3, Z3
+	VXORPS       Z4, Z4, Z4
+	XORQ         DX, DX
+	LEAQ         -64(CX), BX
+	JMP          values64Test
+
+values64:
+	VPANDD  (AX)(DX*4), Z0, Z5
+	VPMAXUD Z5, Z1, Z1
+	VPANDD  64(AX)(DX*4), Z0, Z5
+	VPMAXUD Z5, Z2, Z2
+	VPANDD  128(AX)(DX*4), Z0, Z5
+	VPMAXUD Z5, Z3, Z3
+	VPANDD  192(AX)(DX*4), Z0, Z5
+	VPMAXUD Z5, Z4, Z4
+	ADDQ    $0x40, DX
+
+values64Test:
+	CMPQ DX, BX
+	JLE  values64
+	LEAQ -16(CX), BX
+	JMP  values16Test
+
+values16:
+	VPANDD  (AX)(DX*4), Z0, Z5
+	VPMAXUD Z5, Z1, Z1
+	ADDQ    $0x10, DX
+
+values16Test:
+	CMPQ      DX, BX
+	JLE       values16
+	SUBQ      DX, CX
+	JZ        done
+	MOVL      $-1, BX
+	BZHIL     CX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(DX*4), K1, Z5
+	VPANDD    Z5, Z0, Z5
+	VPMAXUD   Z5, Z1, Z1
+
+done:
+	VPMAXUD  Z2, Z1, Z1
+	VPMAXUD  Z4, Z3, Z3
+	VPMAXUD  Z3, Z1, Z1
+	VPCMPEQD Z0, Z1, K1
+	KORTESTW K1, K1
 	SETEQ    AL
 	MOVB     AL, ret+24(FP)
 	VZEROUPPER

@@ -4,12 +4,22 @@
 
 package kernel
 
-// sumRowsAVX2 is [SumRows] for len(sum) >= 8.
+// sumRowsAVX2 is sumRowsGo.
 //
 //go:noescape
 func sumRowsAVX2(sum []float32, x []float32)
 
-// allFiniteAVX2 is [AllFinite] for len(x) >= 8.
+// allFiniteAVX2 is allFiniteGo.
 //
 //go:noescape
 func allFiniteAVX2(x []float32) bool
+
+// sumRowsAVX512 is sumRowsGo.
+//
+//go:noescape
+func sumRowsAVX512(sum []float32, x []float32)
+
+// allFiniteAVX512 is allFiniteGo.
+//
+//go:noescape
+func allFiniteAVX512(x []float32) bool

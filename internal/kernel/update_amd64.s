@@ -66,6 +66,49 @@ DATA laneMasks<>+56(SB)/4, $0x00000000
 DATA laneMasks<>+60(SB)/4, $0x00000000
 GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
 
+// func sgdAVX512(w []float32, g []float32, rate float32, decay float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·sgdAVX512(SB), $0-56
+	MOVQ         w_base+0(FP), AX
+	MOVQ         g_base+24(FP), CX
+	VBROADCASTSS rate+48(FP), Z0
+	VBROADCASTSS decay+52(FP), Z1
+	MOVQ         w_len+8(FP), DX
+	MOVQ         DX, BX
+	ANDQ         $-16, BX
+	XORQ         SI, SI
+	JMP          test
+
+loop:
+	VMOVUPS (AX)(SI*4), Z2
+	VMOVUPS (CX)(SI*4), Z3
+	VMULPS  Z2, Z1, Z4
+	VADDPS  Z4, Z3, Z3
+	VMULPS  Z3, Z0, Z3
+	VSUBPS  Z3, Z2, Z2
+	VMOVUPS Z2, (AX)(SI*4)
+	ADDQ    $0x10, SI
+
+test:
+	CMPQ      SI, BX
+	JLT       loop
+	SUBQ      SI, DX
+	JZ        done
+	MOVL      $-1, BX
+	BZHIL     DX, BX, BX
+	KMOVW     BX, K1
+	VMOVUPS.Z (AX)(SI*4), K1, Z2
+	VMOVUPS.Z (CX)(SI*4), K1, Z3
+	VMULPS    Z2, Z1, Z1
+	VADDPS    Z1, Z3, Z1
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z2, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func momentumAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
 // Requires: AVX
 TEXT ·momentumAVX2(SB), $0-84
@@ -117,6 +160,61 @@ test:
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y4, Y0
 	VMASKMOVPS Y0, Y3, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func momentumAVX512(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·momentumAVX512(SB), $0-84
+	MOVQ         w_base+0(FP), AX
+	MOVQ         velocity_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	VBROADCASTSS rate+72(FP), Z0
+	VBROADCASTSS friction+76(FP), Z1
+	VBROADCASTSS decay+80(FP), Z2
+	MOVQ         w_len+8(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-16, SI
+	XORQ         DI, DI
+	JMP          test
+
+loop:
+	VMOVUPS (AX)(DI*4), Z3
+	VMOVUPS (CX)(DI*4), Z4
+	VMULPS  Z4, Z1, Z5
+	VSUBPS  Z5, Z4, Z4
+	VMOVUPS (DX)(DI*4), Z5
+	VMULPS  Z3, Z2, Z6
+	VADDPS  Z6, Z5, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS Z4, (CX)(DI*4)
+	VMULPS  Z4, Z0, Z4
+	VSUBPS  Z4, Z3, Z3
+	VMOVUPS Z3, (AX)(DI*4)
+	ADDQ    $0x10, DI
+
+test:
+	CMPQ      DI, SI
+	JLT       loop
+	SUBQ      DI, BX
+	JZ        done
+	MOVL      $-1, SI
+	BZHIL     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX)(DI*4), K1, Z3
+	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VMULPS    Z4, Z1, Z1
+	VSUBPS    Z1, Z4, Z1
+	VMOVUPS.Z (DX)(DI*4), K1, Z4
+	VMULPS    Z3, Z2, Z2
+	VADDPS    Z2, Z4, Z2
+	VADDPS    Z2, Z1, Z1
+	VMOVUPS   Z1, K1, (CX)(DI*4)
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z3, Z0
+	VMOVUPS   Z0, K1, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -184,6 +282,67 @@ done:
 	VZEROUPPER
 	RET
 
+// func nesterovAVX512(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·nesterovAVX512(SB), $0-84
+	MOVQ         w_base+0(FP), AX
+	MOVQ         velocity_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	VBROADCASTSS rate+72(FP), Z0
+	VBROADCASTSS friction+76(FP), Z1
+	VBROADCASTSS decay+80(FP), Z2
+	MOVQ         w_len+8(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-16, SI
+	XORQ         DI, DI
+	JMP          test
+
+loop:
+	VMOVUPS (AX)(DI*4), Z3
+	VMOVUPS (DX)(DI*4), Z4
+	VMULPS  Z3, Z2, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS (CX)(DI*4), Z5
+	VMULPS  Z5, Z1, Z6
+	VSUBPS  Z6, Z5, Z5
+	VADDPS  Z4, Z5, Z5
+	VMOVUPS Z5, (CX)(DI*4)
+	VMULPS  Z5, Z1, Z6
+	VSUBPS  Z6, Z5, Z5
+	VADDPS  Z4, Z5, Z4
+	VMULPS  Z4, Z0, Z4
+	VSUBPS  Z4, Z3, Z3
+	VMOVUPS Z3, (AX)(DI*4)
+	ADDQ    $0x10, DI
+
+test:
+	CMPQ      DI, SI
+	JLT       loop
+	SUBQ      DI, BX
+	JZ        done
+	MOVL      $-1, SI
+	BZHIL     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX)(DI*4), K1, Z3
+	VMOVUPS.Z (DX)(DI*4), K1, Z4
+	VMULPS    Z3, Z2, Z2
+	VADDPS    Z2, Z4, Z2
+	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VMULPS    Z4, Z1, Z5
+	VSUBPS    Z5, Z4, Z4
+	VADDPS    Z2, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)(DI*4)
+	VMULPS    Z4, Z1, Z1
+	VSUBPS    Z1, Z4, Z1
+	VADDPS    Z2, Z1, Z1
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z3, Z0
+	VMOVUPS   Z0, K1, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func adaGradAVX2(w []float32, sum []float32, g []float32, rate float32, epsilon float32, decay float32)
 // Requires: AVX
 TEXT ·adaGradAVX2(SB), $0-84
@@ -239,6 +398,65 @@ test:
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y4, Y0
 	VMASKMOVPS Y0, Y3, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adaGradAVX512(w []float32, sum []float32, g []float32, rate float32, epsilon float32, decay float32)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·adaGradAVX512(SB), $0-84
+	MOVQ         w_base+0(FP), AX
+	MOVQ         sum_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	VBROADCASTSS rate+72(FP), Z0
+	VBROADCASTSS epsilon+76(FP), Z1
+	VBROADCASTSS decay+80(FP), Z2
+	MOVQ         w_len+8(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-16, SI
+	XORQ         DI, DI
+	JMP          test
+
+loop:
+	VMOVUPS (AX)(DI*4), Z3
+	VMOVUPS (DX)(DI*4), Z4
+	VMULPS  Z3, Z2, Z5
+	VADDPS  Z5, Z4, Z4
+	VMOVUPS (CX)(DI*4), Z5
+	VMULPS  Z4, Z4, Z6
+	VADDPS  Z6, Z5, Z5
+	VMOVUPS Z5, (CX)(DI*4)
+	VSQRTPS Z5, Z5
+	VADDPS  Z1, Z5, Z5
+	VDIVPS  Z5, Z4, Z4
+	VMULPS  Z4, Z0, Z4
+	VSUBPS  Z4, Z3, Z3
+	VMOVUPS Z3, (AX)(DI*4)
+	ADDQ    $0x10, DI
+
+test:
+	CMPQ      DI, SI
+	JLT       loop
+	SUBQ      DI, BX
+	JZ        done
+	MOVL      $-1, SI
+	BZHIL     BX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX)(DI*4), K1, Z3
+	VMOVUPS.Z (DX)(DI*4), K1, Z4
+	VMULPS    Z3, Z2, Z2
+	VADDPS    Z2, Z4, Z2
+	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VMULPS    Z2, Z2, Z5
+	VADDPS    Z5, Z4, Z4
+	VMOVUPS   Z4, K1, (CX)(DI*4)
+	VSQRTPS   Z4, Z4
+	VADDPS    Z1, Z4, Z1
+	VDIVPS    Z1, Z2, Z1
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z3, Z0
+	VMOVUPS   Z0, K1, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -306,6 +524,73 @@ test:
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y5, Y0
 	VMASKMOVPS Y0, Y4, (AX)(DI*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rmsPropAVX512(w []float32, square []float32, g []float32, rate float32, slope float32, epsilon float32, decay float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rmsPropAVX512(SB), $0-88
+	MOVQ         w_base+0(FP), AX
+	MOVQ         square_base+24(FP), CX
+	MOVQ         g_base+48(FP), DX
+	VBROADCASTSS rate+72(FP), Z0
+	VBROADCASTSS slope+76(FP), Z1
+	VPMOVD2M     Z1, K1
+	VBROADCASTSS epsilon+80(FP), Z2
+	VBROADCASTSS decay+84(FP), Z3
+	MOVQ         w_len+8(FP), BX
+	MOVQ         BX, SI
+	ANDQ         $-16, SI
+	XORQ         DI, DI
+	JMP          test
+
+loop:
+	VMOVUPS   (AX)(DI*4), Z4
+	VMOVUPS   (DX)(DI*4), Z5
+	VMULPS    Z4, Z3, Z6
+	VADDPS    Z6, Z5, Z5
+	VMULPS    Z5, Z5, Z6
+	VMOVUPS   (CX)(DI*4), Z9
+	VBLENDMPS Z6, Z9, K1, Z7
+	VSUBPS    Z9, Z6, Z6
+	VMULPS    Z6, Z1, Z6
+	VADDPS    Z6, Z7, Z6
+	VMOVUPS   Z6, (CX)(DI*4)
+	VSQRTPS   Z6, Z6
+	VADDPS    Z2, Z6, Z6
+	VDIVPS    Z6, Z5, Z5
+	VMULPS    Z5, Z0, Z5
+	VSUBPS    Z5, Z4, Z4
+	VMOVUPS   Z4, (AX)(DI*4)
+	ADDQ      $0x10, DI
+
+test:
+	CMPQ      DI, SI
+	JLT       loop
+	SUBQ      DI, BX
+	JZ        done
+	MOVL      $-1, SI
+	BZHIL     BX, SI, SI
+	KMOVW     SI, K2
+	VMOVUPS.Z (AX)(DI*4), K2, Z4
+	VMOVUPS.Z (DX)(DI*4), K2, Z5
+	VMULPS    Z4, Z3, Z3
+	VADDPS    Z3, Z5, Z3
+	VMULPS    Z3, Z3, Z5
+	VMOVUPS.Z (CX)(DI*4), K2, Z6
+	VBLENDMPS Z5, Z6, K1, Z8
+	VSUBPS    Z6, Z5, Z5
+	VMULPS    Z5, Z1, Z1
+	VADDPS    Z1, Z8, Z1
+	VMOVUPS   Z1, K2, (CX)(DI*4)
+	VSQRTPS   Z1, Z1
+	VADDPS    Z2, Z1, Z1
+	VDIVPS    Z1, Z3, Z1
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z4, Z0
+	VMOVUPS   Z0, K2, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -385,6 +670,85 @@ test:
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y6, Y0
 	VMASKMOVPS Y0, Y5, (AX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func rmsPropMomentumAVX512(w []float32, square []float32, velocity []float32, g []float32, rate float32, slope float32, friction float32, epsilon float32, decay float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·rmsPropMomentumAVX512(SB), $0-116
+	MOVQ         w_base+0(FP), AX
+	MOVQ         square_base+24(FP), CX
+	MOVQ         velocity_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	VBROADCASTSS rate+96(FP), Z0
+	VBROADCASTSS slope+100(FP), Z1
+	VPMOVD2M     Z1, K1
+	VBROADCASTSS friction+104(FP), Z2
+	VBROADCASTSS epsilon+108(FP), Z3
+	VBROADCASTSS decay+112(FP), Z4
+	MOVQ         w_len+8(FP), SI
+	MOVQ         SI, DI
+	ANDQ         $-16, DI
+	XORQ         R8, R8
+	JMP          test
+
+loop:
+	VMOVUPS   (AX)(R8*4), Z5
+	VMOVUPS   (BX)(R8*4), Z6
+	VMULPS    Z5, Z4, Z7
+	VADDPS    Z7, Z6, Z6
+	VMULPS    Z6, Z6, Z7
+	VMOVUPS   (CX)(R8*4), Z10
+	VBLENDMPS Z7, Z10, K1, Z8
+	VSUBPS    Z10, Z7, Z7
+	VMULPS    Z7, Z1, Z7
+	VADDPS    Z7, Z8, Z7
+	VMOVUPS   Z7, (CX)(R8*4)
+	VMOVUPS   (DX)(R8*4), Z10
+	VMULPS    Z10, Z2, Z11
+	VSUBPS    Z11, Z10, Z10
+	VSQRTPS   Z7, Z7
+	VADDPS    Z3, Z7, Z7
+	VDIVPS    Z7, Z6, Z6
+	VADDPS    Z6, Z10, Z6
+	VMOVUPS   Z6, (DX)(R8*4)
+	VMULPS    Z6, Z0, Z6
+	VSUBPS    Z6, Z5, Z5
+	VMOVUPS   Z5, (AX)(R8*4)
+	ADDQ      $0x10, R8
+
+test:
+	CMPQ      R8, DI
+	JLT       loop
+	SUBQ      R8, SI
+	JZ        done
+	MOVL      $-1, DI
+	BZHIL     SI, DI, DI
+	KMOVW     DI, K2
+	VMOVUPS.Z (AX)(R8*4), K2, Z5
+	VMOVUPS.Z (BX)(R8*4), K2, Z6
+	VMULPS    Z5, Z4, Z4
+	VADDPS    Z4, Z6, Z4
+	VMULPS    Z4, Z4, Z6
+	VMOVUPS.Z (CX)(R8*4), K2, Z7
+	VBLENDMPS Z6, Z7, K1, Z9
+	VSUBPS    Z7, Z6, Z6
+	VMULPS    Z6, Z1, Z1
+	VADDPS    Z1, Z9, Z1
+	VMOVUPS   Z1, K2, (CX)(R8*4)
+	VMOVUPS.Z (DX)(R8*4), K2, Z6
+	VMULPS    Z6, Z2, Z2
+	VSUBPS    Z2, Z6, Z2
+	VSQRTPS   Z1, Z1
+	VADDPS    Z3, Z1, Z1
+	VDIVPS    Z1, Z4, Z1
+	VADDPS    Z1, Z2, Z1
+	VMOVUPS   Z1, K2, (DX)(R8*4)
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z5, Z0
+	VMOVUPS   Z0, K2, (AX)(R8*4)
 
 done:
 	VZEROUPPER
@@ -474,6 +838,91 @@ done:
 	VZEROUPPER
 	RET
 
+// func adamAVX512(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·adamAVX512(SB), $0-120
+	MOVQ         w_base+0(FP), AX
+	MOVQ         m_base+24(FP), CX
+	MOVQ         v_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	VBROADCASTSS rate+96(FP), Z0
+	VBROADCASTSS slope1+100(FP), Z1
+	VPMOVD2M     Z1, K1
+	VBROADCASTSS slope2+104(FP), Z2
+	VPMOVD2M     Z2, K2
+	VBROADCASTSS scale+108(FP), Z3
+	VBROADCASTSS epsilon+112(FP), Z4
+	VBROADCASTSS decay+116(FP), Z5
+	MOVQ         w_len+8(FP), SI
+	MOVQ         SI, DI
+	ANDQ         $-16, DI
+	XORQ         R8, R8
+	JMP          test
+
+loop:
+	VMOVUPS   (AX)(R8*4), Z6
+	VMOVUPS   (BX)(R8*4), Z7
+	VMULPS    Z6, Z5, Z8
+	VADDPS    Z8, Z7, Z7
+	VMOVUPS   (CX)(R8*4), Z8
+	VBLENDMPS Z7, Z8, K1, Z9
+	VSUBPS    Z8, Z7, Z8
+	VMULPS    Z8, Z1, Z8
+	VADDPS    Z8, Z9, Z8
+	VMOVUPS   Z8, (CX)(R8*4)
+	VMULPS    Z7, Z7, Z7
+	VMOVUPS   (DX)(R8*4), Z13
+	VBLENDMPS Z7, Z13, K2, Z10
+	VSUBPS    Z13, Z7, Z7
+	VMULPS    Z7, Z2, Z7
+	VADDPS    Z7, Z10, Z7
+	VMOVUPS   Z7, (DX)(R8*4)
+	VSQRTPS   Z7, Z7
+	VMULPS    Z7, Z3, Z7
+	VADDPS    Z4, Z7, Z7
+	VDIVPS    Z7, Z8, Z7
+	VMULPS    Z7, Z0, Z7
+	VSUBPS    Z7, Z6, Z6
+	VMOVUPS   Z6, (AX)(R8*4)
+	ADDQ      $0x10, R8
+
+test:
+	CMPQ      R8, DI
+	JLT       loop
+	SUBQ      R8, SI
+	JZ        done
+	MOVL      $-1, DI
+	BZHIL     SI, DI, DI
+	KMOVW     DI, K3
+	VMOVUPS.Z (AX)(R8*4), K3, Z6
+	VMOVUPS.Z (BX)(R8*4), K3, Z7
+	VMULPS    Z6, Z5, Z5
+	VADDPS    Z5, Z7, Z5
+	VMOVUPS.Z (CX)(R8*4), K3, Z7
+	VBLENDMPS Z5, Z7, K1, Z11
+	VSUBPS    Z7, Z5, Z7
+	VMULPS    Z7, Z1, Z1
+	VADDPS    Z1, Z11, Z1
+	VMOVUPS   Z1, K3, (CX)(R8*4)
+	VMULPS    Z5, Z5, Z5
+	VMOVUPS.Z (DX)(R8*4), K3, Z7
+	VBLENDMPS Z5, Z7, K2, Z12
+	VSUBPS    Z7, Z5, Z5
+	VMULPS    Z5, Z2, Z2
+	VADDPS    Z2, Z12, Z2
+	VMOVUPS   Z2, K3, (DX)(R8*4)
+	VSQRTPS   Z2, Z2
+	VMULPS    Z2, Z3, Z2
+	VADDPS    Z4, Z2, Z2
+	VDIVPS    Z2, Z1, Z1
+	VMULPS    Z1, Z0, Z0
+	VSUBPS    Z0, Z6, Z0
+	VMOVUPS   Z0, K3, (AX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
 // func adamWAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
 // Requires: AVX
 TEXT ·adamWAVX2(SB), $0-120
@@ -553,6 +1002,91 @@ test:
 	VADDPS     Y0, Y3, Y0
 	VSUBPS     Y0, Y7, Y0
 	VMASKMOVPS Y0, Y6, (AX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func adamWAVX512(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·adamWAVX512(SB), $0-120
+	MOVQ         w_base+0(FP), AX
+	MOVQ         m_base+24(FP), CX
+	MOVQ         v_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	VBROADCASTSS rate+96(FP), Z0
+	VBROADCASTSS slope1+100(FP), Z1
+	VPMOVD2M     Z1, K1
+	VBROADCASTSS slope2+104(FP), Z2
+	VPMOVD2M     Z2, K2
+	VBROADCASTSS scale+108(FP), Z3
+	VBROADCASTSS epsilon+112(FP), Z4
+	VBROADCASTSS decay+116(FP), Z5
+	MOVQ         w_len+8(FP), SI
+	MOVQ         SI, DI
+	ANDQ         $-16, DI
+	XORQ         R8, R8
+	JMP          test
+
+loop:
+	VMOVUPS   (AX)(R8*4), Z6
+	VMOVUPS   (BX)(R8*4), Z7
+	VMOVUPS   (CX)(R8*4), Z8
+	VBLENDMPS Z7, Z8, K1, Z9
+	VSUBPS    Z8, Z7, Z8
+	VMULPS    Z8, Z1, Z8
+	VADDPS    Z8, Z9, Z8
+	VMOVUPS   Z8, (CX)(R8*4)
+	VMULPS    Z7, Z7, Z7
+	VMOVUPS   (DX)(R8*4), Z13
+	VBLENDMPS Z7, Z13, K2, Z10
+	VSUBPS    Z13, Z7, Z7
+	VMULPS    Z7, Z2, Z7
+	VADDPS    Z7, Z10, Z7
+	VMOVUPS   Z7, (DX)(R8*4)
+	VSQRTPS   Z7, Z7
+	VMULPS    Z7, Z3, Z7
+	VADDPS    Z4, Z7, Z7
+	VMULPS    Z6, Z5, Z13
+	VDIVPS    Z7, Z8, Z7
+	VMULPS    Z7, Z0, Z7
+	VADDPS    Z7, Z13, Z7
+	VSUBPS    Z7, Z6, Z6
+	VMOVUPS   Z6, (AX)(R8*4)
+	ADDQ      $0x10, R8
+
+test:
+	CMPQ      R8, DI
+	JLT       loop
+	SUBQ      R8, SI
+	JZ        done
+	MOVL      $-1, DI
+	BZHIL     SI, DI, DI
+	KMOVW     DI, K3
+	VMOVUPS.Z (AX)(R8*4), K3, Z6
+	VMOVUPS.Z (BX)(R8*4), K3, Z7
+	VMOVUPS.Z (CX)(R8*4), K3, Z8
+	VBLENDMPS Z7, Z8, K1, Z11
+	VSUBPS    Z8, Z7, Z8
+	VMULPS    Z8, Z1, Z1
+	VADDPS    Z1, Z11, Z1
+	VMOVUPS   Z1, K3, (CX)(R8*4)
+	VMULPS    Z7, Z7, Z7
+	VMOVUPS.Z (DX)(R8*4), K3, Z8
+	VBLENDMPS Z7, Z8, K2, Z12
+	VSUBPS    Z8, Z7, Z7
+	VMULPS    Z7, Z2, Z2
+	VADDPS    Z2, Z12, Z2
+	VMOVUPS   Z2, K3, (DX)(R8*4)
+	VSQRTPS   Z2, Z2
+	VMULPS    Z2, Z3, Z2
+	VADDPS    Z4, Z2, Z2
+	VMULPS    Z6, Z5, Z3
+	VDIVPS    Z2, Z1, Z1
+	VMULPS    Z1, Z0, Z0
+	VADDPS    Z0, Z3, Z0
+	VSUBPS    Z0, Z6, Z0
+	VMOVUPS   Z0, K3, (AX)(R8*4)
 
 done:
 	VZEROUPPER
@@ -642,6 +1176,96 @@ test:
 	VDIVPS     Y3, Y0, Y0
 	VSUBPS     Y0, Y8, Y0
 	VMASKMOVPS Y0, Y7, (AX)(R8*4)
+
+done:
+	VZEROUPPER
+	RET
+
+// func nAdamAVX512(w []float32, m []float32, v []float32, g []float32, gradientRate float32, meanRate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
+// Requires: AVX, AVX512DQ, AVX512F, BMI2
+TEXT ·nAdamAVX512(SB), $0-124
+	MOVQ         w_base+0(FP), AX
+	MOVQ         m_base+24(FP), CX
+	MOVQ         v_base+48(FP), DX
+	MOVQ         g_base+72(FP), BX
+	VBROADCASTSS gradientRate+96(FP), Z0
+	VBROADCASTSS meanRate+100(FP), Z1
+	VBROADCASTSS slope1+104(FP), Z2
+	VPMOVD2M     Z2, K1
+	VBROADCASTSS slope2+108(FP), Z3
+	VPMOVD2M     Z3, K2
+	VBROADCASTSS scale+112(FP), Z4
+	VBROADCASTSS epsilon+116(FP), Z5
+	VBROADCASTSS decay+120(FP), Z6
+	MOVQ         w_len+8(FP), SI
+	MOVQ         SI, DI
+	ANDQ         $-16, DI
+	XORQ         R8, R8
+	JMP          test
+
+loop:
+	VMOVUPS   (AX)(R8*4), Z7
+	VMOVUPS   (BX)(R8*4), Z8
+	VMULPS    Z7, Z6, Z9
+	VADDPS    Z9, Z8, Z8
+	VMOVUPS   (CX)(R8*4), Z9
+	VBLENDMPS Z8, Z9, K1, Z10
+	VSUBPS    Z9, Z8, Z9
+	VMULPS    Z9, Z2, Z9
+	VADDPS    Z9, Z10, Z9
+	VMOVUPS   Z9, (CX)(R8*4)
+	VMULPS    Z8, Z8, Z14
+	VMOVUPS   (DX)(R8*4), Z15
+	VBLENDMPS Z14, Z15, K2, Z11
+	VSUBPS    Z15, Z14, Z14
+	VMULPS    Z14, Z3, Z14
+	VADDPS    Z14, Z11, Z14
+	VMOVUPS   Z14, (DX)(R8*4)
+	VSQRTPS   Z14, Z14
+	VMULPS    Z14, Z4, Z14
+	VADDPS    Z5, Z14, Z14
+	VMULPS    Z8, Z0, Z8
+	VMULPS    Z9, Z1, Z9
+	VADDPS    Z9, Z8, Z8
+	VDIVPS    Z14, Z8, Z8
+	VSUBPS    Z8, Z7, Z7
+	VMOVUPS   Z7, (AX)(R8*4)
+	ADDQ      $0x10, R8
+
+test:
+	CMPQ      R8, DI
+	JLT       loop
+	SUBQ      R8, SI
+	JZ        done
+	MOVL      $-1, DI
+	BZHIL     SI, DI, DI
+	KMOVW     DI, K3
+	VMOVUPS.Z (AX)(R8*4), K3, Z7
+	VMOVUPS.Z (BX)(R8*4), K3, Z8
+	VMULPS    Z7, Z6, Z6
+	VADDPS    Z6, Z8, Z6
+	VMOVUPS.Z (CX)(R8*4), K3, Z8
+	VBLENDMPS Z6, Z8, K1, Z12
+	VSUBPS    Z8, Z6, Z8
+	VMULPS    Z8, Z2, Z2
+	VADDPS    Z2, Z12, Z2
+	VMOVUPS   Z2, K3, (CX)(R8*4)
+	VMULPS    Z6, Z6, Z8
+	VMOVUPS.Z (DX)(R8*4), K3, Z9
+	VBLENDMPS Z8, Z9, K2, Z13
+	VSUBPS    Z9, Z8, Z8
+	VMULPS    Z8, Z3, Z3
+	VADDPS    Z3, Z13, Z3
+	VMOVUPS   Z3, K3, (DX)(R8*4)
+	VSQRTPS   Z3, Z3
+	VMULPS    Z3, Z4, Z3
+	VADDPS    Z5, Z3, Z3
+	VMULPS    Z6, Z0, Z0
+	VMULPS    Z2, Z1, Z1
+	VADDPS    Z1, Z0, Z0
+	VDIVPS    Z3, Z0, Z0
+	VSUBPS    Z0, Z7, Z0
+	VMOVUPS   Z0, K3, (AX)(R8*4)
 
 done:
 	VZEROUPPER

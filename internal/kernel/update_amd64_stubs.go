@@ -9,42 +9,87 @@ package kernel
 //go:noescape
 func sgdAVX2(w []float32, g []float32, rate float32, decay float32)
 
+// sgdAVX512 is [SGD].
+//
+//go:noescape
+func sgdAVX512(w []float32, g []float32, rate float32, decay float32)
+
 // momentumAVX2 is [Momentum].
 //
 //go:noescape
 func momentumAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
+
+// momentumAVX512 is [Momentum].
+//
+//go:noescape
+func momentumAVX512(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
 
 // nesterovAVX2 is [Nesterov].
 //
 //go:noescape
 func nesterovAVX2(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
 
+// nesterovAVX512 is [Nesterov].
+//
+//go:noescape
+func nesterovAVX512(w []float32, velocity []float32, g []float32, rate float32, friction float32, decay float32)
+
 // adaGradAVX2 is [AdaGrad].
 //
 //go:noescape
 func adaGradAVX2(w []float32, sum []float32, g []float32, rate float32, epsilon float32, decay float32)
+
+// adaGradAVX512 is [AdaGrad].
+//
+//go:noescape
+func adaGradAVX512(w []float32, sum []float32, g []float32, rate float32, epsilon float32, decay float32)
 
 // rmsPropAVX2 is [RMSProp].
 //
 //go:noescape
 func rmsPropAVX2(w []float32, square []float32, g []float32, rate float32, slope float32, epsilon float32, decay float32)
 
+// rmsPropAVX512 is [RMSProp].
+//
+//go:noescape
+func rmsPropAVX512(w []float32, square []float32, g []float32, rate float32, slope float32, epsilon float32, decay float32)
+
 // rmsPropMomentumAVX2 is [RMSPropMomentum].
 //
 //go:noescape
 func rmsPropMomentumAVX2(w []float32, square []float32, velocity []float32, g []float32, rate float32, slope float32, friction float32, epsilon float32, decay float32)
+
+// rmsPropMomentumAVX512 is [RMSPropMomentum].
+//
+//go:noescape
+func rmsPropMomentumAVX512(w []float32, square []float32, velocity []float32, g []float32, rate float32, slope float32, friction float32, epsilon float32, decay float32)
 
 // adamAVX2 is [Adam].
 //
 //go:noescape
 func adamAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
 
+// adamAVX512 is [Adam].
+//
+//go:noescape
+func adamAVX512(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
+
 // adamWAVX2 is [AdamW].
 //
 //go:noescape
 func adamWAVX2(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
 
+// adamWAVX512 is [AdamW].
+//
+//go:noescape
+func adamWAVX512(w []float32, m []float32, v []float32, g []float32, rate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
+
 // nAdamAVX2 is [NAdam].
 //
 //go:noescape
 func nAdamAVX2(w []float32, m []float32, v []float32, g []float32, gradientRate float32, meanRate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)
+
+// nAdamAVX512 is [NAdam].
+//
+//go:noescape
+func nAdamAVX512(w []float32, m []float32, v []float32, g []float32, gradientRate float32, meanRate float32, slope1 float32, slope2 float32, scale float32, epsilon float32, decay float32)

@@ -3,26 +3,26 @@ package main
 import (
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
-	"github.com/mmcloughlin/avo/reg"
 )
 
 // activation writes ReLU and its derivative.
 func activation() {
-	newElementwise("reluAVX2", "[ReLU]'s Forward", []string{"y", "x"}, nil, func(k *elementwise) {
+	newElementwise("relu", "[ReLU]'s Forward", []string{"y", "x"}, nil, func(k *elementwise) {
 		// Where neither is the greater (NaN, -0), VMAXPS returns its second operand.
-		k.store("y", binary(VMAXPS, zero(), k.load("x")))
+		k.store("y", binary(VMAXPS, k.zero(), k.load("x")))
 	})
 
-	newElementwise("reluGradAVX2", "[ReLU]'s Backward", []string{"dx", "dy", "y"}, nil, func(k *elementwise) {
+	newElementwise("reluGrad", "[ReLU]'s Backward", []string{"dx", "dy", "y"}, nil, func(k *elementwise) {
 		const lessOrderedQuiet = 17
+		y := k.load("y")
+		if k.wide {
+			positive := K()
+			VCMPPS(Imm(lessOrderedQuiet), y, k.zero(), positive)
+			k.store("dx", k.set.load(k.at("dy"), &mask{k: positive})) // of which none is beyond the end, where y is 0
+			return
+		}
 		positive := YMM()
-		VCMPPS(Imm(lessOrderedQuiet), k.load("y"), zero(), positive)
+		VCMPPS(Imm(lessOrderedQuiet), y, k.zero(), positive)
 		k.store("dx", binary(VANDPS, k.load("dy"), positive))
 	})
-}
-
-func zero() reg.VecVirtual {
-	v := YMM()
-	VXORPS(v, v, v)
-	return v
 }

@@ -12,11 +12,13 @@ import (
 
 // groups are the kernels by the file that they are written to.
 var groups = map[string]func(){
-	"activation": activation,
-	"layernorm":  layernorm,
-	"matmul":     matmul,
-	"rows":       rows,
-	"update":     update,
+	"activation":   activation,
+	"crossentropy": crossEntropy,
+	"layernorm":    layernorm,
+	"matmul":       matmul,
+	"pixels":       pixels,
+	"rows":         rows,
+	"update":       update,
 }
 
 func main() {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -8,108 +10,126 @@ import (
 
 // rows writes the kernels on rows of a matrix.
 func rows() {
-	sumRows()
-	allFinite()
+	for _, s := range sets {
+		s.sumRows()
+		s.allFinite()
+	}
 }
 
-// sumRows takes so many columns at a time that their sums stay in registers over all rows. The last columns are taken
-// together with some before them, which are summed a second time to the same bits.
-func sumRows() {
-	TEXT("sumRowsAVX2", 0, "func(sum, x []float32)")
-	Pragma("noescape")
-	Doc("sumRowsAVX2 is [SumRows] for len(sum) >= 8.")
-	sum, x := Load(Param("sum").Base(), GP64()), Load(Param("x").Base(), GP64())
-	n, end := Load(Param("sum").Len(), GP64()), Load(Param("x").Len(), GP64())
-	LEAQ(Mem{Base: x, Index: end, Scale: 4}, end)
-	j, last := GP64(), GP64()
+// sumRows takes so many columns at a time that their sums stay in registers over all rows: eight vectors, with which the
+// additions wait for no other, and fewer towards the end.
+func (s set) sumRows() {
+	s.text("sumRows", "(sum, x []float32)")
+	sum, x := base("sum"), base("x")
+	n, limit := length("sum"), length("x")
+	LEAQ(Mem{Base: x, Index: limit, Scale: 4}, limit)
+	j := GP64()
 	XORQ(j, j)
 
-	for _, vectors := range []int{8, 4, 1} {
-		label := map[int]string{8: "columns64", 4: "columns32", 1: "columns8"}[vectors]
-		MOVQ(n, last)
-		SUBQ(Imm(uint64(vectors*lanes)), last)
+	for _, vectors := range []int{8, 4, 2, 1} {
+		columns := vectors * s.lanes()
+		label := fmt.Sprintf("columns%d", columns)
+		last := GP64()
+		LEAQ(Mem{Base: n, Disp: -columns}, last)
 		JMP(LabelRef(label + "Test"))
 		Label(label)
-		sums := make([]reg.VecVirtual, vectors)
-		for i := range sums {
-			sums[i] = zero()
-		}
-		row := GP64()
-		LEAQ(Mem{Base: x, Index: j, Scale: 4}, row)
-		JMP(LabelRef(label + "RowTest"))
-		Label(label + "Row")
-		for i, s := range sums {
-			VADDPS(Mem{Base: row, Disp: i * lanes * 4}, s, s)
-		}
-		LEAQ(Mem{Base: row, Index: n, Scale: 4}, row)
-		Label(label + "RowTest")
-		CMPQ(row, end)
-		JCS(LabelRef(label + "Row"))
-		for i, s := range sums {
-			VMOVUPS(s, Mem{Base: sum, Index: j, Scale: 4, Disp: i * lanes * 4})
-		}
-		ADDQ(Imm(uint64(vectors*lanes)), j)
+		s.sumColumns(label, vectors, sum, x, j, n, limit, nil)
+		ADDQ(Imm(uint64(columns)), j)
 		Label(label + "Test")
 		CMPQ(j, last)
 		JLE(LabelRef(label))
 	}
 
-	CMPQ(j, n)
-	JGE(LabelRef("done"))
-	MOVQ(last, j)
-	JMP(LabelRef("columns8"))
+	left := GP64()
+	MOVQ(n, left)
+	SUBQ(j, left)
+	JZ(LabelRef("done"))
+	s.sumColumns("columnsLeft", 1, sum, x, j, n, limit, s.firstLanes(left))
 	Label("done")
-	VZEROUPPER()
-	RET()
+	end()
 }
 
-// allFinite keeps the greatest exponent that each lane has seen.
-func allFinite() {
-	TEXT("allFiniteAVX2", 0, "func(x []float32) bool")
-	Pragma("noescape")
-	Doc("allFiniteAVX2 is [AllFinite] for len(x) >= 8.")
-	x, n := Load(Param("x").Base(), GP64()), Load(Param("x").Len(), GP64())
-	exponent := YMM()
-	VPCMPEQD(exponent, exponent, exponent)
-	VPSRLD(Imm(24), exponent, exponent)
-	VPSLLD(Imm(23), exponent, exponent)
+// sumColumns sums the columns of so many vectors from column j on.
+func (s set) sumColumns(label string, vectors int, sum, x, j, n, limit reg.Register, m *mask) {
+	sums := make([]reg.VecVirtual, vectors)
+	for i := range sums {
+		sums[i] = s.zero()
+	}
+	row := GP64()
+	LEAQ(Mem{Base: x, Index: j, Scale: 4}, row)
+	JMP(LabelRef(label + "RowTest"))
+	Label(label + "Row")
+	for i, v := range sums {
+		from := Mem{Base: row, Disp: 4 * i * s.lanes()}
+		if m == nil {
+			VADDPS(from, v, v)
+		} else {
+			VADDPS(s.load(from, m), v, v)
+		}
+	}
+	LEAQ(Mem{Base: row, Index: n, Scale: 4}, row)
+	Label(label + "RowTest")
+	CMPQ(row, limit)
+	JCS(LabelRef(label + "Row"))
+	for i, v := range sums {
+		s.store(v, Mem{Base: sum, Index: j, Scale: 4, Disp: 4 * i * s.lanes()}, m)
+	}
+}
 
+// allFinite keeps the greatest exponent that each lane has seen. It has two instructions a vector, which a processor does in
+// the time of the load; to stop at the first that is not finite would take more, and is of no use where nearly all are.
+func (s set) allFinite() {
+	s.text("allFinite", "(x []float32) bool")
+	x, n := base("x"), length("x")
+	exponent := s.constant(0x7f800000)
 	greatest := make([]reg.VecVirtual, 4)
 	for i := range greatest {
-		greatest[i] = zero()
+		greatest[i] = s.zero()
 	}
-	i, last := GP64(), GP64()
+	see := func(lane int, v Op) {
+		exponents := s.vector()
+		if s.wide {
+			VPANDD(v, exponent, exponents)
+		} else {
+			VPAND(v, exponent, exponents)
+		}
+		VPMAXUD(exponents, greatest[lane], greatest[lane])
+	}
+	i := GP64()
 	XORQ(i, i)
 	for _, vectors := range []int{4, 1} {
-		label := map[int]string{4: "values32", 1: "values8"}[vectors]
-		MOVQ(n, last)
-		SUBQ(Imm(uint64(vectors*lanes)), last)
+		values := vectors * s.lanes()
+		label := fmt.Sprintf("values%d", values)
+		last := GP64()
+		LEAQ(Mem{Base: n, Disp: -values}, last)
 		JMP(LabelRef(label + "Test"))
 		Label(label)
 		for u := range vectors {
-			v := YMM()
-			VPAND(Mem{Base: x, Index: i, Scale: 4, Disp: u * lanes * 4}, exponent, v)
-			VPMAXUD(v, greatest[u], greatest[u])
+			see(u, Mem{Base: x, Index: i, Scale: 4, Disp: 4 * u * s.lanes()})
 		}
-		ADDQ(Imm(uint64(vectors*lanes)), i)
+		ADDQ(Imm(uint64(values)), i)
 		Label(label + "Test")
 		CMPQ(i, last)
 		JLE(LabelRef(label))
 	}
-	CMPQ(i, n)
-	JGE(LabelRef("done"))
-	MOVQ(last, i)
-	JMP(LabelRef("values8"))
+	SUBQ(i, n)
+	JZ(LabelRef("done"))
+	see(0, s.load(Mem{Base: x, Index: i, Scale: 4}, s.firstLanes(n)))
 
 	Label("done")
 	VPMAXUD(greatest[1], greatest[0], greatest[0])
 	VPMAXUD(greatest[3], greatest[2], greatest[2])
 	VPMAXUD(greatest[2], greatest[0], greatest[0])
-	VPCMPEQD(exponent, greatest[0], greatest[0])
-	VPTEST(greatest[0], greatest[0])
 	finite := GP8()
+	if s.wide {
+		k := K()
+		VPCMPEQD(exponent, greatest[0], k)
+		KORTESTW(k, k)
+	} else {
+		VPCMPEQD(exponent, greatest[0], greatest[0])
+		VPTEST(greatest[0], greatest[0])
+	}
 	SETEQ(finite)
 	Store(finite, ReturnIndex(0))
-	VZEROUPPER()
-	RET()
+	end()
 }

@@ -7,12 +7,12 @@ import (
 
 // update writes the solvers' updates. Each body is its plain twin line for line.
 func update() {
-	newElementwise("sgdAVX2", "[SGD]", []string{"w", "g"}, []string{"rate", "decay"}, func(k *elementwise) {
+	newElementwise("sgd", "[SGD]", []string{"w", "g"}, []string{"rate", "decay"}, func(k *elementwise) {
 		w := k.load("w")
 		k.store("w", sub(w, mul(k.scalars["rate"], k.gradient(w))))
 	})
 
-	newElementwise("momentumAVX2", "[Momentum]",
+	newElementwise("momentum", "[Momentum]",
 		[]string{"w", "velocity", "g"}, []string{"rate", "friction", "decay"}, func(k *elementwise) {
 			w := k.load("w")
 			v := add(k.slowed(k.load("velocity")), k.gradient(w))
@@ -20,7 +20,7 @@ func update() {
 			k.store("w", sub(w, mul(k.scalars["rate"], v)))
 		})
 
-	newElementwise("nesterovAVX2", "[Nesterov]",
+	newElementwise("nesterov", "[Nesterov]",
 		[]string{"w", "velocity", "g"}, []string{"rate", "friction", "decay"}, func(k *elementwise) {
 			w := k.load("w")
 			d := k.gradient(w)
@@ -30,7 +30,7 @@ func update() {
 			k.store("w", sub(w, mul(k.scalars["rate"], ahead)))
 		})
 
-	newElementwise("adaGradAVX2", "[AdaGrad]",
+	newElementwise("adaGrad", "[AdaGrad]",
 		[]string{"w", "sum", "g"}, []string{"rate", "epsilon", "decay"}, func(k *elementwise) {
 			w := k.load("w")
 			d := k.gradient(w)
@@ -39,7 +39,7 @@ func update() {
 			k.store("w", sub(w, mul(k.scalars["rate"], div(d, add(sqrt(s), k.scalars["epsilon"])))))
 		})
 
-	newElementwise("rmsPropAVX2", "[RMSProp]",
+	newElementwise("rmsProp", "[RMSProp]",
 		[]string{"w", "square", "g"}, []string{"rate", "slope", "epsilon", "decay"}, func(k *elementwise) {
 			w := k.load("w")
 			d := k.gradient(w)
@@ -47,7 +47,7 @@ func update() {
 			k.store("w", sub(w, mul(k.scalars["rate"], div(d, add(sqrt(s), k.scalars["epsilon"])))))
 		})
 
-	newElementwise("rmsPropMomentumAVX2", "[RMSPropMomentum]",
+	newElementwise("rmsPropMomentum", "[RMSPropMomentum]",
 		[]string{"w", "square", "velocity", "g"},
 		[]string{"rate", "slope", "friction", "epsilon", "decay"}, func(k *elementwise) {
 			w := k.load("w")
@@ -58,7 +58,7 @@ func update() {
 			k.store("w", sub(w, mul(k.scalars["rate"], v)))
 		})
 
-	newElementwise("adamAVX2", "[Adam]",
+	newElementwise("adam", "[Adam]",
 		[]string{"w", "m", "v", "g"},
 		[]string{"rate", "slope1", "slope2", "scale", "epsilon", "decay"}, func(k *elementwise) {
 			w := k.load("w")
@@ -66,7 +66,7 @@ func update() {
 			k.store("w", sub(w, mul(k.scalars["rate"], div(mean, root))))
 		})
 
-	newElementwise("adamWAVX2", "[AdamW]",
+	newElementwise("adamW", "[AdamW]",
 		[]string{"w", "m", "v", "g"},
 		[]string{"rate", "slope1", "slope2", "scale", "epsilon", "decay"}, func(k *elementwise) {
 			w := k.load("w")
@@ -74,7 +74,7 @@ func update() {
 			k.store("w", sub(w, add(mul(k.scalars["decay"], w), mul(k.scalars["rate"], div(mean, root)))))
 		})
 
-	newElementwise("nAdamAVX2", "[NAdam]",
+	newElementwise("nAdam", "[NAdam]",
 		[]string{"w", "m", "v", "g"},
 		[]string{"gradientRate", "meanRate", "slope1", "slope2", "scale", "epsilon", "decay"}, func(k *elementwise) {
 			w := k.load("w")
@@ -95,11 +95,14 @@ func (k *elementwise) slowed(v reg.VecVirtual) reg.VecVirtual {
 	return sub(v, mul(k.scalars["friction"], v))
 }
 
-// average moves the slot towards x and returns its new value. The slope's sign, to which VBLENDVPS looks, says which of the
-// two it starts from.
+// average moves the slot towards x and returns its new value. The slope's sign says which of the two it starts from.
 func (k *elementwise) average(slot string, x reg.VecVirtual, slope string) reg.VecVirtual {
-	a, start := k.load(slot), YMM()
-	VBLENDVPS(k.scalars[slope], x, a, start)
+	a, start := k.load(slot), k.vector()
+	if k.wide {
+		VBLENDMPS(x, a, k.negative[slope], start)
+	} else {
+		VBLENDVPS(k.scalars[slope], x, a, start)
+	}
 	moved := add(start, mul(k.scalars[slope], sub(x, a)))
 	k.store(slot, moved)
 	return moved
