@@ -9,12 +9,15 @@ import (
 	"unsafe"
 )
 
-// atEdge returns a slice of n values, of which neither the one before nor the one after can be read without a fault: not both
+// atEdge is [atEdgeOf] for float32 values.
+func atEdge(t *testing.T, n int, end bool) []float32 { return atEdgeOf[float32](t, n, end) }
+
+// atEdgeOf returns a slice of n values, of which neither the one before nor the one after can be read without a fault: not both
 // at once, so that the test chooses the side.
-func atEdge(t *testing.T, n int, end bool) []float32 {
+func atEdgeOf[T any](t *testing.T, n int, end bool) []T {
 	t.Helper()
-	page := syscall.Getpagesize()
-	inside := (4*n + page - 1) / page * page
+	page, size := syscall.Getpagesize(), int(unsafe.Sizeof(*new(T)))
+	inside := (size*n + page - 1) / page * page
 	memory, err := syscall.Mmap(-1, 0, inside+2*page, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
@@ -31,15 +34,19 @@ func atEdge(t *testing.T, n int, end bool) []float32 {
 	if err := syscall.Mprotect(usable, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
 		t.Fatal(err)
 	}
-	x := unsafe.Slice((*float32)(unsafe.Pointer(&usable[0])), inside/4)
+	return cut(unsafe.Slice((*T)(unsafe.Pointer(&usable[0])), inside/size), n, end)
+}
+
+// cut is the last n values, or the first.
+func cut[T any](x []T, n int, end bool) []T {
 	if end {
 		return x[len(x)-n:]
 	}
 	return x[:n]
 }
 
-// TestElementwiseAtEdge runs every element-wise kernel on slices that end, and that begin, beside a page that faults.
-func TestElementwiseAtEdge(t *testing.T) {
+// TestKernelsAtEdge runs every element-wise and row kernel on slices that end, and that begin, beside a page that faults.
+func TestKernelsAtEdge(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(11, 12))
 		const rows, most = 3, 70
@@ -49,28 +56,28 @@ func TestElementwiseAtEdge(t *testing.T) {
 				memory[i] = atEdge(t, rows*most, end)
 				drawValues(random, memory[i])
 			}
+			doubles := [][]float64{atEdgeOf[float64](t, most, end), atEdgeOf[float64](t, most, end)}
+			pixels := atEdgeOf[uint8](t, most, end)
 			for n := 1; n <= most; n++ {
-				cut := func(x []float32, n int) []float32 {
-					if end {
-						return x[len(x)-n:]
-					}
-					return x[:n]
-				}
 				s := make([][]float32, len(memory))
 				for i := range s {
-					s[i] = cut(memory[i], n)
+					s[i] = cut(memory[i], n, end)
 				}
+				matrix := func(i int) []float32 { return cut(memory[i], rows*n, end) }
 				for _, u := range updateTwins {
 					u.kernel(s[:u.slices], updateScalars{0.1, 0.1, 0.1, 0.1, 0.1, 1, 1, 0})
 				}
 				ReLU.Forward(s[0], s[1])
 				ReLU.Backward(s[0], s[1], nil, s[2])
 				AllFinite(s[0])
-				SumRows(s[1], cut(memory[0], rows*n))
+				SumRows(s[1], matrix(0))
 				stats := NewLayerNormStats(rows, n)
-				LayerNorm(cut(memory[0], rows*n), cut(memory[1], rows*n), s[2], s[3], 1e-3, false, stats)
-				LayerNormGrad(cut(memory[0], rows*n), cut(memory[1], rows*n), cut(memory[2], rows*n), s[2], stats)
-				LayerNormParameterGrad(s[3], s[4], cut(memory[1], rows*n), cut(memory[2], rows*n), stats, 0, n)
+				stats.dAlpha, stats.dBeta = cut(doubles[0], n, end), cut(doubles[1], n, end)
+				LayerNorm(matrix(0), matrix(1), s[2], s[3], 1e-3, false, stats)
+				LayerNormGrad(matrix(0), matrix(1), matrix(2), s[2], stats)
+				LayerNormParameterGrad(s[3], s[4], matrix(1), matrix(2), stats, 0, n)
+				CrossEntropyRow(s[0], stats.dAlpha, s[1], 0)
+				Intensities(s[0], cut(pixels, n, end))
 			}
 		}
 	})

@@ -65,7 +65,7 @@ func requireTwins(t *testing.T, random *rand.Rand, sizes []int, kernel, twin fun
 	const around, guard = 16, -12345.678
 	got, want, whole := make([][]float32, len(sizes)), make([][]float32, len(sizes)), make([][]float32, len(sizes))
 	for i, n := range sizes {
-		start := around + random.IntN(8)
+		start := around + random.IntN(16)
 		whole[i] = make([]float32, start+n+around)
 		for j := range whole[i] {
 			whole[i][j] = guard

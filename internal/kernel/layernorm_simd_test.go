@@ -90,6 +90,33 @@ func TestLayerNormTwins(t *testing.T) {
 	})
 }
 
+// TestLayerNormTwinsWhereTermsCancel draws terms of which only their roundings are left. Elsewhere the result is rounded to
+// float32, and would hide an operation that is done in another order or fused with the next.
+func TestLayerNormTwinsWhereTermsCancel(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(21, 22))
+		for range 100 {
+			const n = 15 // eight values of the loop, a whole vector and one under a mask
+			mean, inv, slope := random.NormFloat64(), 1+random.Float64(), random.NormFloat64()
+			v, d, a := float32(random.NormFloat64()), float32(random.NormFloat64()), float32(random.NormFloat64())
+			xHat := (float64(v) - mean) * inv
+			meanG := float64(a)*float64(d) - slope*xHat
+			x, dy, alpha, beta := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
+			for j := range n {
+				x[j], dy[j], alpha[j], beta[j] = v, d, a, float32(-float64(a)*xHat)
+			}
+			got, want := nans(2*n), nans(2*n)
+			active.normalize(got[:n], x, alpha, beta, mean, inv)
+			normalizeGo(want[:n], x, alpha, beta, mean, inv)
+			active.layerNormGradRow(got[n:], dy, x, alpha, mean, inv, meanG, slope)
+			layerNormGradRowGo(want[n:], dy, x, alpha, mean, inv, meanG, slope)
+			if !sameBits(got, want) {
+				t.Fatalf("expected %v, found %v", want, got)
+			}
+		}
+	})
+}
+
 func BenchmarkLayerNorm(b *testing.B) {
 	for _, shape := range layerShapes {
 		rows, n := shape[0], shape[1]

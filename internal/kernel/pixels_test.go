@@ -1,25 +1,30 @@
 package kernel
 
-import "testing"
+import (
+	"math"
+	"testing"
+)
 
-// Every pixel at every place of slices of every length up to a few vectors; a value outside is left alone.
+// Every pixel at every place of slices of every length up to a few vectors, at any alignment; what is around is left alone.
 func TestIntensities(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		for n := range 150 {
-			pixels, y := make([]uint8, n), make([]float32, n+1)
+			const before = 3
+			pixels, whole := make([]uint8, 1+n)[1:], make([]float32, before+n+1)
+			y := whole[before : before+n]
 			for shift := range 256 {
 				for i := range pixels {
 					pixels[i] = uint8(i + shift)
 				}
-				y[n] = guard
-				Intensities(y[:n], pixels)
+				whole[before-1], whole[before+n] = guard, guard
+				Intensities(y, pixels)
 				for i, p := range pixels {
-					if y[i] != float32(p)/255 {
+					if math.Float32bits(y[i]) != math.Float32bits(float32(p)/255) {
 						t.Fatalf("%d of %d: expected %d/255 = %v, found %v", i, n, p, float32(p)/255, y[i])
 					}
 				}
-				if !sameFloat(y[n], guard) {
-					t.Fatalf("%d values: wrote %v behind them", n, y[n])
+				if !sameBits([]float32{whole[before-1], whole[before+n]}, []float32{guard, guard}) {
+					t.Fatalf("%d values: wrote around them, %v", n, whole)
 				}
 			}
 		}

@@ -1,0 +1,83 @@
+package kernel
+
+import (
+	"encoding/binary"
+	"math"
+	"testing"
+)
+
+// FuzzRowTwins takes any bits for the values of a row and any scalars, and requires the bits of the plain kernels, or a NaN where
+// they have one, of every other instruction set's row kernels.
+func FuzzRowTwins(f *testing.F) {
+	const text = "a row's values are four bytes each, and there are four slices of them; ten values are a vector of eight and two under a mask"
+	f.Add(0.25, 1.5, 0.125, 3.0, []byte(text+text))
+	f.Add(math.Inf(1), 0.0, math.NaN(), -1e300, []byte(text))
+	f.Add(math.Copysign(0, -1), 1e-310, 1.0, 1.0, make([]byte, 16*13))
+	f.Fuzz(func(t *testing.T, mean, inv, meanG, slope float64, data []byte) {
+		n := len(data) / 16
+		if n == 0 {
+			return
+		}
+		values := make([]float32, 4*n)
+		for i := range values {
+			values[i] = math.Float32frombits(binary.LittleEndian.Uint32(data[4*i:]))
+		}
+		want := newRowResults(&generic, values, mean, inv, meanG, slope)
+		for _, set := range available[1:] {
+			got := newRowResults(set, values, mean, inv, meanG, slope)
+			for i, kernel := range want {
+				if !sameDoubles(got[i].values, kernel.values) {
+					t.Errorf("%s of %d values with %s: expected %v, found %v", kernel.name, n, set.name, kernel.values, got[i].values)
+				}
+			}
+		}
+	})
+}
+
+// A rowResult is what one kernel makes of a row, in float64, which holds float32 exactly.
+type rowResult struct {
+	name   string
+	values []float64
+}
+
+// newRowResults runs every row kernel of the set. values are four slices of one length.
+func newRowResults(set *instructions, values []float32, mean, inv, meanG, slope float64) []rowResult {
+	n := len(values) / 4
+	x, dy, alpha, beta := values[:n], values[n:2*n], values[2*n:3*n], values[3*n:]
+	doubles := func(x []float32) []float64 {
+		y := make([]float64, len(x))
+		for i, v := range x {
+			y[i] = float64(v)
+		}
+		return y
+	}
+	y := make([]float32, n)
+
+	var results []rowResult
+	keep := func(name string, values ...float64) { results = append(results, rowResult{name, values}) }
+	rowMean, squares := set.rowMoments(x)
+	keep("rowMoments", rowMean, squares)
+	set.normalize(y, x, alpha, beta, mean, inv)
+	keep("normalize", doubles(y)...)
+	sum, projection := set.layerNormGradSums(dy, x, alpha, mean, inv)
+	keep("layerNormGradSums", sum, projection)
+	set.layerNormGradRow(y, dy, x, alpha, mean, inv, meanG, slope)
+	keep("layerNormGradRow", doubles(y)...)
+	dAlpha, dBeta := doubles(alpha), doubles(beta)
+	set.layerNormColumns(dAlpha, dBeta, dy, x, mean, inv)
+	keep("layerNormColumns", append(dAlpha, dBeta...)...)
+
+	exps := make([]float64, n)
+	for _, largest := range []float64{float64(x[ArgMax(x)]), mean} {
+		sum = set.softmax(y, exps, x, largest)
+		keep("softmax", append(append(doubles(y), exps...), sum)...)
+	}
+	set.sumRows(y, values)
+	keep("sumRows", doubles(y)...)
+	finite := 0.0
+	if set.allFinite(values) {
+		finite = 1
+	}
+	keep("allFinite", finite)
+	return results
+}
