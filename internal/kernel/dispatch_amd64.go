@@ -8,6 +8,9 @@ import "golang.org/x/sys/cpu"
 func simd() (sets []*instructions) {
 	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
 		sets = append(sets, &avx2)
+		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW {
+			sets = append(sets, &avx512)
+		}
 	}
 	return sets
 }
@@ -53,3 +56,11 @@ var avx2 = instructions{
 	adamW:           adamWAVX2,
 	nAdam:           nAdamAVX2,
 }
+
+// avx512 are the kernels for AVX-512 (F, VL, DQ and BW), with those for AVX2 where wider vectors have nothing to gain.
+var avx512 = func() instructions {
+	set := avx2
+	set.name = "avx512"
+	set.product = productAVX512
+	return set
+}()

@@ -85,7 +85,7 @@ func (k *elementwise) store(slice string, v reg.VecVirtual) {
 	}
 }
 
-// firstLanes is the mask of the first n lanes, n from 1 to 7.
+// firstLanes is the mask of the first n lanes, n from 1 to 8.
 func firstLanes(n reg.Register) reg.VecVirtual {
 	from, mask := GP64(), YMM()
 	LEAQ(laneMasks(), from)
