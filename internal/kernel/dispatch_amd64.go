@@ -51,7 +51,7 @@ var avx2 = instructions{
 var avx512 = instructions{
 	name: "avx512",
 
-	product: productAVX2,
+	product: productAVX512,
 
 	relu:      reluAVX512,
 	reluGrad:  reluGradAVX512,

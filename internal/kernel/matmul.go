@@ -8,9 +8,9 @@ package kernel
 //
 // summed from left to right in float32, from a start of 0 or of the bias. The order depends on nothing else: an entry of c has
 // the same bits wherever its row and column lie in the matrices, and whatever m, n and the number of processors are. With
-// AVX2 each step is a fused multiply-add, rounded once; in plain Go the product is rounded and then the sum. Either is within
-// about k·2⁻²⁴·(|start| + Σ|a·b|) of the exact sum, so they are within twice that of each other. No term is left out for a
-// factor of 0, so 0·∞ is NaN.
+// AVX2 and AVX-512 each step is a fused multiply-add, rounded once, so that both give the same bits; in plain Go the product is
+// rounded and then the sum. Either is within about k·2⁻²⁴·(|start| + Σ|a·b|) of the exact sum, so they are within twice that of
+// each other. No term is left out for a factor of 0, so 0·∞ is NaN.
 //
 // They are computed as Goto and van de Geijn do ("Anatomy of high-performance matrix multiplication", 2008): a tile of c stays
 // in registers while k is run through, and the part of b that the tiles of a column share stays in the cache. k is run through

@@ -2,89 +2,117 @@
 
 package kernel
 
+// A blocking is how an instruction set takes a product apart.
+type blocking struct {
+	strips []stripKind // by their width, from the narrowest
+
+	packedRows int  // the rows of c from which packing b takes less time than it saves
+	whole      bool // the strips read the rows of b whole, without a mask
+}
+
+// A stripKind is the columns of c whose sums lie in some vectors beside each other.
+type stripKind struct {
+	columns int // at most
+	least   int // columns, if a narrower strip is not to take their place
+	lanes   int // columns of the last vector
+	rows    int // of the tallest tile
+
+	run  func(c, a, b, start *float32, rows, tiles, k, aRow, aStep, bStep, cRow, startRow, last int)
+	pack func(panel, b *float32, steps, bStep, last int)
+}
+
 const (
-	lanes      = 8   // float32 values in a vector register
-	stripWidth = 24  // columns of the widest strip
-	avx2Depth  = 256 // the longest block of k: a strip of b is 24 KB, and stays in the first cache
-	packedRows = 128 // the rows of c from which packing b takes less time than it saves
+	lanes       = 8    // float32 values in a vector register of AVX2
+	widestStrip = 32   // columns
+	simdDepth   = 784  // the longest block of k: a strip of b is 100 KB, and stays in the second cache
+	farRows     = 1024 // a distance of b's rows, a page, from which packing always pays: they share few sets of the caches
+)
+
+// The blockings are the fastest on the shapes of BenchmarkProducts. A vector takes as long whether its columns are used or not,
+// so the widest strips are taken only where they are nearly full.
+var (
+	avx2Blocking = blocking{[]stripKind{
+		{8, 1, 8, 12, strip8AVX2, pack8AVX2},
+		{16, 9, 8, 6, strip16AVX2, pack16AVX2},
+		{24, 24, 8, 4, strip24AVX2, pack24AVX2},
+	}, 64, true}
+	avx512Blocking = blocking{[]stripKind{
+		{8, 1, 8, 11, strip8AVX512, pack8AVX512},
+		{16, 9, 16, 11, strip16AVX512, pack16AVX512},
+		{32, 25, 16, 11, strip32AVX512, pack32AVX512},
+	}, 512, false}
 )
 
 // A stripPanel is a strip of b, row after row, or the transpose of one.
-type stripPanel [avx2Depth * stripWidth]float32
+type stripPanel [simdDepth * widestStrip]float32
 
 var stripPanels = newScratch[stripPanel]()
 
 // zeros is a row that sums start from.
-var zeros [stripWidth]float32
+var zeros [widestStrip]float32
 
-// masks holds the mask of the first t lanes at [lanes-t].
-var masks = [2 * lanes]uint32{1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1, 1<<32 - 1}
-
-// productAVX2 is product with AVX2 and FMA, for m, k and n above 0.
-//
-// c is computed in strips of 1 to 3 vectors of columns, each from the top to the bottom in tiles of 4 rows. The strips read a
-// where it is, whichever way it lies, and b too if it has rows and these are few; otherwise from the panel.
 func productAVX2(c []float32, a, b matrix, bias []float32, m, k, n int) {
+	avx2Blocking.product(c, a, b, bias, m, k, n)
+}
+
+func productAVX512(c []float32, a, b matrix, bias []float32, m, k, n int) {
+	avx512Blocking.product(c, a, b, bias, m, k, n)
+}
+
+// product is product for m, k and n above 0.
+//
+// c is computed in strips of 1 to 3 vectors of columns, each from the top to the bottom in tiles. The strips read a where it
+// is, whichever way it lies, and b too where that serves; otherwise a strip of b is copied to the panel first.
+func (by *blocking) product(c []float32, a, b matrix, bias []float32, m, k, n int) {
 	panel := stripPanels.get()
 	defer stripPanels.put(panel)
-	depth := blockLength(k, avx2Depth)
+	depth := blockLength(k, simdDepth)
 	for l := 0; l < k; l += depth {
 		steps := min(depth, k-l)
 		for left := 0; left < n; {
-			vectors := stripVectors(n - left)
-			columns := min(vectors*lanes, n-left)
-			s := strip{
-				c: &c[left], cRow: n,
-				a: &a.values[l*a.column], aRow: a.row, aStep: a.column,
-				start: &zeros[0],
-				m:     m, k: steps,
-			}
+			kind := by.next(n - left)
+			columns := min(kind.columns, n-left)
+			last := columns - kind.columns + kind.lanes
+			start, startRow := zeros[:], 0
 			switch {
 			case l > 0:
-				s.start, s.startRow = s.c, s.cRow
+				start, startRow = c[left:], n
 			case bias != nil:
-				s.start = &bias[left]
+				start = bias[left:]
 			}
 			part := b.from(l, left)
+			rows, bStep := part.values, part.row
 			switch {
 			case b.column != 1:
-				panel.transpose(part, columns, steps, vectors*lanes)
-				s.b, s.bStep = &panel[0], vectors*lanes
-			case m >= packedRows:
-				panel.pack(part, columns, steps, vectors*lanes)
-				s.b, s.bStep = &panel[0], vectors*lanes
-			default:
-				s.b, s.bStep = &part.values[0], part.row
+				panel.transpose(part, columns, steps, kind.columns)
+				rows, bStep = panel[:], kind.columns
+			case m >= by.packedRows, b.row >= farRows, by.whole && last < kind.lanes:
+				kind.pack(&panel[0], &part.values[0], steps, part.row, last)
+				rows, bStep = panel[:], kind.columns
 			}
-			s.run(vectors, columns)
+			// The rows are shared out evenly, so that no tile has few sums: to some tiles of one row more, and then the others.
+			tiles := (m + kind.rows - 1) / kind.rows
+			top := 0
+			for _, group := range [2]struct{ height, tiles int }{{m/tiles + 1, m % tiles}, {m / tiles, tiles - m%tiles}} {
+				if group.tiles == 0 {
+					continue
+				}
+				kind.run(&c[top*n+left], &a.values[top*a.row+l*a.column], &rows[0], &start[top*startRow],
+					group.height, group.tiles, steps, a.row, a.column, bStep, n, startRow, last)
+				top += group.height * group.tiles
+			}
 			left += columns
 		}
 	}
 }
 
-// stripVectors is the width of the next strip when so many columns are left. A last strip of one vector would have too few
-// sums to keep the processor busy, so that 4 vectors are shared out as 2 and 2.
-func stripVectors(columns int) int {
-	vectors := (columns + lanes - 1) / lanes
-	if vectors == 4 {
-		return 2
+// next is the strip to take when so many columns are left.
+func (by *blocking) next(columns int) *stripKind {
+	i := len(by.strips) - 1
+	for columns < by.strips[i].least {
+		i--
 	}
-	return min(vectors, stripWidth/lanes)
-}
-
-// pack copies the columns of b to rows of so many values.
-func (p *stripPanel) pack(b matrix, columns, steps, width int) {
-	for l := range steps {
-		to, from := p[l*width:], b.values[l*b.row:]
-		switch columns { // an array is copied without a call
-		case 3 * lanes:
-			*(*[3 * lanes]float32)(to) = *(*[3 * lanes]float32)(from)
-		case 2 * lanes:
-			*(*[2 * lanes]float32)(to) = *(*[2 * lanes]float32)(from)
-		default:
-			copy(to[:columns], from)
-		}
-	}
+	return &by.strips[i]
 }
 
 // transpose copies the columns of b, each of which lies in one piece, to rows of so many values.
@@ -104,35 +132,5 @@ func (p *stripPanel) transposeColumns(b matrix, left, right, top, bottom, width 
 		for l := top; l < bottom; l++ {
 			p[l*width+j] = column[l]
 		}
-	}
-}
-
-// A strip is the columns of c whose sums lie in some vectors beside each other. The strides are in values.
-type strip struct {
-	c, a, b, start                           *float32
-	m, k, aRow, aStep, bStep, cRow, startRow int
-}
-
-// run computes the strip, with the last vector under a mask if the columns do not fill it.
-func (s *strip) run(vectors, columns int) {
-	if columns == vectors*lanes {
-		switch vectors {
-		case 1:
-			strip1AVX2(s.c, s.a, s.b, s.start, s.m, s.k, s.aRow, s.aStep, s.bStep, s.cRow, s.startRow)
-		case 2:
-			strip2AVX2(s.c, s.a, s.b, s.start, s.m, s.k, s.aRow, s.aStep, s.bStep, s.cRow, s.startRow)
-		case 3:
-			strip3AVX2(s.c, s.a, s.b, s.start, s.m, s.k, s.aRow, s.aStep, s.bStep, s.cRow, s.startRow)
-		}
-		return
-	}
-	mask := &masks[vectors*lanes-columns]
-	switch vectors {
-	case 1:
-		strip1MaskedAVX2(s.c, s.a, s.b, s.start, s.m, s.k, s.aRow, s.aStep, s.bStep, s.cRow, s.startRow, mask)
-	case 2:
-		strip2MaskedAVX2(s.c, s.a, s.b, s.start, s.m, s.k, s.aRow, s.aStep, s.bStep, s.cRow, s.startRow, mask)
-	case 3:
-		strip3MaskedAVX2(s.c, s.a, s.b, s.start, s.m, s.k, s.aRow, s.aStep, s.bStep, s.cRow, s.startRow, mask)
 	}
 }

@@ -2,1398 +2,4754 @@
 
 //go:build amd64 && !purego
 
-// func strip1AVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int)
+#include "textflag.h"
+
+// func strip24AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
 // Requires: AVX, FMA3
-TEXT ·strip1AVX2(SB), $0-88
-	MOVQ m+32(FP), AX
+TEXT ·strip24AVX2(SB), $0-104
+	MOVQ tiles+40(FP), AX
 	MOVQ c+0(FP), CX
 	MOVQ a+8(FP), DX
 	MOVQ start+24(FP), BX
-	MOVQ aRow+48(FP), SI
+	MOVQ aRow+56(FP), SI
 	SHLQ $0x02, SI
-	MOVQ aStep+56(FP), DI
+	MOVQ aStep+64(FP), DI
 	SHLQ $0x02, DI
-	MOVQ bStep+64(FP), R8
+	MOVQ bStep+72(FP), R8
 	SHLQ $0x02, R8
-	JMP  test
-
-tile:
-	MOVQ    startRow+80(FP), R9
-	SHLQ    $0x02, R9
-	VMOVUPS (BX), Y0
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y1
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y2
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y3
-	ADDQ    R9, BX
-	MOVQ    b+16(FP), R11
-	MOVQ    k+40(FP), R12
-	MOVQ    DX, R9
-	LEAQ    (R9)(SI*2), R10
-	ADDQ    SI, R10
-	TESTQ   R12, R12
-	JZ      stepTest4
-
-step4:
-	VMOVUPS      (R11), Y4
-	ADDQ         R8, R11
-	VBROADCASTSS (R9), Y5
-	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (R9)(SI*1), Y5
-	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (R9)(SI*2), Y5
-	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (R10), Y5
-	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         DI, R9
-	ADDQ         DI, R10
-	DECQ         R12
-	JNZ          step4
-
-stepTest4:
-	MOVQ    cRow+72(FP), R9
-	SHLQ    $0x02, R9
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	SUBQ    $0x04, AX
-
-test:
-	CMPQ AX, $0x04
-	JGE  tile
-	CMPQ AX, $0x03
+	MOVQ rows+32(FP), R9
+	CMPQ R9, $0x04
+	JEQ  rows4
+	CMPQ R9, $0x03
 	JEQ  rows3
-	CMPQ AX, $0x02
+	CMPQ R9, $0x02
 	JEQ  rows2
-	CMPQ AX, $0x01
-	JEQ  rows1
-	JMP  done
-
-rows3:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y1
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y2
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest3
-
-step3:
-	VMOVUPS      (BX), Y3
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y4
-	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (AX)(SI*1), Y4
-	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (AX)(SI*2), Y4
-	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         DI, AX
-	DECQ         R9
-	JNZ          step3
-
-stepTest3:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y1, (CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y2, (CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	JMP     done
-
-rows2:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y1
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest2
-
-step2:
-	VMOVUPS      (BX), Y2
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y3
-	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (AX)(SI*1), Y3
-	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         DI, AX
-	DECQ         R9
-	JNZ          step2
-
-stepTest2:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y1, (CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	JMP     done
 
 rows1:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest1
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMOVUPS    32(BX), Y2
+	VMASKMOVPS 64(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
 
 step1:
-	VMOVUPS      (BX), Y1
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y2
-	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         DI, AX
-	DECQ         R9
+	VMOVUPS      (R9), Y3
+	VMOVUPS      32(R9), Y4
+	VMOVUPS      64(R9), Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y6
+	VFMADD231PS  Y3, Y6, Y1
+	VFMADD231PS  Y4, Y6, Y2
+	VFMADD231PS  Y5, Y6, Y0
+	ADDQ         DI, R11
+	DECQ         R10
 	JNZ          step1
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole1
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y3
+	VMOVUPS      Y1, (CX)
+	VMOVUPS      Y2, 32(CX)
+	VMASKMOVPS   Y0, Y3, 64(CX)
+	ADDQ         R9, CX
+	JMP          stored1
 
-stepTest1:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
+whole1:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y0, 64(CX)
+	ADDQ    R9, CX
+
+stored1:
+	IMUL3Q $0x01, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows1
+	JMP    done
+
+rows2:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMOVUPS    32(BX), Y2
+	VMASKMOVPS 64(BX), Y0, Y3
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y4
+	VMOVUPS    32(BX), Y5
+	VMASKMOVPS 64(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
+
+step2:
+	VMOVUPS      (R9), Y6
+	VMOVUPS      32(R9), Y7
+	VMOVUPS      64(R9), Y8
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y9
+	VFMADD231PS  Y6, Y9, Y1
+	VFMADD231PS  Y7, Y9, Y2
+	VFMADD231PS  Y8, Y9, Y3
+	VBROADCASTSS (R11)(SI*1), Y9
+	VFMADD231PS  Y6, Y9, Y4
+	VFMADD231PS  Y7, Y9, Y5
+	VFMADD231PS  Y8, Y9, Y0
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step2
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole2
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y6
+	VMOVUPS      Y1, (CX)
+	VMOVUPS      Y2, 32(CX)
+	VMASKMOVPS   Y3, Y6, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	VMASKMOVPS   Y0, Y6, 64(CX)
+	ADDQ         R9, CX
+	JMP          stored2
+
+whole2:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y3, 64(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y0, 64(CX)
+	ADDQ    R9, CX
+
+stored2:
+	IMUL3Q $0x02, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows2
+	JMP    done
+
+rows3:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMOVUPS    32(BX), Y2
+	VMASKMOVPS 64(BX), Y0, Y3
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y4
+	VMOVUPS    32(BX), Y5
+	VMASKMOVPS 64(BX), Y0, Y6
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y7
+	VMOVUPS    32(BX), Y8
+	VMASKMOVPS 64(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
+
+step3:
+	VMOVUPS      (R9), Y9
+	VMOVUPS      32(R9), Y10
+	VMOVUPS      64(R9), Y11
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y12
+	VFMADD231PS  Y9, Y12, Y1
+	VFMADD231PS  Y10, Y12, Y2
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (R11)(SI*1), Y12
+	VFMADD231PS  Y9, Y12, Y4
+	VFMADD231PS  Y10, Y12, Y5
+	VFMADD231PS  Y11, Y12, Y6
+	VBROADCASTSS (R11)(SI*2), Y12
+	VFMADD231PS  Y9, Y12, Y7
+	VFMADD231PS  Y10, Y12, Y8
+	VFMADD231PS  Y11, Y12, Y0
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step3
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole3
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y9
+	VMOVUPS      Y1, (CX)
+	VMOVUPS      Y2, 32(CX)
+	VMASKMOVPS   Y3, Y9, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	VMASKMOVPS   Y6, Y9, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, (CX)
+	VMOVUPS      Y8, 32(CX)
+	VMASKMOVPS   Y0, Y9, 64(CX)
+	ADDQ         R9, CX
+	JMP          stored3
+
+whole3:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y3, 64(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	VMOVUPS Y8, 32(CX)
+	VMOVUPS Y0, 64(CX)
+	ADDQ    R9, CX
+
+stored3:
+	IMUL3Q $0x03, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows3
+	JMP    done
+
+rows4:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMOVUPS    32(BX), Y2
+	VMASKMOVPS 64(BX), Y0, Y3
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y4
+	VMOVUPS    32(BX), Y5
+	VMASKMOVPS 64(BX), Y0, Y6
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y7
+	VMOVUPS    32(BX), Y8
+	VMASKMOVPS 64(BX), Y0, Y9
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y10
+	VMOVUPS    32(BX), Y11
+	VMASKMOVPS 64(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	MOVQ       DX, R12
+
+step4:
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	VMOVUPS      64(R9), Y14
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Y15
+	VFMADD231PS  Y12, Y15, Y1
+	VFMADD231PS  Y13, Y15, Y2
+	VFMADD231PS  Y14, Y15, Y3
+	VBROADCASTSS (R12)(SI*1), Y15
+	VFMADD231PS  Y12, Y15, Y4
+	VFMADD231PS  Y13, Y15, Y5
+	VFMADD231PS  Y14, Y15, Y6
+	VBROADCASTSS (R12)(SI*2), Y15
+	VFMADD231PS  Y12, Y15, Y7
+	VFMADD231PS  Y13, Y15, Y8
+	VFMADD231PS  Y14, Y15, Y9
+	VBROADCASTSS (R12)(R11*1), Y15
+	VFMADD231PS  Y12, Y15, Y10
+	VFMADD231PS  Y13, Y15, Y11
+	VFMADD231PS  Y14, Y15, Y0
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step4
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole4
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y12
+	VMOVUPS      Y1, (CX)
+	VMOVUPS      Y2, 32(CX)
+	VMASKMOVPS   Y3, Y12, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 32(CX)
+	VMASKMOVPS   Y6, Y12, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, (CX)
+	VMOVUPS      Y8, 32(CX)
+	VMASKMOVPS   Y9, Y12, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y10, (CX)
+	VMOVUPS      Y11, 32(CX)
+	VMASKMOVPS   Y0, Y12, 64(CX)
+	ADDQ         R9, CX
+	JMP          stored4
+
+whole4:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	VMOVUPS Y3, 64(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	VMOVUPS Y5, 32(CX)
+	VMOVUPS Y6, 64(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	VMOVUPS Y8, 32(CX)
+	VMOVUPS Y9, 64(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y10, (CX)
+	VMOVUPS Y11, 32(CX)
+	VMOVUPS Y0, 64(CX)
+	ADDQ    R9, CX
+
+stored4:
+	IMUL3Q $0x04, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows4
 
 done:
 	VZEROUPPER
 	RET
 
-// func strip1MaskedAVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, mask *uint32)
+DATA laneMasks<>+0(SB)/4, $0xffffffff
+DATA laneMasks<>+4(SB)/4, $0xffffffff
+DATA laneMasks<>+8(SB)/4, $0xffffffff
+DATA laneMasks<>+12(SB)/4, $0xffffffff
+DATA laneMasks<>+16(SB)/4, $0xffffffff
+DATA laneMasks<>+20(SB)/4, $0xffffffff
+DATA laneMasks<>+24(SB)/4, $0xffffffff
+DATA laneMasks<>+28(SB)/4, $0xffffffff
+DATA laneMasks<>+32(SB)/4, $0x00000000
+DATA laneMasks<>+36(SB)/4, $0x00000000
+DATA laneMasks<>+40(SB)/4, $0x00000000
+DATA laneMasks<>+44(SB)/4, $0x00000000
+DATA laneMasks<>+48(SB)/4, $0x00000000
+DATA laneMasks<>+52(SB)/4, $0x00000000
+DATA laneMasks<>+56(SB)/4, $0x00000000
+DATA laneMasks<>+60(SB)/4, $0x00000000
+GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
+
+// func pack24AVX2(panel *float32, b *float32, steps int, bStep int, last int)
+// Requires: AVX
+TEXT ·pack24AVX2(SB), $0-40
+	MOVQ    panel+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    steps+16(FP), DX
+	MOVQ    bStep+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    last+32(FP), SI
+	LEAQ    laneMasks<>+0(SB), DI
+	SHLQ    $0x02, SI
+	SUBQ    SI, DI
+	VMOVUPS 32(DI), Y0
+
+row:
+	VMOVUPS    (CX), Y1
+	VMOVUPS    32(CX), Y2
+	VMASKMOVPS 64(CX), Y0, Y3
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	VMOVUPS    Y3, 64(AX)
+	ADDQ       BX, CX
+	ADDQ       $+96, AX
+	DECQ       DX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func strip16AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
 // Requires: AVX, FMA3
-TEXT ·strip1MaskedAVX2(SB), $0-96
-	MOVQ m+32(FP), AX
+TEXT ·strip16AVX2(SB), $0-104
+	MOVQ tiles+40(FP), AX
 	MOVQ c+0(FP), CX
 	MOVQ a+8(FP), DX
 	MOVQ start+24(FP), BX
-	MOVQ aRow+48(FP), SI
+	MOVQ aRow+56(FP), SI
 	SHLQ $0x02, SI
-	MOVQ aStep+56(FP), DI
+	MOVQ aStep+64(FP), DI
 	SHLQ $0x02, DI
-	MOVQ bStep+64(FP), R8
+	MOVQ bStep+72(FP), R8
 	SHLQ $0x02, R8
-	MOVQ mask+88(FP), R9
-	JMP  test
-
-tile:
-	MOVQ       startRow+80(FP), R10
-	SHLQ       $0x02, R10
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R10, BX
-	VMOVUPS    (R9), Y1
-	VMASKMOVPS (BX), Y1, Y1
-	ADDQ       R10, BX
-	VMOVUPS    (R9), Y2
-	VMASKMOVPS (BX), Y2, Y2
-	ADDQ       R10, BX
-	VMOVUPS    (R9), Y3
-	VMASKMOVPS (BX), Y3, Y3
-	ADDQ       R10, BX
-	MOVQ       b+16(FP), R12
-	MOVQ       k+40(FP), R13
-	MOVQ       DX, R10
-	LEAQ       (R10)(SI*2), R11
-	ADDQ       SI, R11
-	TESTQ      R13, R13
-	JZ         stepTest4
-
-step4:
-	VMOVUPS      (R9), Y4
-	VMASKMOVPS   (R12), Y4, Y4
-	ADDQ         R8, R12
-	VBROADCASTSS (R10), Y5
-	VFMADD231PS  Y4, Y5, Y0
-	VBROADCASTSS (R10)(SI*1), Y5
-	VFMADD231PS  Y4, Y5, Y1
-	VBROADCASTSS (R10)(SI*2), Y5
-	VFMADD231PS  Y4, Y5, Y2
-	VBROADCASTSS (R11), Y5
-	VFMADD231PS  Y4, Y5, Y3
-	ADDQ         DI, R10
-	ADDQ         DI, R11
-	DECQ         R13
-	JNZ          step4
-
-stepTest4:
-	MOVQ       cRow+72(FP), R10
-	SHLQ       $0x02, R10
-	VMOVUPS    (R9), Y4
-	VMASKMOVPS Y0, Y4, (CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y1, Y0, (CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y2, Y0, (CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y3, Y0, (CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	SUBQ       $0x04, AX
-
-test:
-	CMPQ AX, $0x04
-	JGE  tile
-	CMPQ AX, $0x03
+	MOVQ rows+32(FP), R9
+	CMPQ R9, $0x06
+	JEQ  rows6
+	CMPQ R9, $0x05
+	JEQ  rows5
+	CMPQ R9, $0x04
+	JEQ  rows4
+	CMPQ R9, $0x03
 	JEQ  rows3
-	CMPQ AX, $0x02
+	CMPQ R9, $0x02
 	JEQ  rows2
-	CMPQ AX, $0x01
-	JEQ  rows1
-	JMP  done
-
-rows3:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       AX, BX
-	VMOVUPS    (R9), Y1
-	VMASKMOVPS (BX), Y1, Y1
-	ADDQ       AX, BX
-	VMOVUPS    (R9), Y2
-	VMASKMOVPS (BX), Y2, Y2
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest3
-
-step3:
-	VMOVUPS      (R9), Y3
-	VMASKMOVPS   (BX), Y3, Y3
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y4
-	VFMADD231PS  Y3, Y4, Y0
-	VBROADCASTSS (AX)(SI*1), Y4
-	VFMADD231PS  Y3, Y4, Y1
-	VBROADCASTSS (AX)(SI*2), Y4
-	VFMADD231PS  Y3, Y4, Y2
-	ADDQ         DI, AX
-	DECQ         R10
-	JNZ          step3
-
-stepTest3:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (R9), Y3
-	VMASKMOVPS Y0, Y3, (CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y1, Y0, (CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y2, Y0, (CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	JMP        done
-
-rows2:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       AX, BX
-	VMOVUPS    (R9), Y1
-	VMASKMOVPS (BX), Y1, Y1
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest2
-
-step2:
-	VMOVUPS      (R9), Y2
-	VMASKMOVPS   (BX), Y2, Y2
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y3
-	VFMADD231PS  Y2, Y3, Y0
-	VBROADCASTSS (AX)(SI*1), Y3
-	VFMADD231PS  Y2, Y3, Y1
-	ADDQ         DI, AX
-	DECQ         R10
-	JNZ          step2
-
-stepTest2:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (R9), Y2
-	VMASKMOVPS Y0, Y2, (CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y1, Y0, (CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	JMP        done
 
 rows1:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (R9), Y0
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
+
+step1:
+	VMOVUPS      (R9), Y2
+	VMOVUPS      32(R9), Y3
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y4
+	VFMADD231PS  Y2, Y4, Y1
+	VFMADD231PS  Y3, Y4, Y0
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step1
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole1
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y2
+	VMOVUPS      Y1, (CX)
+	VMASKMOVPS   Y0, Y2, 32(CX)
+	ADDQ         R9, CX
+	JMP          stored1
+
+whole1:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y0, 32(CX)
+	ADDQ    R9, CX
+
+stored1:
+	IMUL3Q $0x01, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows1
+	JMP    done
+
+rows2:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
+
+step2:
+	VMOVUPS      (R9), Y4
+	VMOVUPS      32(R9), Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y6
+	VFMADD231PS  Y4, Y6, Y1
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (R11)(SI*1), Y6
+	VFMADD231PS  Y4, Y6, Y3
+	VFMADD231PS  Y5, Y6, Y0
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step2
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole2
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y4
+	VMOVUPS      Y1, (CX)
+	VMASKMOVPS   Y2, Y4, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, (CX)
+	VMASKMOVPS   Y0, Y4, 32(CX)
+	ADDQ         R9, CX
+	JMP          stored2
+
+whole2:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	VMOVUPS Y0, 32(CX)
+	ADDQ    R9, CX
+
+stored2:
+	IMUL3Q $0x02, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows2
+	JMP    done
+
+rows3:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y4
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y5
+	VMASKMOVPS 32(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
+
+step3:
+	VMOVUPS      (R9), Y6
+	VMOVUPS      32(R9), Y7
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y8
+	VFMADD231PS  Y6, Y8, Y1
+	VFMADD231PS  Y7, Y8, Y2
+	VBROADCASTSS (R11)(SI*1), Y8
+	VFMADD231PS  Y6, Y8, Y3
+	VFMADD231PS  Y7, Y8, Y4
+	VBROADCASTSS (R11)(SI*2), Y8
+	VFMADD231PS  Y6, Y8, Y5
+	VFMADD231PS  Y7, Y8, Y0
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step3
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole3
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y6
+	VMOVUPS      Y1, (CX)
+	VMASKMOVPS   Y2, Y6, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, (CX)
+	VMASKMOVPS   Y4, Y6, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, (CX)
+	VMASKMOVPS   Y0, Y6, 32(CX)
+	ADDQ         R9, CX
+	JMP          stored3
+
+whole3:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	VMOVUPS Y4, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	VMOVUPS Y0, 32(CX)
+	ADDQ    R9, CX
+
+stored3:
+	IMUL3Q $0x03, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows3
+	JMP    done
+
+rows4:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y4
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y5
+	VMASKMOVPS 32(BX), Y0, Y6
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y7
+	VMASKMOVPS 32(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	MOVQ       DX, R12
+
+step4:
+	VMOVUPS      (R9), Y8
+	VMOVUPS      32(R9), Y9
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Y10
+	VFMADD231PS  Y8, Y10, Y1
+	VFMADD231PS  Y9, Y10, Y2
+	VBROADCASTSS (R12)(SI*1), Y10
+	VFMADD231PS  Y8, Y10, Y3
+	VFMADD231PS  Y9, Y10, Y4
+	VBROADCASTSS (R12)(SI*2), Y10
+	VFMADD231PS  Y8, Y10, Y5
+	VFMADD231PS  Y9, Y10, Y6
+	VBROADCASTSS (R12)(R11*1), Y10
+	VFMADD231PS  Y8, Y10, Y7
+	VFMADD231PS  Y9, Y10, Y0
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step4
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole4
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y8
+	VMOVUPS      Y1, (CX)
+	VMASKMOVPS   Y2, Y8, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, (CX)
+	VMASKMOVPS   Y4, Y8, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, (CX)
+	VMASKMOVPS   Y6, Y8, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, (CX)
+	VMASKMOVPS   Y0, Y8, 32(CX)
+	ADDQ         R9, CX
+	JMP          stored4
+
+whole4:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	VMOVUPS Y4, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	VMOVUPS Y6, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	VMOVUPS Y0, 32(CX)
+	ADDQ    R9, CX
+
+stored4:
+	IMUL3Q $0x04, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows4
+	JMP    done
+
+rows5:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y4
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y5
+	VMASKMOVPS 32(BX), Y0, Y6
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y7
+	VMASKMOVPS 32(BX), Y0, Y8
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y9
+	VMASKMOVPS 32(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	MOVQ       DX, R12
+
+step5:
+	VMOVUPS      (R9), Y10
+	VMOVUPS      32(R9), Y11
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Y12
+	VFMADD231PS  Y10, Y12, Y1
+	VFMADD231PS  Y11, Y12, Y2
+	VBROADCASTSS (R12)(SI*1), Y12
+	VFMADD231PS  Y10, Y12, Y3
+	VFMADD231PS  Y11, Y12, Y4
+	VBROADCASTSS (R12)(SI*2), Y12
+	VFMADD231PS  Y10, Y12, Y5
+	VFMADD231PS  Y11, Y12, Y6
+	VBROADCASTSS (R12)(R11*1), Y12
+	VFMADD231PS  Y10, Y12, Y7
+	VFMADD231PS  Y11, Y12, Y8
+	VBROADCASTSS (R12)(SI*4), Y12
+	VFMADD231PS  Y10, Y12, Y9
+	VFMADD231PS  Y11, Y12, Y0
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step5
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole5
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y10
+	VMOVUPS      Y1, (CX)
+	VMASKMOVPS   Y2, Y10, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, (CX)
+	VMASKMOVPS   Y4, Y10, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, (CX)
+	VMASKMOVPS   Y6, Y10, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, (CX)
+	VMASKMOVPS   Y8, Y10, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y9, (CX)
+	VMASKMOVPS   Y0, Y10, 32(CX)
+	ADDQ         R9, CX
+	JMP          stored5
+
+whole5:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	VMOVUPS Y4, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	VMOVUPS Y6, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	VMOVUPS Y8, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y9, (CX)
+	VMOVUPS Y0, 32(CX)
+	ADDQ    R9, CX
+
+stored5:
+	IMUL3Q $0x05, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows5
+	JMP    done
+
+rows6:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMOVUPS    (BX), Y1
+	VMASKMOVPS 32(BX), Y0, Y2
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y3
+	VMASKMOVPS 32(BX), Y0, Y4
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y5
+	VMASKMOVPS 32(BX), Y0, Y6
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y7
+	VMASKMOVPS 32(BX), Y0, Y8
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y9
+	VMASKMOVPS 32(BX), Y0, Y10
+	ADDQ       R9, BX
+	VMOVUPS    (BX), Y11
+	VMASKMOVPS 32(BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	LEAQ       (SI)(SI*4), R12
+	MOVQ       DX, R13
+
+step6:
+	VMOVUPS      (R9), Y12
+	VMOVUPS      32(R9), Y13
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y14
+	VFMADD231PS  Y12, Y14, Y1
+	VFMADD231PS  Y13, Y14, Y2
+	VBROADCASTSS (R13)(SI*1), Y14
+	VFMADD231PS  Y12, Y14, Y3
+	VFMADD231PS  Y13, Y14, Y4
+	VBROADCASTSS (R13)(SI*2), Y14
+	VFMADD231PS  Y12, Y14, Y5
+	VFMADD231PS  Y13, Y14, Y6
+	VBROADCASTSS (R13)(R11*1), Y14
+	VFMADD231PS  Y12, Y14, Y7
+	VFMADD231PS  Y13, Y14, Y8
+	VBROADCASTSS (R13)(SI*4), Y14
+	VFMADD231PS  Y12, Y14, Y9
+	VFMADD231PS  Y13, Y14, Y10
+	VBROADCASTSS (R13)(R12*1), Y14
+	VFMADD231PS  Y12, Y14, Y11
+	VFMADD231PS  Y13, Y14, Y0
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step6
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole6
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y12
+	VMOVUPS      Y1, (CX)
+	VMASKMOVPS   Y2, Y12, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, (CX)
+	VMASKMOVPS   Y4, Y12, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, (CX)
+	VMASKMOVPS   Y6, Y12, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, (CX)
+	VMASKMOVPS   Y8, Y12, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y9, (CX)
+	VMASKMOVPS   Y10, Y12, 32(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y11, (CX)
+	VMASKMOVPS   Y0, Y12, 32(CX)
+	ADDQ         R9, CX
+	JMP          stored6
+
+whole6:
+	VMOVUPS Y1, (CX)
+	VMOVUPS Y2, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	VMOVUPS Y4, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	VMOVUPS Y6, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	VMOVUPS Y8, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y9, (CX)
+	VMOVUPS Y10, 32(CX)
+	ADDQ    R9, CX
+	VMOVUPS Y11, (CX)
+	VMOVUPS Y0, 32(CX)
+	ADDQ    R9, CX
+
+stored6:
+	IMUL3Q $0x06, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows6
+
+done:
+	VZEROUPPER
+	RET
+
+// func pack16AVX2(panel *float32, b *float32, steps int, bStep int, last int)
+// Requires: AVX
+TEXT ·pack16AVX2(SB), $0-40
+	MOVQ    panel+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    steps+16(FP), DX
+	MOVQ    bStep+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    last+32(FP), SI
+	LEAQ    laneMasks<>+0(SB), DI
+	SHLQ    $0x02, SI
+	SUBQ    SI, DI
+	VMOVUPS 32(DI), Y0
+
+row:
+	VMOVUPS    (CX), Y1
+	VMASKMOVPS 32(CX), Y0, Y2
+	VMOVUPS    Y1, (AX)
+	VMOVUPS    Y2, 32(AX)
+	ADDQ       BX, CX
+	ADDQ       $+64, AX
+	DECQ       DX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func strip8AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+// Requires: AVX, FMA3
+TEXT ·strip8AVX2(SB), $0-104
+	MOVQ tiles+40(FP), AX
+	MOVQ c+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ start+24(FP), BX
+	MOVQ aRow+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ aStep+64(FP), DI
+	SHLQ $0x02, DI
+	MOVQ bStep+72(FP), R8
+	SHLQ $0x02, R8
+	MOVQ rows+32(FP), R9
+	CMPQ R9, $0x0c
+	JEQ  rows12
+	CMPQ R9, $0x0b
+	JEQ  rows11
+	CMPQ R9, $0x0a
+	JEQ  rows10
+	CMPQ R9, $0x09
+	JEQ  rows9
+	CMPQ R9, $0x08
+	JEQ  rows8
+	CMPQ R9, $0x07
+	JEQ  rows7
+	CMPQ R9, $0x06
+	JEQ  rows6
+	CMPQ R9, $0x05
+	JEQ  rows5
+	CMPQ R9, $0x04
+	JEQ  rows4
+	CMPQ R9, $0x03
+	JEQ  rows3
+	CMPQ R9, $0x02
+	JEQ  rows2
+
+rows1:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
 	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest1
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
 
 step1:
 	VMOVUPS      (R9), Y1
-	VMASKMOVPS   (BX), Y1, Y1
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y2
 	VFMADD231PS  Y1, Y2, Y0
-	ADDQ         DI, AX
-	DECQ         R10
-	JNZ          step1
-
-stepTest1:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (R9), Y1
-	VMASKMOVPS Y0, Y1, (CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-
-done:
-	VZEROUPPER
-	RET
-
-// func strip2AVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int)
-// Requires: AVX, FMA3
-TEXT ·strip2AVX2(SB), $0-88
-	MOVQ m+32(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+48(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+56(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+64(FP), R8
-	SHLQ $0x02, R8
-	JMP  test
-
-tile:
-	MOVQ    startRow+80(FP), R9
-	SHLQ    $0x02, R9
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y2
-	VMOVUPS 32(BX), Y3
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y4
-	VMOVUPS 32(BX), Y5
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y6
-	VMOVUPS 32(BX), Y7
-	ADDQ    R9, BX
-	MOVQ    b+16(FP), R11
-	MOVQ    k+40(FP), R12
-	MOVQ    DX, R9
-	LEAQ    (R9)(SI*2), R10
-	ADDQ    SI, R10
-	TESTQ   R12, R12
-	JZ      stepTest4
-
-step4:
-	VMOVUPS      (R11), Y8
-	VMOVUPS      32(R11), Y9
-	ADDQ         R8, R11
-	VBROADCASTSS (R9), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (R9)(SI*1), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R9)(SI*2), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (R10), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         DI, R9
-	ADDQ         DI, R10
-	DECQ         R12
-	JNZ          step4
-
-stepTest4:
-	MOVQ    cRow+72(FP), R9
-	SHLQ    $0x02, R9
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y2, (CX)
-	VMOVUPS Y3, 32(CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y4, (CX)
-	VMOVUPS Y5, 32(CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y6, (CX)
-	VMOVUPS Y7, 32(CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	SUBQ    $0x04, AX
-
-test:
-	CMPQ AX, $0x04
-	JGE  tile
-	CMPQ AX, $0x03
-	JEQ  rows3
-	CMPQ AX, $0x02
-	JEQ  rows2
-	CMPQ AX, $0x01
-	JEQ  rows1
-	JMP  done
-
-rows3:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y2
-	VMOVUPS 32(BX), Y3
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y4
-	VMOVUPS 32(BX), Y5
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest3
-
-step3:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (AX)(SI*1), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (AX)(SI*2), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         DI, AX
-	DECQ         R9
-	JNZ          step3
-
-stepTest3:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y2, (CX)
-	VMOVUPS Y3, 32(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y4, (CX)
-	VMOVUPS Y5, 32(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	JMP     done
-
-rows2:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y2
-	VMOVUPS 32(BX), Y3
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest2
-
-step2:
-	VMOVUPS      (BX), Y4
-	VMOVUPS      32(BX), Y5
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (AX)(SI*1), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         DI, AX
-	DECQ         R9
-	JNZ          step2
-
-stepTest2:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y2, (CX)
-	VMOVUPS Y3, 32(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	JMP     done
-
-rows1:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest1
-
-step1:
-	VMOVUPS      (BX), Y2
-	VMOVUPS      32(BX), Y3
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y4
-	VFMADD231PS  Y2, Y4, Y0
-	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         DI, AX
-	DECQ         R9
-	JNZ          step1
-
-stepTest1:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-
-done:
-	VZEROUPPER
-	RET
-
-// func strip2MaskedAVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, mask *uint32)
-// Requires: AVX, FMA3
-TEXT ·strip2MaskedAVX2(SB), $0-96
-	MOVQ m+32(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+48(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+56(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+64(FP), R8
-	SHLQ $0x02, R8
-	MOVQ mask+88(FP), R9
-	JMP  test
-
-tile:
-	MOVQ       startRow+80(FP), R10
-	SHLQ       $0x02, R10
-	VMOVUPS    (BX), Y0
-	VMOVUPS    (R9), Y1
-	VMASKMOVPS 32(BX), Y1, Y1
-	ADDQ       R10, BX
-	VMOVUPS    (BX), Y2
-	VMOVUPS    (R9), Y3
-	VMASKMOVPS 32(BX), Y3, Y3
-	ADDQ       R10, BX
-	VMOVUPS    (BX), Y4
-	VMOVUPS    (R9), Y5
-	VMASKMOVPS 32(BX), Y5, Y5
-	ADDQ       R10, BX
-	VMOVUPS    (BX), Y6
-	VMOVUPS    (R9), Y7
-	VMASKMOVPS 32(BX), Y7, Y7
-	ADDQ       R10, BX
-	MOVQ       b+16(FP), R12
-	MOVQ       k+40(FP), R13
-	MOVQ       DX, R10
-	LEAQ       (R10)(SI*2), R11
-	ADDQ       SI, R11
-	TESTQ      R13, R13
-	JZ         stepTest4
-
-step4:
-	VMOVUPS      (R12), Y8
-	VMOVUPS      (R9), Y9
-	VMASKMOVPS   32(R12), Y9, Y9
-	ADDQ         R8, R12
-	VBROADCASTSS (R10), Y10
-	VFMADD231PS  Y8, Y10, Y0
-	VFMADD231PS  Y9, Y10, Y1
-	VBROADCASTSS (R10)(SI*1), Y10
-	VFMADD231PS  Y8, Y10, Y2
-	VFMADD231PS  Y9, Y10, Y3
-	VBROADCASTSS (R10)(SI*2), Y10
-	VFMADD231PS  Y8, Y10, Y4
-	VFMADD231PS  Y9, Y10, Y5
-	VBROADCASTSS (R11), Y10
-	VFMADD231PS  Y8, Y10, Y6
-	VFMADD231PS  Y9, Y10, Y7
-	ADDQ         DI, R10
 	ADDQ         DI, R11
-	DECQ         R13
-	JNZ          step4
-
-stepTest4:
-	MOVQ       cRow+72(FP), R10
-	SHLQ       $0x02, R10
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y1, Y0, 32(CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y2, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y3, Y0, 32(CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y4, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y5, Y0, 32(CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y6, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y7, Y0, 32(CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	SUBQ       $0x04, AX
-
-test:
-	CMPQ AX, $0x04
-	JGE  tile
-	CMPQ AX, $0x03
-	JEQ  rows3
-	CMPQ AX, $0x02
-	JEQ  rows2
-	CMPQ AX, $0x01
-	JEQ  rows1
-	JMP  done
-
-rows3:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (BX), Y0
-	VMOVUPS    (R9), Y1
-	VMASKMOVPS 32(BX), Y1, Y1
-	ADDQ       AX, BX
-	VMOVUPS    (BX), Y2
-	VMOVUPS    (R9), Y3
-	VMASKMOVPS 32(BX), Y3, Y3
-	ADDQ       AX, BX
-	VMOVUPS    (BX), Y4
-	VMOVUPS    (R9), Y5
-	VMASKMOVPS 32(BX), Y5, Y5
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest3
-
-step3:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      (R9), Y7
-	VMASKMOVPS   32(BX), Y7, Y7
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y8
-	VFMADD231PS  Y6, Y8, Y0
-	VFMADD231PS  Y7, Y8, Y1
-	VBROADCASTSS (AX)(SI*1), Y8
-	VFMADD231PS  Y6, Y8, Y2
-	VFMADD231PS  Y7, Y8, Y3
-	VBROADCASTSS (AX)(SI*2), Y8
-	VFMADD231PS  Y6, Y8, Y4
-	VFMADD231PS  Y7, Y8, Y5
-	ADDQ         DI, AX
 	DECQ         R10
-	JNZ          step3
+	JNZ          step1
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole1
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y1
+	VMASKMOVPS   Y0, Y1, (CX)
+	ADDQ         R9, CX
+	JMP          stored1
 
-stepTest3:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y1, Y0, 32(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y2, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y3, Y0, 32(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y4, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y5, Y0, 32(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	JMP        done
+whole1:
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored1:
+	IMUL3Q $0x01, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows1
+	JMP    done
 
 rows2:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (BX), Y0
-	VMOVUPS    (R9), Y1
-	VMASKMOVPS 32(BX), Y1, Y1
-	ADDQ       AX, BX
-	VMOVUPS    (BX), Y2
-	VMOVUPS    (R9), Y3
-	VMASKMOVPS 32(BX), Y3, Y3
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest2
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
 
 step2:
-	VMOVUPS      (BX), Y4
-	VMOVUPS      (R9), Y5
-	VMASKMOVPS   32(BX), Y5, Y5
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y6
-	VFMADD231PS  Y4, Y6, Y0
-	VFMADD231PS  Y5, Y6, Y1
-	VBROADCASTSS (AX)(SI*1), Y6
-	VFMADD231PS  Y4, Y6, Y2
-	VFMADD231PS  Y5, Y6, Y3
-	ADDQ         DI, AX
+	VMOVUPS      (R9), Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	VBROADCASTSS (R11)(SI*1), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	ADDQ         DI, R11
 	DECQ         R10
 	JNZ          step2
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole2
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y2
+	VMASKMOVPS   Y1, Y2, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y2, (CX)
+	ADDQ         R9, CX
+	JMP          stored2
 
-stepTest2:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y1, Y0, 32(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y2, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y3, Y0, 32(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	JMP        done
+whole2:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
 
-rows1:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (BX), Y0
-	VMOVUPS    (R9), Y1
-	VMASKMOVPS 32(BX), Y1, Y1
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest1
+stored2:
+	IMUL3Q $0x02, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows2
+	JMP    done
 
-step1:
-	VMOVUPS      (BX), Y2
+rows3:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	MOVQ       DX, R11
+
+step3:
 	VMOVUPS      (R9), Y3
-	VMASKMOVPS   32(BX), Y3, Y3
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y4
-	VFMADD231PS  Y2, Y4, Y0
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y4
 	VFMADD231PS  Y3, Y4, Y1
-	ADDQ         DI, AX
-	DECQ         R10
-	JNZ          step1
-
-stepTest1:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y1, Y0, 32(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-
-done:
-	VZEROUPPER
-	RET
-
-// func strip3AVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int)
-// Requires: AVX, FMA3
-TEXT ·strip3AVX2(SB), $0-88
-	MOVQ m+32(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+48(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+56(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+64(FP), R8
-	SHLQ $0x02, R8
-	JMP  test
-
-tile:
-	MOVQ    startRow+80(FP), R9
-	SHLQ    $0x02, R9
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
-	VMOVUPS 64(BX), Y2
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y3
-	VMOVUPS 32(BX), Y4
-	VMOVUPS 64(BX), Y5
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y6
-	VMOVUPS 32(BX), Y7
-	VMOVUPS 64(BX), Y8
-	ADDQ    R9, BX
-	VMOVUPS (BX), Y9
-	VMOVUPS 32(BX), Y10
-	VMOVUPS 64(BX), Y11
-	ADDQ    R9, BX
-	MOVQ    b+16(FP), R11
-	MOVQ    k+40(FP), R12
-	MOVQ    DX, R9
-	LEAQ    (R9)(SI*2), R10
-	ADDQ    SI, R10
-	TESTQ   R12, R12
-	JZ      stepTest4
-
-step4:
-	VMOVUPS      (R11), Y12
-	VMOVUPS      32(R11), Y13
-	VMOVUPS      64(R11), Y14
-	ADDQ         R8, R11
-	VBROADCASTSS (R9), Y15
-	VFMADD231PS  Y12, Y15, Y0
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (R9)(SI*1), Y15
-	VFMADD231PS  Y12, Y15, Y3
-	VFMADD231PS  Y13, Y15, Y4
-	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (R9)(SI*2), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (R10), Y15
-	VFMADD231PS  Y12, Y15, Y9
-	VFMADD231PS  Y13, Y15, Y10
-	VFMADD231PS  Y14, Y15, Y11
-	ADDQ         DI, R9
-	ADDQ         DI, R10
-	DECQ         R12
-	JNZ          step4
-
-stepTest4:
-	MOVQ    cRow+72(FP), R9
-	SHLQ    $0x02, R9
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	VMOVUPS Y2, 64(CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y3, (CX)
-	VMOVUPS Y4, 32(CX)
-	VMOVUPS Y5, 64(CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y6, (CX)
-	VMOVUPS Y7, 32(CX)
-	VMOVUPS Y8, 64(CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	VMOVUPS Y9, (CX)
-	VMOVUPS Y10, 32(CX)
-	VMOVUPS Y11, 64(CX)
-	ADDQ    R9, CX
-	ADDQ    SI, DX
-	SUBQ    $0x04, AX
-
-test:
-	CMPQ AX, $0x04
-	JGE  tile
-	CMPQ AX, $0x03
-	JEQ  rows3
-	CMPQ AX, $0x02
-	JEQ  rows2
-	CMPQ AX, $0x01
-	JEQ  rows1
-	JMP  done
-
-rows3:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
-	VMOVUPS 64(BX), Y2
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y3
-	VMOVUPS 32(BX), Y4
-	VMOVUPS 64(BX), Y5
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y6
-	VMOVUPS 32(BX), Y7
-	VMOVUPS 64(BX), Y8
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest3
-
-step3:
-	VMOVUPS      (BX), Y9
-	VMOVUPS      32(BX), Y10
-	VMOVUPS      64(BX), Y11
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y12
-	VFMADD231PS  Y9, Y12, Y0
-	VFMADD231PS  Y10, Y12, Y1
-	VFMADD231PS  Y11, Y12, Y2
-	VBROADCASTSS (AX)(SI*1), Y12
-	VFMADD231PS  Y9, Y12, Y3
-	VFMADD231PS  Y10, Y12, Y4
-	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (AX)(SI*2), Y12
-	VFMADD231PS  Y9, Y12, Y6
-	VFMADD231PS  Y10, Y12, Y7
-	VFMADD231PS  Y11, Y12, Y8
-	ADDQ         DI, AX
-	DECQ         R9
-	JNZ          step3
-
-stepTest3:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	VMOVUPS Y2, 64(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y3, (CX)
-	VMOVUPS Y4, 32(CX)
-	VMOVUPS Y5, 64(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y6, (CX)
-	VMOVUPS Y7, 32(CX)
-	VMOVUPS Y8, 64(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	JMP     done
-
-rows2:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
-	VMOVUPS 64(BX), Y2
-	ADDQ    AX, BX
-	VMOVUPS (BX), Y3
-	VMOVUPS 32(BX), Y4
-	VMOVUPS 64(BX), Y5
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest2
-
-step2:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	VMOVUPS      64(BX), Y8
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y9
-	VFMADD231PS  Y6, Y9, Y0
-	VFMADD231PS  Y7, Y9, Y1
-	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (AX)(SI*1), Y9
-	VFMADD231PS  Y6, Y9, Y3
-	VFMADD231PS  Y7, Y9, Y4
-	VFMADD231PS  Y8, Y9, Y5
-	ADDQ         DI, AX
-	DECQ         R9
-	JNZ          step2
-
-stepTest2:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	VMOVUPS Y2, 64(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	VMOVUPS Y3, (CX)
-	VMOVUPS Y4, 32(CX)
-	VMOVUPS Y5, 64(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-	JMP     done
-
-rows1:
-	MOVQ    startRow+80(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS (BX), Y0
-	VMOVUPS 32(BX), Y1
-	VMOVUPS 64(BX), Y2
-	ADDQ    AX, BX
-	MOVQ    b+16(FP), BX
-	MOVQ    k+40(FP), R9
-	MOVQ    DX, AX
-	TESTQ   R9, R9
-	JZ      stepTest1
-
-step1:
-	VMOVUPS      (BX), Y3
-	VMOVUPS      32(BX), Y4
-	VMOVUPS      64(BX), Y5
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y6
-	VFMADD231PS  Y3, Y6, Y0
-	VFMADD231PS  Y4, Y6, Y1
-	VFMADD231PS  Y5, Y6, Y2
-	ADDQ         DI, AX
-	DECQ         R9
-	JNZ          step1
-
-stepTest1:
-	MOVQ    cRow+72(FP), AX
-	SHLQ    $0x02, AX
-	VMOVUPS Y0, (CX)
-	VMOVUPS Y1, 32(CX)
-	VMOVUPS Y2, 64(CX)
-	ADDQ    AX, CX
-	ADDQ    SI, DX
-
-done:
-	VZEROUPPER
-	RET
-
-// func strip3MaskedAVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, mask *uint32)
-// Requires: AVX, FMA3
-TEXT ·strip3MaskedAVX2(SB), $0-96
-	MOVQ m+32(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+48(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+56(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+64(FP), R8
-	SHLQ $0x02, R8
-	MOVQ mask+88(FP), R9
-	JMP  test
-
-tile:
-	MOVQ       startRow+80(FP), R10
-	SHLQ       $0x02, R10
-	VMOVUPS    (BX), Y0
-	VMOVUPS    32(BX), Y1
-	VMOVUPS    (R9), Y2
-	VMASKMOVPS 64(BX), Y2, Y2
-	ADDQ       R10, BX
-	VMOVUPS    (BX), Y3
-	VMOVUPS    32(BX), Y4
-	VMOVUPS    (R9), Y5
-	VMASKMOVPS 64(BX), Y5, Y5
-	ADDQ       R10, BX
-	VMOVUPS    (BX), Y6
-	VMOVUPS    32(BX), Y7
-	VMOVUPS    (R9), Y8
-	VMASKMOVPS 64(BX), Y8, Y8
-	ADDQ       R10, BX
-	VMOVUPS    (BX), Y9
-	VMOVUPS    32(BX), Y10
-	VMOVUPS    (R9), Y11
-	VMASKMOVPS 64(BX), Y11, Y11
-	ADDQ       R10, BX
-	MOVQ       b+16(FP), R12
-	MOVQ       k+40(FP), R13
-	MOVQ       DX, R10
-	LEAQ       (R10)(SI*2), R11
-	ADDQ       SI, R11
-	TESTQ      R13, R13
-	JZ         stepTest4
-
-step4:
-	VMOVUPS      (R12), Y12
-	VMOVUPS      32(R12), Y13
-	VMOVUPS      (R9), Y14
-	VMASKMOVPS   64(R12), Y14, Y14
-	ADDQ         R8, R12
-	VBROADCASTSS (R10), Y15
-	VFMADD231PS  Y12, Y15, Y0
-	VFMADD231PS  Y13, Y15, Y1
-	VFMADD231PS  Y14, Y15, Y2
-	VBROADCASTSS (R10)(SI*1), Y15
-	VFMADD231PS  Y12, Y15, Y3
-	VFMADD231PS  Y13, Y15, Y4
-	VFMADD231PS  Y14, Y15, Y5
-	VBROADCASTSS (R10)(SI*2), Y15
-	VFMADD231PS  Y12, Y15, Y6
-	VFMADD231PS  Y13, Y15, Y7
-	VFMADD231PS  Y14, Y15, Y8
-	VBROADCASTSS (R11), Y15
-	VFMADD231PS  Y12, Y15, Y9
-	VFMADD231PS  Y13, Y15, Y10
-	VFMADD231PS  Y14, Y15, Y11
-	ADDQ         DI, R10
+	VBROADCASTSS (R11)(SI*1), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	VBROADCASTSS (R11)(SI*2), Y4
+	VFMADD231PS  Y3, Y4, Y0
 	ADDQ         DI, R11
-	DECQ         R13
-	JNZ          step4
-
-stepTest4:
-	MOVQ       cRow+72(FP), R10
-	SHLQ       $0x02, R10
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    Y1, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y2, Y0, 64(CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y3, (CX)
-	VMOVUPS    Y4, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y5, Y0, 64(CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y6, (CX)
-	VMOVUPS    Y7, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y8, Y0, 64(CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y9, (CX)
-	VMOVUPS    Y10, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y11, Y0, 64(CX)
-	ADDQ       R10, CX
-	ADDQ       SI, DX
-	SUBQ       $0x04, AX
-
-test:
-	CMPQ AX, $0x04
-	JGE  tile
-	CMPQ AX, $0x03
-	JEQ  rows3
-	CMPQ AX, $0x02
-	JEQ  rows2
-	CMPQ AX, $0x01
-	JEQ  rows1
-	JMP  done
-
-rows3:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (BX), Y0
-	VMOVUPS    32(BX), Y1
-	VMOVUPS    (R9), Y2
-	VMASKMOVPS 64(BX), Y2, Y2
-	ADDQ       AX, BX
-	VMOVUPS    (BX), Y3
-	VMOVUPS    32(BX), Y4
-	VMOVUPS    (R9), Y5
-	VMASKMOVPS 64(BX), Y5, Y5
-	ADDQ       AX, BX
-	VMOVUPS    (BX), Y6
-	VMOVUPS    32(BX), Y7
-	VMOVUPS    (R9), Y8
-	VMASKMOVPS 64(BX), Y8, Y8
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest3
-
-step3:
-	VMOVUPS      (BX), Y9
-	VMOVUPS      32(BX), Y10
-	VMOVUPS      (R9), Y11
-	VMASKMOVPS   64(BX), Y11, Y11
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y12
-	VFMADD231PS  Y9, Y12, Y0
-	VFMADD231PS  Y10, Y12, Y1
-	VFMADD231PS  Y11, Y12, Y2
-	VBROADCASTSS (AX)(SI*1), Y12
-	VFMADD231PS  Y9, Y12, Y3
-	VFMADD231PS  Y10, Y12, Y4
-	VFMADD231PS  Y11, Y12, Y5
-	VBROADCASTSS (AX)(SI*2), Y12
-	VFMADD231PS  Y9, Y12, Y6
-	VFMADD231PS  Y10, Y12, Y7
-	VFMADD231PS  Y11, Y12, Y8
-	ADDQ         DI, AX
 	DECQ         R10
 	JNZ          step3
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole3
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y3
+	VMASKMOVPS   Y1, Y3, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y3, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y3, (CX)
+	ADDQ         R9, CX
+	JMP          stored3
 
-stepTest3:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    Y1, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y2, Y0, 64(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y3, (CX)
-	VMOVUPS    Y4, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y5, Y0, 64(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y6, (CX)
-	VMOVUPS    Y7, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y8, Y0, 64(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	JMP        done
+whole3:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
 
-rows2:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (BX), Y0
-	VMOVUPS    32(BX), Y1
-	VMOVUPS    (R9), Y2
-	VMASKMOVPS 64(BX), Y2, Y2
-	ADDQ       AX, BX
-	VMOVUPS    (BX), Y3
-	VMOVUPS    32(BX), Y4
-	VMOVUPS    (R9), Y5
-	VMASKMOVPS 64(BX), Y5, Y5
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest2
+stored3:
+	IMUL3Q $0x03, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows3
+	JMP    done
 
-step2:
-	VMOVUPS      (BX), Y6
-	VMOVUPS      32(BX), Y7
-	VMOVUPS      (R9), Y8
-	VMASKMOVPS   64(BX), Y8, Y8
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y9
-	VFMADD231PS  Y6, Y9, Y0
-	VFMADD231PS  Y7, Y9, Y1
-	VFMADD231PS  Y8, Y9, Y2
-	VBROADCASTSS (AX)(SI*1), Y9
-	VFMADD231PS  Y6, Y9, Y3
-	VFMADD231PS  Y7, Y9, Y4
-	VFMADD231PS  Y8, Y9, Y5
-	ADDQ         DI, AX
+rows4:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	MOVQ       DX, R12
+
+step4:
+	VMOVUPS      (R9), Y4
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (R12)(SI*1), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (R12)(SI*2), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	VBROADCASTSS (R12)(R11*1), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	ADDQ         DI, R12
 	DECQ         R10
-	JNZ          step2
+	JNZ          step4
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole4
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y4
+	VMASKMOVPS   Y1, Y4, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y4, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y4, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y4, (CX)
+	ADDQ         R9, CX
+	JMP          stored4
 
-stepTest2:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    Y1, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y2, Y0, 64(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	VMOVUPS    Y3, (CX)
-	VMOVUPS    Y4, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y5, Y0, 64(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
-	JMP        done
+whole4:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
 
-rows1:
-	MOVQ       startRow+80(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    (BX), Y0
-	VMOVUPS    32(BX), Y1
-	VMOVUPS    (R9), Y2
-	VMASKMOVPS 64(BX), Y2, Y2
-	ADDQ       AX, BX
-	MOVQ       b+16(FP), BX
-	MOVQ       k+40(FP), R10
-	MOVQ       DX, AX
-	TESTQ      R10, R10
-	JZ         stepTest1
+stored4:
+	IMUL3Q $0x04, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows4
+	JMP    done
 
-step1:
-	VMOVUPS      (BX), Y3
-	VMOVUPS      32(BX), Y4
+rows5:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y4
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	MOVQ       DX, R12
+
+step5:
 	VMOVUPS      (R9), Y5
-	VMASKMOVPS   64(BX), Y5, Y5
-	ADDQ         R8, BX
-	VBROADCASTSS (AX), Y6
-	VFMADD231PS  Y3, Y6, Y0
-	VFMADD231PS  Y4, Y6, Y1
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (R12)(SI*1), Y6
 	VFMADD231PS  Y5, Y6, Y2
-	ADDQ         DI, AX
+	VBROADCASTSS (R12)(SI*2), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (R12)(R11*1), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	VBROADCASTSS (R12)(SI*4), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	ADDQ         DI, R12
 	DECQ         R10
-	JNZ          step1
+	JNZ          step5
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole5
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y5
+	VMASKMOVPS   Y1, Y5, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y5, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y5, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y4, Y5, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y5, (CX)
+	ADDQ         R9, CX
+	JMP          stored5
 
-stepTest1:
-	MOVQ       cRow+72(FP), AX
-	SHLQ       $0x02, AX
-	VMOVUPS    Y0, (CX)
-	VMOVUPS    Y1, 32(CX)
-	VMOVUPS    (R9), Y0
-	VMASKMOVPS Y2, Y0, 64(CX)
-	ADDQ       AX, CX
-	ADDQ       SI, DX
+whole5:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored5:
+	IMUL3Q $0x05, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows5
+	JMP    done
+
+rows6:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y4
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y5
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	LEAQ       (SI)(SI*4), R12
+	MOVQ       DX, R13
+
+step6:
+	VMOVUPS      (R9), Y6
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (R13)(SI*1), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (R13)(SI*2), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (R13)(R11*1), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R13)(SI*4), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	VBROADCASTSS (R13)(R12*1), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step6
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole6
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y6
+	VMASKMOVPS   Y1, Y6, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y6, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y6, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y4, Y6, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y5, Y6, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y6, (CX)
+	ADDQ         R9, CX
+	JMP          stored6
+
+whole6:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored6:
+	IMUL3Q $0x06, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows6
+	JMP    done
+
+rows7:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y4
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y5
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y6
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	LEAQ       (SI)(SI*4), R12
+	MOVQ       DX, R13
+
+step7:
+	VMOVUPS      (R9), Y7
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y8
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (R13)(SI*1), Y8
+	VFMADD231PS  Y7, Y8, Y2
+	VBROADCASTSS (R13)(SI*2), Y8
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (R13)(R11*1), Y8
+	VFMADD231PS  Y7, Y8, Y4
+	VBROADCASTSS (R13)(SI*4), Y8
+	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R13)(R12*1), Y8
+	VFMADD231PS  Y7, Y8, Y6
+	VBROADCASTSS (R13)(R11*2), Y8
+	VFMADD231PS  Y7, Y8, Y0
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step7
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole7
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y7
+	VMASKMOVPS   Y1, Y7, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y7, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y7, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y4, Y7, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y5, Y7, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y6, Y7, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y7, (CX)
+	ADDQ         R9, CX
+	JMP          stored7
+
+whole7:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y6, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored7:
+	IMUL3Q $0x07, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows7
+	JMP    done
+
+rows8:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y4
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y5
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y6
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y7
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	LEAQ       (SI)(SI*4), R12
+	MOVQ       DX, R13
+	IMUL3Q     $0x07, SI, R14
+	ADDQ       DX, R14
+
+step8:
+	VMOVUPS      (R9), Y8
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (R13)(SI*1), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (R13)(SI*2), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VBROADCASTSS (R13)(R11*1), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS (R13)(SI*4), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS (R13)(R12*1), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS (R13)(R11*2), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	VBROADCASTSS (R14), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step8
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole8
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y8
+	VMASKMOVPS   Y1, Y8, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y8, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y8, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y4, Y8, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y5, Y8, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y6, Y8, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y7, Y8, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y8, (CX)
+	ADDQ         R9, CX
+	JMP          stored8
+
+whole8:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y6, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored8:
+	IMUL3Q $0x08, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows8
+	JMP    done
+
+rows9:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y4
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y5
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y6
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y7
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y8
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	LEAQ       (SI)(SI*4), R12
+	MOVQ       DX, R13
+	IMUL3Q     $0x07, SI, R14
+	ADDQ       DX, R14
+
+step9:
+	VMOVUPS      (R9), Y9
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y10
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R13)(SI*1), Y10
+	VFMADD231PS  Y9, Y10, Y2
+	VBROADCASTSS (R13)(SI*2), Y10
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R13)(R11*1), Y10
+	VFMADD231PS  Y9, Y10, Y4
+	VBROADCASTSS (R13)(SI*4), Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (R13)(R12*1), Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VBROADCASTSS (R13)(R11*2), Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (R14), Y10
+	VFMADD231PS  Y9, Y10, Y8
+	VBROADCASTSS (R14)(SI*1), Y10
+	VFMADD231PS  Y9, Y10, Y0
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step9
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole9
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y9
+	VMASKMOVPS   Y1, Y9, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y9, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y9, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y4, Y9, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y5, Y9, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y6, Y9, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y7, Y9, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y8, Y9, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y9, (CX)
+	ADDQ         R9, CX
+	JMP          stored9
+
+whole9:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y6, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y8, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored9:
+	IMUL3Q $0x09, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows9
+	JMP    done
+
+rows10:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y4
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y5
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y6
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y7
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y8
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y9
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	LEAQ       (SI)(SI*4), R12
+	MOVQ       DX, R13
+	IMUL3Q     $0x07, SI, R14
+	ADDQ       DX, R14
+
+step10:
+	VMOVUPS      (R9), Y10
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y11
+	VFMADD231PS  Y10, Y11, Y1
+	VBROADCASTSS (R13)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (R13)(SI*2), Y11
+	VFMADD231PS  Y10, Y11, Y3
+	VBROADCASTSS (R13)(R11*1), Y11
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (R13)(SI*4), Y11
+	VFMADD231PS  Y10, Y11, Y5
+	VBROADCASTSS (R13)(R12*1), Y11
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R13)(R11*2), Y11
+	VFMADD231PS  Y10, Y11, Y7
+	VBROADCASTSS (R14), Y11
+	VFMADD231PS  Y10, Y11, Y8
+	VBROADCASTSS (R14)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	VBROADCASTSS (R14)(SI*2), Y11
+	VFMADD231PS  Y10, Y11, Y0
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step10
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole10
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y10
+	VMASKMOVPS   Y1, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y4, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y5, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y6, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y7, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y8, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y9, Y10, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y10, (CX)
+	ADDQ         R9, CX
+	JMP          stored10
+
+whole10:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y6, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y8, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y9, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored10:
+	IMUL3Q $0x0a, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows10
+	JMP    done
+
+rows11:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y4
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y5
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y6
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y7
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y8
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y9
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y10
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	LEAQ       (SI)(SI*4), R12
+	MOVQ       DX, R13
+	IMUL3Q     $0x07, SI, R14
+	ADDQ       DX, R14
+
+step11:
+	VMOVUPS      (R9), Y11
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y12
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R13)(SI*1), Y12
+	VFMADD231PS  Y11, Y12, Y2
+	VBROADCASTSS (R13)(SI*2), Y12
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (R13)(R11*1), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	VBROADCASTSS (R13)(SI*4), Y12
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (R13)(R12*1), Y12
+	VFMADD231PS  Y11, Y12, Y6
+	VBROADCASTSS (R13)(R11*2), Y12
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R14), Y12
+	VFMADD231PS  Y11, Y12, Y8
+	VBROADCASTSS (R14)(SI*1), Y12
+	VFMADD231PS  Y11, Y12, Y9
+	VBROADCASTSS (R14)(SI*2), Y12
+	VFMADD231PS  Y11, Y12, Y10
+	VBROADCASTSS (R14)(R11*1), Y12
+	VFMADD231PS  Y11, Y12, Y0
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step11
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole11
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y11
+	VMASKMOVPS   Y1, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y4, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y5, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y6, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y7, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y8, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y9, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y10, Y11, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y11, (CX)
+	ADDQ         R9, CX
+	JMP          stored11
+
+whole11:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y6, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y8, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y9, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y10, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored11:
+	IMUL3Q $0x0b, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows11
+	JMP    done
+
+rows12:
+	MOVQ       last+96(FP), R9
+	LEAQ       laneMasks<>+0(SB), R10
+	SHLQ       $0x02, R9
+	SUBQ       R9, R10
+	VMOVUPS    32(R10), Y0
+	MOVQ       startRow+88(FP), R9
+	SHLQ       $0x02, R9
+	VMASKMOVPS (BX), Y0, Y1
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y2
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y3
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y4
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y5
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y6
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y7
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y8
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y9
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y10
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y11
+	ADDQ       R9, BX
+	VMASKMOVPS (BX), Y0, Y0
+	ADDQ       R9, BX
+	MOVQ       b+16(FP), R9
+	MOVQ       k+48(FP), R10
+	LEAQ       (SI)(SI*2), R11
+	LEAQ       (SI)(SI*4), R12
+	MOVQ       DX, R13
+	IMUL3Q     $0x07, SI, R14
+	ADDQ       DX, R14
+
+step12:
+	VMOVUPS      (R9), Y12
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y13
+	VFMADD231PS  Y12, Y13, Y1
+	VBROADCASTSS (R13)(SI*1), Y13
+	VFMADD231PS  Y12, Y13, Y2
+	VBROADCASTSS (R13)(SI*2), Y13
+	VFMADD231PS  Y12, Y13, Y3
+	VBROADCASTSS (R13)(R11*1), Y13
+	VFMADD231PS  Y12, Y13, Y4
+	VBROADCASTSS (R13)(SI*4), Y13
+	VFMADD231PS  Y12, Y13, Y5
+	VBROADCASTSS (R13)(R12*1), Y13
+	VFMADD231PS  Y12, Y13, Y6
+	VBROADCASTSS (R13)(R11*2), Y13
+	VFMADD231PS  Y12, Y13, Y7
+	VBROADCASTSS (R14), Y13
+	VFMADD231PS  Y12, Y13, Y8
+	VBROADCASTSS (R14)(SI*1), Y13
+	VFMADD231PS  Y12, Y13, Y9
+	VBROADCASTSS (R14)(SI*2), Y13
+	VFMADD231PS  Y12, Y13, Y10
+	VBROADCASTSS (R14)(R11*1), Y13
+	VFMADD231PS  Y12, Y13, Y11
+	VBROADCASTSS (R14)(SI*4), Y13
+	VFMADD231PS  Y12, Y13, Y0
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step12
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	CMPQ         R10, $0x08
+	JEQ          whole12
+	MOVQ         last+96(FP), R10
+	LEAQ         laneMasks<>+0(SB), R11
+	SHLQ         $0x02, R10
+	SUBQ         R10, R11
+	VMOVUPS      32(R11), Y12
+	VMASKMOVPS   Y1, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y2, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y3, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y4, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y5, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y6, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y7, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y8, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y9, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y10, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y11, Y12, (CX)
+	ADDQ         R9, CX
+	VMASKMOVPS   Y0, Y12, (CX)
+	ADDQ         R9, CX
+	JMP          stored12
+
+whole12:
+	VMOVUPS Y1, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y2, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y3, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y4, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y5, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y6, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y7, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y8, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y9, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y10, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y11, (CX)
+	ADDQ    R9, CX
+	VMOVUPS Y0, (CX)
+	ADDQ    R9, CX
+
+stored12:
+	IMUL3Q $0x0c, SI, R9
+	ADDQ   R9, DX
+	DECQ   AX
+	JNZ    rows12
 
 done:
+	VZEROUPPER
+	RET
+
+// func pack8AVX2(panel *float32, b *float32, steps int, bStep int, last int)
+// Requires: AVX
+TEXT ·pack8AVX2(SB), $0-40
+	MOVQ    panel+0(FP), AX
+	MOVQ    b+8(FP), CX
+	MOVQ    steps+16(FP), DX
+	MOVQ    bStep+24(FP), BX
+	SHLQ    $0x02, BX
+	MOVQ    last+32(FP), SI
+	LEAQ    laneMasks<>+0(SB), DI
+	SHLQ    $0x02, SI
+	SUBQ    SI, DI
+	VMOVUPS 32(DI), Y0
+
+row:
+	VMASKMOVPS (CX), Y0, Y1
+	VMOVUPS    Y1, (AX)
+	ADDQ       BX, CX
+	ADDQ       $+32, AX
+	DECQ       DX
+	JNZ        row
+	VZEROUPPER
+	RET
+
+// func strip32AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·strip32AVX512(SB), $0-104
+	MOVQ tiles+40(FP), AX
+	MOVQ c+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ start+24(FP), BX
+	MOVQ aRow+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ aStep+64(FP), DI
+	SHLQ $0x02, DI
+	MOVQ bStep+72(FP), R8
+	SHLQ $0x02, R8
+	MOVQ rows+32(FP), R9
+	CMPQ R9, $0x0b
+	JEQ  rows11
+	CMPQ R9, $0x0a
+	JEQ  rows10
+	CMPQ R9, $0x09
+	JEQ  rows9
+	CMPQ R9, $0x08
+	JEQ  rows8
+	CMPQ R9, $0x07
+	JEQ  rows7
+	CMPQ R9, $0x06
+	JEQ  rows6
+	CMPQ R9, $0x05
+	JEQ  rows5
+	CMPQ R9, $0x04
+	JEQ  rows4
+	CMPQ R9, $0x03
+	JEQ  rows3
+	CMPQ R9, $0x02
+	JEQ  rows2
+
+rows1:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step1:
+	VMOVUPS      (R9), Z2
+	VMOVUPS.Z    64(R9), K1, Z3
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Z4
+	VFMADD231PS  Z2, Z4, Z0
+	VFMADD231PS  Z3, Z4, Z1
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step1
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x01, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows1
+	JMP          done
+
+rows2:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step2:
+	VMOVUPS      (R9), Z4
+	VMOVUPS.Z    64(R9), K1, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Z6
+	VFMADD231PS  Z4, Z6, Z0
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (R11)(SI*1), Z6
+	VFMADD231PS  Z4, Z6, Z2
+	VFMADD231PS  Z5, Z6, Z3
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step2
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x02, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows2
+	JMP          done
+
+rows3:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step3:
+	VMOVUPS      (R9), Z6
+	VMOVUPS.Z    64(R9), K1, Z7
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Z8
+	VFMADD231PS  Z6, Z8, Z0
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (R11)(SI*1), Z8
+	VFMADD231PS  Z6, Z8, Z2
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (R11)(SI*2), Z8
+	VFMADD231PS  Z6, Z8, Z4
+	VFMADD231PS  Z7, Z8, Z5
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step3
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x03, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows3
+	JMP          done
+
+rows4:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z6
+	VMOVUPS.Z 64(BX), K1, Z7
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	MOVQ      DX, R12
+
+step4:
+	VMOVUPS      (R9), Z8
+	VMOVUPS.Z    64(R9), K1, Z9
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Z10
+	VFMADD231PS  Z8, Z10, Z0
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (R12)(SI*1), Z10
+	VFMADD231PS  Z8, Z10, Z2
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R12)(SI*2), Z10
+	VFMADD231PS  Z8, Z10, Z4
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R12)(R11*1), Z10
+	VFMADD231PS  Z8, Z10, Z6
+	VFMADD231PS  Z9, Z10, Z7
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step4
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x04, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows4
+	JMP          done
+
+rows5:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z6
+	VMOVUPS.Z 64(BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z8
+	VMOVUPS.Z 64(BX), K1, Z9
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	MOVQ      DX, R12
+
+step5:
+	VMOVUPS      (R9), Z10
+	VMOVUPS.Z    64(R9), K1, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Z12
+	VFMADD231PS  Z10, Z12, Z0
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R12)(SI*1), Z12
+	VFMADD231PS  Z10, Z12, Z2
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R12)(SI*2), Z12
+	VFMADD231PS  Z10, Z12, Z4
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R12)(R11*1), Z12
+	VFMADD231PS  Z10, Z12, Z6
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R12)(SI*4), Z12
+	VFMADD231PS  Z10, Z12, Z8
+	VFMADD231PS  Z11, Z12, Z9
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step5
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x05, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows5
+	JMP          done
+
+rows6:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z6
+	VMOVUPS.Z 64(BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z8
+	VMOVUPS.Z 64(BX), K1, Z9
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z10
+	VMOVUPS.Z 64(BX), K1, Z11
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+
+step6:
+	VMOVUPS      (R9), Z12
+	VMOVUPS.Z    64(R9), K1, Z13
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z14
+	VFMADD231PS  Z12, Z14, Z0
+	VFMADD231PS  Z13, Z14, Z1
+	VBROADCASTSS (R13)(SI*1), Z14
+	VFMADD231PS  Z12, Z14, Z2
+	VFMADD231PS  Z13, Z14, Z3
+	VBROADCASTSS (R13)(SI*2), Z14
+	VFMADD231PS  Z12, Z14, Z4
+	VFMADD231PS  Z13, Z14, Z5
+	VBROADCASTSS (R13)(R11*1), Z14
+	VFMADD231PS  Z12, Z14, Z6
+	VFMADD231PS  Z13, Z14, Z7
+	VBROADCASTSS (R13)(SI*4), Z14
+	VFMADD231PS  Z12, Z14, Z8
+	VFMADD231PS  Z13, Z14, Z9
+	VBROADCASTSS (R13)(R12*1), Z14
+	VFMADD231PS  Z12, Z14, Z10
+	VFMADD231PS  Z13, Z14, Z11
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step6
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x06, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows6
+	JMP          done
+
+rows7:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z6
+	VMOVUPS.Z 64(BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z8
+	VMOVUPS.Z 64(BX), K1, Z9
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z10
+	VMOVUPS.Z 64(BX), K1, Z11
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z12
+	VMOVUPS.Z 64(BX), K1, Z13
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+
+step7:
+	VMOVUPS      (R9), Z14
+	VMOVUPS.Z    64(R9), K1, Z15
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z16
+	VFMADD231PS  Z14, Z16, Z0
+	VFMADD231PS  Z15, Z16, Z1
+	VBROADCASTSS (R13)(SI*1), Z16
+	VFMADD231PS  Z14, Z16, Z2
+	VFMADD231PS  Z15, Z16, Z3
+	VBROADCASTSS (R13)(SI*2), Z16
+	VFMADD231PS  Z14, Z16, Z4
+	VFMADD231PS  Z15, Z16, Z5
+	VBROADCASTSS (R13)(R11*1), Z16
+	VFMADD231PS  Z14, Z16, Z6
+	VFMADD231PS  Z15, Z16, Z7
+	VBROADCASTSS (R13)(SI*4), Z16
+	VFMADD231PS  Z14, Z16, Z8
+	VFMADD231PS  Z15, Z16, Z9
+	VBROADCASTSS (R13)(R12*1), Z16
+	VFMADD231PS  Z14, Z16, Z10
+	VFMADD231PS  Z15, Z16, Z11
+	VBROADCASTSS (R13)(R11*2), Z16
+	VFMADD231PS  Z14, Z16, Z12
+	VFMADD231PS  Z15, Z16, Z13
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step7
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x07, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows7
+	JMP          done
+
+rows8:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z6
+	VMOVUPS.Z 64(BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z8
+	VMOVUPS.Z 64(BX), K1, Z9
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z10
+	VMOVUPS.Z 64(BX), K1, Z11
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z12
+	VMOVUPS.Z 64(BX), K1, Z13
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z14
+	VMOVUPS.Z 64(BX), K1, Z15
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step8:
+	VMOVUPS      (R9), Z16
+	VMOVUPS.Z    64(R9), K1, Z17
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z18
+	VFMADD231PS  Z16, Z18, Z0
+	VFMADD231PS  Z17, Z18, Z1
+	VBROADCASTSS (R13)(SI*1), Z18
+	VFMADD231PS  Z16, Z18, Z2
+	VFMADD231PS  Z17, Z18, Z3
+	VBROADCASTSS (R13)(SI*2), Z18
+	VFMADD231PS  Z16, Z18, Z4
+	VFMADD231PS  Z17, Z18, Z5
+	VBROADCASTSS (R13)(R11*1), Z18
+	VFMADD231PS  Z16, Z18, Z6
+	VFMADD231PS  Z17, Z18, Z7
+	VBROADCASTSS (R13)(SI*4), Z18
+	VFMADD231PS  Z16, Z18, Z8
+	VFMADD231PS  Z17, Z18, Z9
+	VBROADCASTSS (R13)(R12*1), Z18
+	VFMADD231PS  Z16, Z18, Z10
+	VFMADD231PS  Z17, Z18, Z11
+	VBROADCASTSS (R13)(R11*2), Z18
+	VFMADD231PS  Z16, Z18, Z12
+	VFMADD231PS  Z17, Z18, Z13
+	VBROADCASTSS (R14), Z18
+	VFMADD231PS  Z16, Z18, Z14
+	VFMADD231PS  Z17, Z18, Z15
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step8
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x08, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows8
+	JMP          done
+
+rows9:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z6
+	VMOVUPS.Z 64(BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z8
+	VMOVUPS.Z 64(BX), K1, Z9
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z10
+	VMOVUPS.Z 64(BX), K1, Z11
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z12
+	VMOVUPS.Z 64(BX), K1, Z13
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z14
+	VMOVUPS.Z 64(BX), K1, Z15
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z16
+	VMOVUPS.Z 64(BX), K1, Z17
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step9:
+	VMOVUPS      (R9), Z18
+	VMOVUPS.Z    64(R9), K1, Z19
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z20
+	VFMADD231PS  Z18, Z20, Z0
+	VFMADD231PS  Z19, Z20, Z1
+	VBROADCASTSS (R13)(SI*1), Z20
+	VFMADD231PS  Z18, Z20, Z2
+	VFMADD231PS  Z19, Z20, Z3
+	VBROADCASTSS (R13)(SI*2), Z20
+	VFMADD231PS  Z18, Z20, Z4
+	VFMADD231PS  Z19, Z20, Z5
+	VBROADCASTSS (R13)(R11*1), Z20
+	VFMADD231PS  Z18, Z20, Z6
+	VFMADD231PS  Z19, Z20, Z7
+	VBROADCASTSS (R13)(SI*4), Z20
+	VFMADD231PS  Z18, Z20, Z8
+	VFMADD231PS  Z19, Z20, Z9
+	VBROADCASTSS (R13)(R12*1), Z20
+	VFMADD231PS  Z18, Z20, Z10
+	VFMADD231PS  Z19, Z20, Z11
+	VBROADCASTSS (R13)(R11*2), Z20
+	VFMADD231PS  Z18, Z20, Z12
+	VFMADD231PS  Z19, Z20, Z13
+	VBROADCASTSS (R14), Z20
+	VFMADD231PS  Z18, Z20, Z14
+	VFMADD231PS  Z19, Z20, Z15
+	VBROADCASTSS (R14)(SI*1), Z20
+	VFMADD231PS  Z18, Z20, Z16
+	VFMADD231PS  Z19, Z20, Z17
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step9
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x09, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows9
+	JMP          done
+
+rows10:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z6
+	VMOVUPS.Z 64(BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z8
+	VMOVUPS.Z 64(BX), K1, Z9
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z10
+	VMOVUPS.Z 64(BX), K1, Z11
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z12
+	VMOVUPS.Z 64(BX), K1, Z13
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z14
+	VMOVUPS.Z 64(BX), K1, Z15
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z16
+	VMOVUPS.Z 64(BX), K1, Z17
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z18
+	VMOVUPS.Z 64(BX), K1, Z19
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step10:
+	VMOVUPS      (R9), Z20
+	VMOVUPS.Z    64(R9), K1, Z21
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z22
+	VFMADD231PS  Z20, Z22, Z0
+	VFMADD231PS  Z21, Z22, Z1
+	VBROADCASTSS (R13)(SI*1), Z22
+	VFMADD231PS  Z20, Z22, Z2
+	VFMADD231PS  Z21, Z22, Z3
+	VBROADCASTSS (R13)(SI*2), Z22
+	VFMADD231PS  Z20, Z22, Z4
+	VFMADD231PS  Z21, Z22, Z5
+	VBROADCASTSS (R13)(R11*1), Z22
+	VFMADD231PS  Z20, Z22, Z6
+	VFMADD231PS  Z21, Z22, Z7
+	VBROADCASTSS (R13)(SI*4), Z22
+	VFMADD231PS  Z20, Z22, Z8
+	VFMADD231PS  Z21, Z22, Z9
+	VBROADCASTSS (R13)(R12*1), Z22
+	VFMADD231PS  Z20, Z22, Z10
+	VFMADD231PS  Z21, Z22, Z11
+	VBROADCASTSS (R13)(R11*2), Z22
+	VFMADD231PS  Z20, Z22, Z12
+	VFMADD231PS  Z21, Z22, Z13
+	VBROADCASTSS (R14), Z22
+	VFMADD231PS  Z20, Z22, Z14
+	VFMADD231PS  Z21, Z22, Z15
+	VBROADCASTSS (R14)(SI*1), Z22
+	VFMADD231PS  Z20, Z22, Z16
+	VFMADD231PS  Z21, Z22, Z17
+	VBROADCASTSS (R14)(SI*2), Z22
+	VFMADD231PS  Z20, Z22, Z18
+	VFMADD231PS  Z21, Z22, Z19
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step10
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      Z19, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x0a, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows10
+	JMP          done
+
+rows11:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS   (BX), Z0
+	VMOVUPS.Z 64(BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z2
+	VMOVUPS.Z 64(BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z4
+	VMOVUPS.Z 64(BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z6
+	VMOVUPS.Z 64(BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z8
+	VMOVUPS.Z 64(BX), K1, Z9
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z10
+	VMOVUPS.Z 64(BX), K1, Z11
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z12
+	VMOVUPS.Z 64(BX), K1, Z13
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z14
+	VMOVUPS.Z 64(BX), K1, Z15
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z16
+	VMOVUPS.Z 64(BX), K1, Z17
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z18
+	VMOVUPS.Z 64(BX), K1, Z19
+	ADDQ      R9, BX
+	VMOVUPS   (BX), Z20
+	VMOVUPS.Z 64(BX), K1, Z21
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step11:
+	VMOVUPS      (R9), Z22
+	VMOVUPS.Z    64(R9), K1, Z23
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z24
+	VFMADD231PS  Z22, Z24, Z0
+	VFMADD231PS  Z23, Z24, Z1
+	VBROADCASTSS (R13)(SI*1), Z24
+	VFMADD231PS  Z22, Z24, Z2
+	VFMADD231PS  Z23, Z24, Z3
+	VBROADCASTSS (R13)(SI*2), Z24
+	VFMADD231PS  Z22, Z24, Z4
+	VFMADD231PS  Z23, Z24, Z5
+	VBROADCASTSS (R13)(R11*1), Z24
+	VFMADD231PS  Z22, Z24, Z6
+	VFMADD231PS  Z23, Z24, Z7
+	VBROADCASTSS (R13)(SI*4), Z24
+	VFMADD231PS  Z22, Z24, Z8
+	VFMADD231PS  Z23, Z24, Z9
+	VBROADCASTSS (R13)(R12*1), Z24
+	VFMADD231PS  Z22, Z24, Z10
+	VFMADD231PS  Z23, Z24, Z11
+	VBROADCASTSS (R13)(R11*2), Z24
+	VFMADD231PS  Z22, Z24, Z12
+	VFMADD231PS  Z23, Z24, Z13
+	VBROADCASTSS (R14), Z24
+	VFMADD231PS  Z22, Z24, Z14
+	VFMADD231PS  Z23, Z24, Z15
+	VBROADCASTSS (R14)(SI*1), Z24
+	VFMADD231PS  Z22, Z24, Z16
+	VFMADD231PS  Z23, Z24, Z17
+	VBROADCASTSS (R14)(SI*2), Z24
+	VFMADD231PS  Z22, Z24, Z18
+	VFMADD231PS  Z23, Z24, Z19
+	VBROADCASTSS (R14)(R11*1), Z24
+	VFMADD231PS  Z22, Z24, Z20
+	VFMADD231PS  Z23, Z24, Z21
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step11
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, (CX)
+	VMOVUPS      Z1, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, (CX)
+	VMOVUPS      Z3, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, (CX)
+	VMOVUPS      Z5, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, (CX)
+	VMOVUPS      Z7, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, (CX)
+	VMOVUPS      Z9, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z10, (CX)
+	VMOVUPS      Z11, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z12, (CX)
+	VMOVUPS      Z13, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z14, (CX)
+	VMOVUPS      Z15, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z16, (CX)
+	VMOVUPS      Z17, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z18, (CX)
+	VMOVUPS      Z19, K1, 64(CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z20, (CX)
+	VMOVUPS      Z21, K1, 64(CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x0b, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows11
+
+done:
+	VZEROUPPER
+	RET
+
+// func pack32AVX512(panel *float32, b *float32, steps int, bStep int, last int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·pack32AVX512(SB), $0-40
+	MOVQ  panel+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  steps+16(FP), DX
+	MOVQ  bStep+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  last+32(FP), SI
+	MOVL  $-1, DI
+	BZHIL SI, DI, DI
+	KMOVW DI, K1
+
+row:
+	VMOVUPS   (CX), Z0
+	VMOVUPS.Z 64(CX), K1, Z1
+	VMOVUPS   Z0, (AX)
+	VMOVUPS   Z1, 64(AX)
+	ADDQ      BX, CX
+	ADDQ      $+128, AX
+	DECQ      DX
+	JNZ       row
+	VZEROUPPER
+	RET
+
+// func strip16AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·strip16AVX512(SB), $0-104
+	MOVQ tiles+40(FP), AX
+	MOVQ c+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ start+24(FP), BX
+	MOVQ aRow+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ aStep+64(FP), DI
+	SHLQ $0x02, DI
+	MOVQ bStep+72(FP), R8
+	SHLQ $0x02, R8
+	MOVQ rows+32(FP), R9
+	CMPQ R9, $0x0b
+	JEQ  rows11
+	CMPQ R9, $0x0a
+	JEQ  rows10
+	CMPQ R9, $0x09
+	JEQ  rows9
+	CMPQ R9, $0x08
+	JEQ  rows8
+	CMPQ R9, $0x07
+	JEQ  rows7
+	CMPQ R9, $0x06
+	JEQ  rows6
+	CMPQ R9, $0x05
+	JEQ  rows5
+	CMPQ R9, $0x04
+	JEQ  rows4
+	CMPQ R9, $0x03
+	JEQ  rows3
+	CMPQ R9, $0x02
+	JEQ  rows2
+
+rows1:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step1:
+	VMOVUPS.Z    (R9), K1, Z1
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Z2
+	VFMADD231PS  Z1, Z2, Z0
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step1
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x01, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows1
+	JMP          done
+
+rows2:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step2:
+	VMOVUPS.Z    (R9), K1, Z2
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Z3
+	VFMADD231PS  Z2, Z3, Z0
+	VBROADCASTSS (R11)(SI*1), Z3
+	VFMADD231PS  Z2, Z3, Z1
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step2
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x02, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows2
+	JMP          done
+
+rows3:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step3:
+	VMOVUPS.Z    (R9), K1, Z3
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Z4
+	VFMADD231PS  Z3, Z4, Z0
+	VBROADCASTSS (R11)(SI*1), Z4
+	VFMADD231PS  Z3, Z4, Z1
+	VBROADCASTSS (R11)(SI*2), Z4
+	VFMADD231PS  Z3, Z4, Z2
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step3
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x03, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows3
+	JMP          done
+
+rows4:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z3
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	MOVQ      DX, R12
+
+step4:
+	VMOVUPS.Z    (R9), K1, Z4
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Z5
+	VFMADD231PS  Z4, Z5, Z0
+	VBROADCASTSS (R12)(SI*1), Z5
+	VFMADD231PS  Z4, Z5, Z1
+	VBROADCASTSS (R12)(SI*2), Z5
+	VFMADD231PS  Z4, Z5, Z2
+	VBROADCASTSS (R12)(R11*1), Z5
+	VFMADD231PS  Z4, Z5, Z3
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step4
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z3, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x04, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows4
+	JMP          done
+
+rows5:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z4
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	MOVQ      DX, R12
+
+step5:
+	VMOVUPS.Z    (R9), K1, Z5
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Z6
+	VFMADD231PS  Z5, Z6, Z0
+	VBROADCASTSS (R12)(SI*1), Z6
+	VFMADD231PS  Z5, Z6, Z1
+	VBROADCASTSS (R12)(SI*2), Z6
+	VFMADD231PS  Z5, Z6, Z2
+	VBROADCASTSS (R12)(R11*1), Z6
+	VFMADD231PS  Z5, Z6, Z3
+	VBROADCASTSS (R12)(SI*4), Z6
+	VFMADD231PS  Z5, Z6, Z4
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step5
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x05, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows5
+	JMP          done
+
+rows6:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+
+step6:
+	VMOVUPS.Z    (R9), K1, Z6
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z7
+	VFMADD231PS  Z6, Z7, Z0
+	VBROADCASTSS (R13)(SI*1), Z7
+	VFMADD231PS  Z6, Z7, Z1
+	VBROADCASTSS (R13)(SI*2), Z7
+	VFMADD231PS  Z6, Z7, Z2
+	VBROADCASTSS (R13)(R11*1), Z7
+	VFMADD231PS  Z6, Z7, Z3
+	VBROADCASTSS (R13)(SI*4), Z7
+	VFMADD231PS  Z6, Z7, Z4
+	VBROADCASTSS (R13)(R12*1), Z7
+	VFMADD231PS  Z6, Z7, Z5
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step6
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z5, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x06, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows6
+	JMP          done
+
+rows7:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+
+step7:
+	VMOVUPS.Z    (R9), K1, Z7
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z8
+	VFMADD231PS  Z7, Z8, Z0
+	VBROADCASTSS (R13)(SI*1), Z8
+	VFMADD231PS  Z7, Z8, Z1
+	VBROADCASTSS (R13)(SI*2), Z8
+	VFMADD231PS  Z7, Z8, Z2
+	VBROADCASTSS (R13)(R11*1), Z8
+	VFMADD231PS  Z7, Z8, Z3
+	VBROADCASTSS (R13)(SI*4), Z8
+	VFMADD231PS  Z7, Z8, Z4
+	VBROADCASTSS (R13)(R12*1), Z8
+	VFMADD231PS  Z7, Z8, Z5
+	VBROADCASTSS (R13)(R11*2), Z8
+	VFMADD231PS  Z7, Z8, Z6
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step7
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x07, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows7
+	JMP          done
+
+rows8:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z7
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step8:
+	VMOVUPS.Z    (R9), K1, Z8
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z9
+	VFMADD231PS  Z8, Z9, Z0
+	VBROADCASTSS (R13)(SI*1), Z9
+	VFMADD231PS  Z8, Z9, Z1
+	VBROADCASTSS (R13)(SI*2), Z9
+	VFMADD231PS  Z8, Z9, Z2
+	VBROADCASTSS (R13)(R11*1), Z9
+	VFMADD231PS  Z8, Z9, Z3
+	VBROADCASTSS (R13)(SI*4), Z9
+	VFMADD231PS  Z8, Z9, Z4
+	VBROADCASTSS (R13)(R12*1), Z9
+	VFMADD231PS  Z8, Z9, Z5
+	VBROADCASTSS (R13)(R11*2), Z9
+	VFMADD231PS  Z8, Z9, Z6
+	VBROADCASTSS (R14), Z9
+	VFMADD231PS  Z8, Z9, Z7
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step8
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z7, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x08, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows8
+	JMP          done
+
+rows9:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z8
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step9:
+	VMOVUPS.Z    (R9), K1, Z9
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z10
+	VFMADD231PS  Z9, Z10, Z0
+	VBROADCASTSS (R13)(SI*1), Z10
+	VFMADD231PS  Z9, Z10, Z1
+	VBROADCASTSS (R13)(SI*2), Z10
+	VFMADD231PS  Z9, Z10, Z2
+	VBROADCASTSS (R13)(R11*1), Z10
+	VFMADD231PS  Z9, Z10, Z3
+	VBROADCASTSS (R13)(SI*4), Z10
+	VFMADD231PS  Z9, Z10, Z4
+	VBROADCASTSS (R13)(R12*1), Z10
+	VFMADD231PS  Z9, Z10, Z5
+	VBROADCASTSS (R13)(R11*2), Z10
+	VFMADD231PS  Z9, Z10, Z6
+	VBROADCASTSS (R14), Z10
+	VFMADD231PS  Z9, Z10, Z7
+	VBROADCASTSS (R14)(SI*1), Z10
+	VFMADD231PS  Z9, Z10, Z8
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step9
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z7, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x09, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows9
+	JMP          done
+
+rows10:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z8
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z9
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step10:
+	VMOVUPS.Z    (R9), K1, Z10
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z11
+	VFMADD231PS  Z10, Z11, Z0
+	VBROADCASTSS (R13)(SI*1), Z11
+	VFMADD231PS  Z10, Z11, Z1
+	VBROADCASTSS (R13)(SI*2), Z11
+	VFMADD231PS  Z10, Z11, Z2
+	VBROADCASTSS (R13)(R11*1), Z11
+	VFMADD231PS  Z10, Z11, Z3
+	VBROADCASTSS (R13)(SI*4), Z11
+	VFMADD231PS  Z10, Z11, Z4
+	VBROADCASTSS (R13)(R12*1), Z11
+	VFMADD231PS  Z10, Z11, Z5
+	VBROADCASTSS (R13)(R11*2), Z11
+	VFMADD231PS  Z10, Z11, Z6
+	VBROADCASTSS (R14), Z11
+	VFMADD231PS  Z10, Z11, Z7
+	VBROADCASTSS (R14)(SI*1), Z11
+	VFMADD231PS  Z10, Z11, Z8
+	VBROADCASTSS (R14)(SI*2), Z11
+	VFMADD231PS  Z10, Z11, Z9
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step10
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z7, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z9, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x0a, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows10
+	JMP          done
+
+rows11:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Z0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z6
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z7
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z8
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z9
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Z10
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step11:
+	VMOVUPS.Z    (R9), K1, Z11
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Z12
+	VFMADD231PS  Z11, Z12, Z0
+	VBROADCASTSS (R13)(SI*1), Z12
+	VFMADD231PS  Z11, Z12, Z1
+	VBROADCASTSS (R13)(SI*2), Z12
+	VFMADD231PS  Z11, Z12, Z2
+	VBROADCASTSS (R13)(R11*1), Z12
+	VFMADD231PS  Z11, Z12, Z3
+	VBROADCASTSS (R13)(SI*4), Z12
+	VFMADD231PS  Z11, Z12, Z4
+	VBROADCASTSS (R13)(R12*1), Z12
+	VFMADD231PS  Z11, Z12, Z5
+	VBROADCASTSS (R13)(R11*2), Z12
+	VFMADD231PS  Z11, Z12, Z6
+	VBROADCASTSS (R14), Z12
+	VFMADD231PS  Z11, Z12, Z7
+	VBROADCASTSS (R14)(SI*1), Z12
+	VFMADD231PS  Z11, Z12, Z8
+	VBROADCASTSS (R14)(SI*2), Z12
+	VFMADD231PS  Z11, Z12, Z9
+	VBROADCASTSS (R14)(R11*1), Z12
+	VFMADD231PS  Z11, Z12, Z10
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step11
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Z0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z6, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z7, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z8, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z9, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Z10, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x0b, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows11
+
+done:
+	VZEROUPPER
+	RET
+
+// func pack16AVX512(panel *float32, b *float32, steps int, bStep int, last int)
+// Requires: AVX, AVX512F, BMI2
+TEXT ·pack16AVX512(SB), $0-40
+	MOVQ  panel+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  steps+16(FP), DX
+	MOVQ  bStep+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  last+32(FP), SI
+	MOVL  $-1, DI
+	BZHIL SI, DI, DI
+	KMOVW DI, K1
+
+row:
+	VMOVUPS.Z (CX), K1, Z0
+	VMOVUPS   Z0, (AX)
+	ADDQ      BX, CX
+	ADDQ      $+64, AX
+	DECQ      DX
+	JNZ       row
+	VZEROUPPER
+	RET
+
+// func strip8AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+// Requires: AVX, AVX512F, AVX512VL, BMI2, FMA3
+TEXT ·strip8AVX512(SB), $0-104
+	MOVQ tiles+40(FP), AX
+	MOVQ c+0(FP), CX
+	MOVQ a+8(FP), DX
+	MOVQ start+24(FP), BX
+	MOVQ aRow+56(FP), SI
+	SHLQ $0x02, SI
+	MOVQ aStep+64(FP), DI
+	SHLQ $0x02, DI
+	MOVQ bStep+72(FP), R8
+	SHLQ $0x02, R8
+	MOVQ rows+32(FP), R9
+	CMPQ R9, $0x0b
+	JEQ  rows11
+	CMPQ R9, $0x0a
+	JEQ  rows10
+	CMPQ R9, $0x09
+	JEQ  rows9
+	CMPQ R9, $0x08
+	JEQ  rows8
+	CMPQ R9, $0x07
+	JEQ  rows7
+	CMPQ R9, $0x06
+	JEQ  rows6
+	CMPQ R9, $0x05
+	JEQ  rows5
+	CMPQ R9, $0x04
+	JEQ  rows4
+	CMPQ R9, $0x03
+	JEQ  rows3
+	CMPQ R9, $0x02
+	JEQ  rows2
+
+rows1:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step1:
+	VMOVUPS.Z    (R9), K1, Y1
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y2
+	VFMADD231PS  Y1, Y2, Y0
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step1
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x01, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows1
+	JMP          done
+
+rows2:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step2:
+	VMOVUPS.Z    (R9), K1, Y2
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y3
+	VFMADD231PS  Y2, Y3, Y0
+	VBROADCASTSS (R11)(SI*1), Y3
+	VFMADD231PS  Y2, Y3, Y1
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step2
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x02, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows2
+	JMP          done
+
+rows3:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	MOVQ      DX, R11
+
+step3:
+	VMOVUPS.Z    (R9), K1, Y3
+	ADDQ         R8, R9
+	VBROADCASTSS (R11), Y4
+	VFMADD231PS  Y3, Y4, Y0
+	VBROADCASTSS (R11)(SI*1), Y4
+	VFMADD231PS  Y3, Y4, Y1
+	VBROADCASTSS (R11)(SI*2), Y4
+	VFMADD231PS  Y3, Y4, Y2
+	ADDQ         DI, R11
+	DECQ         R10
+	JNZ          step3
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x03, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows3
+	JMP          done
+
+rows4:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y3
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	MOVQ      DX, R12
+
+step4:
+	VMOVUPS.Z    (R9), K1, Y4
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Y5
+	VFMADD231PS  Y4, Y5, Y0
+	VBROADCASTSS (R12)(SI*1), Y5
+	VFMADD231PS  Y4, Y5, Y1
+	VBROADCASTSS (R12)(SI*2), Y5
+	VFMADD231PS  Y4, Y5, Y2
+	VBROADCASTSS (R12)(R11*1), Y5
+	VFMADD231PS  Y4, Y5, Y3
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step4
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x04, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows4
+	JMP          done
+
+rows5:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y4
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	MOVQ      DX, R12
+
+step5:
+	VMOVUPS.Z    (R9), K1, Y5
+	ADDQ         R8, R9
+	VBROADCASTSS (R12), Y6
+	VFMADD231PS  Y5, Y6, Y0
+	VBROADCASTSS (R12)(SI*1), Y6
+	VFMADD231PS  Y5, Y6, Y1
+	VBROADCASTSS (R12)(SI*2), Y6
+	VFMADD231PS  Y5, Y6, Y2
+	VBROADCASTSS (R12)(R11*1), Y6
+	VFMADD231PS  Y5, Y6, Y3
+	VBROADCASTSS (R12)(SI*4), Y6
+	VFMADD231PS  Y5, Y6, Y4
+	ADDQ         DI, R12
+	DECQ         R10
+	JNZ          step5
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x05, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows5
+	JMP          done
+
+rows6:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y5
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+
+step6:
+	VMOVUPS.Z    (R9), K1, Y6
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y7
+	VFMADD231PS  Y6, Y7, Y0
+	VBROADCASTSS (R13)(SI*1), Y7
+	VFMADD231PS  Y6, Y7, Y1
+	VBROADCASTSS (R13)(SI*2), Y7
+	VFMADD231PS  Y6, Y7, Y2
+	VBROADCASTSS (R13)(R11*1), Y7
+	VFMADD231PS  Y6, Y7, Y3
+	VBROADCASTSS (R13)(SI*4), Y7
+	VFMADD231PS  Y6, Y7, Y4
+	VBROADCASTSS (R13)(R12*1), Y7
+	VFMADD231PS  Y6, Y7, Y5
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step6
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x06, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows6
+	JMP          done
+
+rows7:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y6
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+
+step7:
+	VMOVUPS.Z    (R9), K1, Y7
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y8
+	VFMADD231PS  Y7, Y8, Y0
+	VBROADCASTSS (R13)(SI*1), Y8
+	VFMADD231PS  Y7, Y8, Y1
+	VBROADCASTSS (R13)(SI*2), Y8
+	VFMADD231PS  Y7, Y8, Y2
+	VBROADCASTSS (R13)(R11*1), Y8
+	VFMADD231PS  Y7, Y8, Y3
+	VBROADCASTSS (R13)(SI*4), Y8
+	VFMADD231PS  Y7, Y8, Y4
+	VBROADCASTSS (R13)(R12*1), Y8
+	VFMADD231PS  Y7, Y8, Y5
+	VBROADCASTSS (R13)(R11*2), Y8
+	VFMADD231PS  Y7, Y8, Y6
+	ADDQ         DI, R13
+	DECQ         R10
+	JNZ          step7
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y6, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x07, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows7
+	JMP          done
+
+rows8:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y6
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y7
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step8:
+	VMOVUPS.Z    (R9), K1, Y8
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y9
+	VFMADD231PS  Y8, Y9, Y0
+	VBROADCASTSS (R13)(SI*1), Y9
+	VFMADD231PS  Y8, Y9, Y1
+	VBROADCASTSS (R13)(SI*2), Y9
+	VFMADD231PS  Y8, Y9, Y2
+	VBROADCASTSS (R13)(R11*1), Y9
+	VFMADD231PS  Y8, Y9, Y3
+	VBROADCASTSS (R13)(SI*4), Y9
+	VFMADD231PS  Y8, Y9, Y4
+	VBROADCASTSS (R13)(R12*1), Y9
+	VFMADD231PS  Y8, Y9, Y5
+	VBROADCASTSS (R13)(R11*2), Y9
+	VFMADD231PS  Y8, Y9, Y6
+	VBROADCASTSS (R14), Y9
+	VFMADD231PS  Y8, Y9, Y7
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step8
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y6, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x08, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows8
+	JMP          done
+
+rows9:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y6
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y7
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y8
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step9:
+	VMOVUPS.Z    (R9), K1, Y9
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y10
+	VFMADD231PS  Y9, Y10, Y0
+	VBROADCASTSS (R13)(SI*1), Y10
+	VFMADD231PS  Y9, Y10, Y1
+	VBROADCASTSS (R13)(SI*2), Y10
+	VFMADD231PS  Y9, Y10, Y2
+	VBROADCASTSS (R13)(R11*1), Y10
+	VFMADD231PS  Y9, Y10, Y3
+	VBROADCASTSS (R13)(SI*4), Y10
+	VFMADD231PS  Y9, Y10, Y4
+	VBROADCASTSS (R13)(R12*1), Y10
+	VFMADD231PS  Y9, Y10, Y5
+	VBROADCASTSS (R13)(R11*2), Y10
+	VFMADD231PS  Y9, Y10, Y6
+	VBROADCASTSS (R14), Y10
+	VFMADD231PS  Y9, Y10, Y7
+	VBROADCASTSS (R14)(SI*1), Y10
+	VFMADD231PS  Y9, Y10, Y8
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step9
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y6, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y8, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x09, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows9
+	JMP          done
+
+rows10:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y6
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y7
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y8
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y9
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step10:
+	VMOVUPS.Z    (R9), K1, Y10
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y11
+	VFMADD231PS  Y10, Y11, Y0
+	VBROADCASTSS (R13)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y1
+	VBROADCASTSS (R13)(SI*2), Y11
+	VFMADD231PS  Y10, Y11, Y2
+	VBROADCASTSS (R13)(R11*1), Y11
+	VFMADD231PS  Y10, Y11, Y3
+	VBROADCASTSS (R13)(SI*4), Y11
+	VFMADD231PS  Y10, Y11, Y4
+	VBROADCASTSS (R13)(R12*1), Y11
+	VFMADD231PS  Y10, Y11, Y5
+	VBROADCASTSS (R13)(R11*2), Y11
+	VFMADD231PS  Y10, Y11, Y6
+	VBROADCASTSS (R14), Y11
+	VFMADD231PS  Y10, Y11, Y7
+	VBROADCASTSS (R14)(SI*1), Y11
+	VFMADD231PS  Y10, Y11, Y8
+	VBROADCASTSS (R14)(SI*2), Y11
+	VFMADD231PS  Y10, Y11, Y9
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step10
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y6, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y8, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y9, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x0a, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows10
+	JMP          done
+
+rows11:
+	MOVQ      last+96(FP), R9
+	MOVL      $-1, R10
+	BZHIL     R9, R10, R10
+	KMOVW     R10, K1
+	MOVQ      startRow+88(FP), R9
+	SHLQ      $0x02, R9
+	VMOVUPS.Z (BX), K1, Y0
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y1
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y2
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y3
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y4
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y5
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y6
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y7
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y8
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y9
+	ADDQ      R9, BX
+	VMOVUPS.Z (BX), K1, Y10
+	ADDQ      R9, BX
+	MOVQ      b+16(FP), R9
+	MOVQ      k+48(FP), R10
+	LEAQ      (SI)(SI*2), R11
+	LEAQ      (SI)(SI*4), R12
+	MOVQ      DX, R13
+	IMUL3Q    $0x07, SI, R14
+	ADDQ      DX, R14
+
+step11:
+	VMOVUPS.Z    (R9), K1, Y11
+	ADDQ         R8, R9
+	VBROADCASTSS (R13), Y12
+	VFMADD231PS  Y11, Y12, Y0
+	VBROADCASTSS (R13)(SI*1), Y12
+	VFMADD231PS  Y11, Y12, Y1
+	VBROADCASTSS (R13)(SI*2), Y12
+	VFMADD231PS  Y11, Y12, Y2
+	VBROADCASTSS (R13)(R11*1), Y12
+	VFMADD231PS  Y11, Y12, Y3
+	VBROADCASTSS (R13)(SI*4), Y12
+	VFMADD231PS  Y11, Y12, Y4
+	VBROADCASTSS (R13)(R12*1), Y12
+	VFMADD231PS  Y11, Y12, Y5
+	VBROADCASTSS (R13)(R11*2), Y12
+	VFMADD231PS  Y11, Y12, Y6
+	VBROADCASTSS (R14), Y12
+	VFMADD231PS  Y11, Y12, Y7
+	VBROADCASTSS (R14)(SI*1), Y12
+	VFMADD231PS  Y11, Y12, Y8
+	VBROADCASTSS (R14)(SI*2), Y12
+	VFMADD231PS  Y11, Y12, Y9
+	VBROADCASTSS (R14)(R11*1), Y12
+	VFMADD231PS  Y11, Y12, Y10
+	ADDQ         DI, R13
+	ADDQ         DI, R14
+	DECQ         R10
+	JNZ          step11
+	MOVQ         cRow+80(FP), R9
+	SHLQ         $0x02, R9
+	MOVQ         last+96(FP), R10
+	MOVL         $-1, R11
+	BZHIL        R10, R11, R11
+	KMOVW        R11, K1
+	VMOVUPS      Y0, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y1, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y2, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y3, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y4, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y5, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y6, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y7, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y8, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y9, K1, (CX)
+	ADDQ         R9, CX
+	VMOVUPS      Y10, K1, (CX)
+	ADDQ         R9, CX
+	IMUL3Q       $0x0b, SI, R9
+	ADDQ         R9, DX
+	DECQ         AX
+	JNZ          rows11
+
+done:
+	VZEROUPPER
+	RET
+
+// func pack8AVX512(panel *float32, b *float32, steps int, bStep int, last int)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·pack8AVX512(SB), $0-40
+	MOVQ  panel+0(FP), AX
+	MOVQ  b+8(FP), CX
+	MOVQ  steps+16(FP), DX
+	MOVQ  bStep+24(FP), BX
+	SHLQ  $0x02, BX
+	MOVQ  last+32(FP), SI
+	MOVL  $-1, DI
+	BZHIL SI, DI, DI
+	KMOVW DI, K1
+
+row:
+	VMOVUPS.Z (CX), K1, Y0
+	VMOVUPS   Y0, (AX)
+	ADDQ      BX, CX
+	ADDQ      $+32, AX
+	DECQ      DX
+	JNZ       row
 	VZEROUPPER
 	RET
 

@@ -4,35 +4,74 @@
 
 package kernel
 
-// strip1AVX2 is a strip of 1 vectors. The strides are in values.
+// strip24AVX2 is so many tiles below each other, each of 1 to 4 rows, in a strip of up to 24 columns, of which
+// the last vector has so many of its 8. The strides are in values; tiles and k are above 0.
+// The rows of b are read whole.
 //
 //go:noescape
-func strip1AVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int)
+func strip24AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
 
-// strip1MaskedAVX2 is a strip of 1 vectors, the last under the mask. The strides are in values.
+// pack24AVX2 copies so many rows of up to 24 columns to rows of 24, with zeros after them. steps is above 0.
 //
 //go:noescape
-func strip1MaskedAVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, mask *uint32)
+func pack24AVX2(panel *float32, b *float32, steps int, bStep int, last int)
 
-// strip2AVX2 is a strip of 2 vectors. The strides are in values.
+// strip16AVX2 is so many tiles below each other, each of 1 to 6 rows, in a strip of up to 16 columns, of which
+// the last vector has so many of its 8. The strides are in values; tiles and k are above 0.
+// The rows of b are read whole.
 //
 //go:noescape
-func strip2AVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int)
+func strip16AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
 
-// strip2MaskedAVX2 is a strip of 2 vectors, the last under the mask. The strides are in values.
+// pack16AVX2 copies so many rows of up to 16 columns to rows of 16, with zeros after them. steps is above 0.
 //
 //go:noescape
-func strip2MaskedAVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, mask *uint32)
+func pack16AVX2(panel *float32, b *float32, steps int, bStep int, last int)
 
-// strip3AVX2 is a strip of 3 vectors. The strides are in values.
+// strip8AVX2 is so many tiles below each other, each of 1 to 12 rows, in a strip of up to 8 columns, of which
+// the last vector has so many of its 8. The strides are in values; tiles and k are above 0.
+// The rows of b are read whole.
 //
 //go:noescape
-func strip3AVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int)
+func strip8AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
 
-// strip3MaskedAVX2 is a strip of 3 vectors, the last under the mask. The strides are in values.
+// pack8AVX2 copies so many rows of up to 8 columns to rows of 8, with zeros after them. steps is above 0.
 //
 //go:noescape
-func strip3MaskedAVX2(c *float32, a *float32, b *float32, start *float32, m int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, mask *uint32)
+func pack8AVX2(panel *float32, b *float32, steps int, bStep int, last int)
+
+// strip32AVX512 is so many tiles below each other, each of 1 to 11 rows, in a strip of up to 32 columns, of which
+// the last vector has so many of its 16. The strides are in values; tiles and k are above 0.
+//
+//go:noescape
+func strip32AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+
+// pack32AVX512 copies so many rows of up to 32 columns to rows of 32, with zeros after them. steps is above 0.
+//
+//go:noescape
+func pack32AVX512(panel *float32, b *float32, steps int, bStep int, last int)
+
+// strip16AVX512 is so many tiles below each other, each of 1 to 11 rows, in a strip of up to 16 columns, of which
+// the last vector has so many of its 16. The strides are in values; tiles and k are above 0.
+//
+//go:noescape
+func strip16AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+
+// pack16AVX512 copies so many rows of up to 16 columns to rows of 16, with zeros after them. steps is above 0.
+//
+//go:noescape
+func pack16AVX512(panel *float32, b *float32, steps int, bStep int, last int)
+
+// strip8AVX512 is so many tiles below each other, each of 1 to 11 rows, in a strip of up to 8 columns, of which
+// the last vector has so many of its 8. The strides are in values; tiles and k are above 0.
+//
+//go:noescape
+func strip8AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+
+// pack8AVX512 copies so many rows of up to 8 columns to rows of 8, with zeros after them. steps is above 0.
+//
+//go:noescape
+func pack8AVX512(panel *float32, b *float32, steps int, bStep int, last int)
 
 // transpose8AVX2 transposes so many squares of 8x8 values, which lie beside each other in src and below each other in
 // dst. The strides are in values.

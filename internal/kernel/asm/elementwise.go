@@ -78,4 +78,4 @@ func (k *elementwise) at(slice string) Mem {
 
 func (k *elementwise) load(slice string) reg.VecVirtual { return k.set.load(k.at(slice), k.mask) }
 
-func (k *elementwise) store(slice string, v reg.VecVirtual) { k.set.store(v, k.at(slice), k.mask) }
+func (k *elementwise) store(slice string, v reg.VecVirtual) { k.mask.store(v, k.at(slice)) }

@@ -8,56 +8,69 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// tileRows is the number of rows of a tile. With the three vectors of the widest strip, a tile has 12 sums; with the vectors
-// of b's row and one value of a that makes the 16 vector registers. Each step takes 7 loads for 12 multiplications, and 12
-// sums are more than the 8 to 10 that two units with a latency of 4 to 5 cycles need.
-const tileRows = 4
+// stripKinds are the strips of the matrix product. The registers hold a tile's sums, the vectors of b's row and one value of
+// a. The processors have two units for multiply-adds with a latency of 4 to 5 cycles, which 8 to 10 sums keep busy, or one for
+// vectors of 64 bytes, and load two vectors in the time of two multiplications: the widest tile of AVX2 takes 7 loads for 12
+// multiplications, that of AVX-512 13 for 22. A strip of a few columns has taller tiles, so as to have no fewer sums.
+//
+// AVX-512 has registers for 13 rows of 32 columns. They are no faster than 11, which share out 32 rows as well, and slower by a
+// tenth where the rows of a lie a multiple of 4096 bytes apart, and so in one set of a cache of 8 ways.
+var stripKinds = []stripKind{
+	{columns: 24, isa: "AVX2", rows: 4, register: YMM, lanes: 8},
+	{columns: 16, isa: "AVX2", rows: 6, register: YMM, lanes: 8},
+	{columns: 8, isa: "AVX2", rows: 12, register: YMM, lanes: 8},
+	{columns: 32, isa: "AVX512", rows: 11, register: ZMM, lanes: 16},
+	{columns: 16, isa: "AVX512", rows: 11, register: ZMM, lanes: 16},
+	{columns: 8, isa: "AVX512", rows: 11, register: YMM, lanes: 8},
+}
 
-// matmul writes the strips of the matrix product and the transposition that they need.
+// A stripKind is the columns of c in some vectors beside each other, of which the last may be under a mask.
+type stripKind struct {
+	columns  int
+	isa      string
+	rows     int // of the tallest tile
+	register func() reg.VecVirtual
+	lanes    int // of a vector
+}
+
+// matmul writes the strips of the matrix product, and the copies and the transposition of b that they need.
 func matmul() {
-	for vectors := 1; vectors <= 3; vectors++ {
-		strip(vectors, false)
-		strip(vectors, true)
+	for _, kind := range stripKinds {
+		kind.write()
+		kind.writePack()
 	}
 	transpose()
 }
 
-// strip writes the function for strips of so many vectors, the last of them under a mask or not.
-func strip(vectors int, masked bool) {
-	name, last := fmt.Sprintf("strip%dAVX2", vectors), ""
-	parameters := "c, a, b, start *float32, m, k, aRow, aStep, bStep, cRow, startRow int"
-	if masked {
-		name, last = fmt.Sprintf("strip%dMaskedAVX2", vectors), ", the last under the mask"
-		parameters += ", mask *uint32"
-	}
-	TEXT(name, 0, "func("+parameters+")")
+// write writes the function for the strip: tiles of one height each below the other.
+func (s stripKind) write() {
+	name := fmt.Sprintf("strip%d%s", s.columns, s.isa)
+	TEXT(name, 0, "func(c, a, b, start *float32, rows, tiles, k, aRow, aStep, bStep, cRow, startRow, last int)")
 	Pragma("noescape")
-	Doc(fmt.Sprintf("%s is a strip of %d vectors%s. The strides are in values.", name, vectors, last))
+	doc := []string{
+		fmt.Sprintf("%s is so many tiles below each other, each of 1 to %d rows, in a strip of up to %d columns, of which", name, s.rows, s.columns),
+		fmt.Sprintf("the last vector has so many of its %d. The strides are in values; tiles and k are above 0.", s.lanes),
+	}
+	if s.isa == "AVX2" {
+		doc = append(doc, "The rows of b are read whole.")
+	}
+	Doc(doc...)
 
-	t := &tile{vectors: vectors, m: parameter("m")}
+	t := &tile{stripKind: s, left: parameter("tiles")}
 	t.c, t.a, t.start = parameter("c"), parameter("a"), parameter("start")
 	t.aRow, t.aStep, t.bStep = stride("aRow"), stride("aStep"), stride("bStep")
-	if masked {
-		t.mask = parameter("mask")
-	}
 
-	JMP(LabelRef("test"))
-	Label("tile")
-	t.write(tileRows)
-	SUBQ(Imm(tileRows), t.m)
-	Label("test")
-	CMPQ(t.m, Imm(tileRows))
-	JGE(LabelRef("tile"))
-
-	for rows := tileRows - 1; rows > 0; rows-- {
-		CMPQ(t.m, Imm(uint64(rows)))
-		JEQ(LabelRef(fmt.Sprintf("rows%d", rows)))
+	rows := parameter("rows")
+	for i := s.rows; i > 1; i-- {
+		CMPQ(rows, Imm(uint64(i)))
+		JEQ(LabelRef(fmt.Sprintf("rows%d", i)))
 	}
-	JMP(LabelRef("done"))
-	for rows := tileRows - 1; rows > 0; rows-- {
-		Label(fmt.Sprintf("rows%d", rows))
-		t.write(rows)
-		if rows > 1 {
+	for i := 1; i <= s.rows; i++ {
+		Label(fmt.Sprintf("rows%d", i))
+		t.write(i)
+		DECQ(t.left)
+		JNZ(LabelRef(fmt.Sprintf("rows%d", i)))
+		if i < s.rows {
 			JMP(LabelRef("done"))
 		}
 	}
@@ -66,76 +79,34 @@ func strip(vectors int, masked bool) {
 	RET()
 }
 
-// A tile is some rows of a strip, whose sums stay in registers while k is run through.
-type tile struct {
-	vectors            int
-	m                  reg.Register // rows left
-	c, a, start        reg.Register // the next row
-	aRow, aStep, bStep reg.Register
-	mask               reg.Register // of the last vector, nil if it is whole
+// writePack writes the function that copies a strip of b to a panel.
+func (s stripKind) writePack() {
+	name := fmt.Sprintf("pack%d%s", s.columns, s.isa)
+	TEXT(name, 0, "func(panel, b *float32, steps, bStep, last int)")
+	Pragma("noescape")
+	Doc(fmt.Sprintf("%s copies so many rows of up to %d columns to rows of %d, with zeros after them. steps is above 0.", name, s.columns, s.columns))
+	panel, b, steps, bStep := parameter("panel"), parameter("b"), parameter("steps"), stride("bStep")
+	mask := s.mask()
+	Label("row")
+	for j, v := range s.load(b, mask) {
+		VMOVUPS(v, Mem{Base: panel, Disp: j * s.lanes * 4})
+	}
+	ADDQ(bStep, b)
+	ADDQ(I32(s.columns*4), panel)
+	DECQ(steps)
+	JNZ(LabelRef("row"))
+	VZEROUPPER()
+	RET()
 }
 
-// write writes the tile, and takes the pointers to the row after it.
-func (t *tile) write(rows int) {
-	sums := make([][]reg.VecVirtual, rows)
-	startRow := stride("startRow")
-	for i := range sums {
-		sums[i] = t.load(t.start, nil)
-		ADDQ(startRow, t.start)
-	}
-
-	a, a3, b, k := GP64(), GP64(), parameter("b"), parameter("k")
-	MOVQ(t.a, a)
-	if rows > 3 {
-		LEAQ(Mem{Base: a, Index: t.aRow, Scale: 2}, a3)
-		ADDQ(t.aRow, a3)
-	}
-	at := []Mem{{Base: a}, {Base: a, Index: t.aRow, Scale: 1}, {Base: a, Index: t.aRow, Scale: 2}, {Base: a3}}
-
-	step, test := fmt.Sprintf("step%d", rows), fmt.Sprintf("stepTest%d", rows)
-	TESTQ(k, k)
-	JZ(LabelRef(test))
-	row := make([]reg.VecVirtual, t.vectors)
+// load loads the vectors of a row, the last of them under the mask if there is one.
+func (s stripKind) load(from reg.Register, mask *mask) []reg.VecVirtual {
+	row := make([]reg.VecVirtual, s.columns/s.lanes)
 	for j := range row {
-		row[j] = YMM()
-	}
-	Label(step)
-	t.load(b, row)
-	ADDQ(t.bStep, b)
-	value := YMM()
-	for i := range rows {
-		VBROADCASTSS(at[i], value)
-		for j := range t.vectors {
-			VFMADD231PS(row[j], value, sums[i][j])
-		}
-	}
-	ADDQ(t.aStep, a)
-	if rows > 3 {
-		ADDQ(t.aStep, a3)
-	}
-	DECQ(k)
-	JNZ(LabelRef(step))
-	Label(test)
-
-	cRow := stride("cRow")
-	for i := range rows {
-		t.store(sums[i])
-		ADDQ(cRow, t.c)
-		ADDQ(t.aRow, t.a)
-	}
-}
-
-// load loads the vectors of a row, into new registers if none are given. The mask passes through the last one's register,
-// because there is none left for it.
-func (t *tile) load(from reg.Register, row []reg.VecVirtual) []reg.VecVirtual {
-	for j := range t.vectors {
-		if len(row) == j {
-			row = append(row, YMM())
-		}
-		at := Mem{Base: from, Disp: j * lanes * 4}
-		if t.mask != nil && j == t.vectors-1 {
-			VMOVUPS(Mem{Base: t.mask}, row[j])
-			VMASKMOVPS(at, row[j], row[j])
+		row[j] = s.register()
+		at := Mem{Base: from, Disp: j * s.lanes * 4}
+		if j == len(row)-1 {
+			mask.load(at, row[j])
 		} else {
 			VMOVUPS(at, row[j])
 		}
@@ -143,17 +114,121 @@ func (t *tile) load(from reg.Register, row []reg.VecVirtual) []reg.VecVirtual {
 	return row
 }
 
-func (t *tile) store(row []reg.VecVirtual) {
-	for j, v := range row {
-		at := Mem{Base: t.c, Disp: j * lanes * 4}
-		if t.mask != nil && j == t.vectors-1 {
-			mask := YMM()
-			VMOVUPS(Mem{Base: t.mask}, mask)
-			VMASKMOVPS(v, mask, at)
-		} else {
-			VMOVUPS(v, at)
+// mask loads the mask of the last vector.
+func (s stripKind) mask() *mask {
+	last := GP64()
+	Load(Param("last"), last)
+	return set{wide: s.isa == "AVX512"}.firstLanes(last)
+}
+
+// A tile is some rows of a strip, whose sums stay in registers while k is run through.
+type tile struct {
+	stripKind
+	left               reg.Register // tiles left
+	c, a, start        reg.Register // the next row
+	aRow, aStep, bStep reg.Register
+}
+
+// write writes the tile, and takes the pointers to the row after it.
+func (t *tile) write(rows int) {
+	mask := t.mask()
+	sums := make([][]reg.VecVirtual, rows)
+	startRow := stride("startRow")
+	for i := range sums {
+		sums[i] = t.load(t.start, mask)
+		ADDQ(startRow, t.start)
+	}
+
+	b, k := parameter("b"), parameter("k")
+	at, bases := t.rowsOfA(rows)
+	step := fmt.Sprintf("step%d", rows)
+	Label(step)
+	if t.isa == "AVX2" {
+		mask = nil // there is no register for it
+	}
+	row := t.load(b, mask)
+	ADDQ(t.bStep, b)
+	value := t.register()
+	for i := range rows {
+		VBROADCASTSS(at[i], value)
+		for j := range row {
+			VFMADD231PS(row[j], value, sums[i][j])
 		}
 	}
+	for _, base := range bases {
+		ADDQ(t.aStep, base)
+	}
+	DECQ(k)
+	JNZ(LabelRef(step))
+
+	cRow, whole, stored := stride("cRow"), fmt.Sprintf("whole%d", rows), fmt.Sprintf("stored%d", rows)
+	if t.isa == "AVX2" { // whose stores under a mask are slow
+		CMPQ(parameter("last"), Imm(uint64(t.lanes)))
+		JEQ(LabelRef(whole))
+	}
+	t.store(sums, t.mask(), cRow)
+	if t.isa == "AVX2" {
+		JMP(LabelRef(stored))
+		Label(whole)
+		t.store(sums, nil, cRow)
+		Label(stored)
+	}
+	down := GP64()
+	IMUL3Q(Imm(uint64(rows)), t.aRow, down)
+	ADDQ(down, t.a)
+}
+
+// store stores the rows of c.
+func (t *tile) store(sums [][]reg.VecVirtual, mask *mask, cRow reg.Register) {
+	for _, row := range sums {
+		for j, v := range row {
+			at := Mem{Base: t.c, Disp: j * t.lanes * 4}
+			if j == len(row)-1 {
+				mask.store(v, at)
+			} else {
+				VMOVUPS(v, at)
+			}
+		}
+		ADDQ(cRow, t.c)
+	}
+}
+
+// rowsOfA is where the rows of a tile are, and the registers to move on from step to step: every seventh row has one, and the
+// six after it lie some multiple of 1, 3 or 5 strides from it.
+func (t *tile) rowsOfA(rows int) (at []Mem, bases []reg.Register) {
+	const group = 7
+	var row3, row5 reg.Register
+	if rows > 3 {
+		row3 = GP64()
+		LEAQ(Mem{Base: t.aRow, Index: t.aRow, Scale: 2}, row3)
+	}
+	if rows > 5 {
+		row5 = GP64()
+		LEAQ(Mem{Base: t.aRow, Index: t.aRow, Scale: 4}, row5)
+	}
+	for i := range rows {
+		if i%group == 0 {
+			base := GP64()
+			if i == 0 {
+				MOVQ(t.a, base)
+			} else {
+				IMUL3Q(Imm(uint64(i)), t.aRow, base)
+				ADDQ(t.a, base)
+			}
+			bases = append(bases, base)
+		}
+		base := bases[i/group]
+		at = append(at, [group]Mem{
+			{Base: base},
+			{Base: base, Index: t.aRow, Scale: 1},
+			{Base: base, Index: t.aRow, Scale: 2},
+			{Base: base, Index: row3, Scale: 1},
+			{Base: base, Index: t.aRow, Scale: 4},
+			{Base: base, Index: row5, Scale: 1},
+			{Base: base, Index: row3, Scale: 2},
+		}[i%group])
+	}
+	return at, bases
 }
 
 // transpose writes the transposition of squares of 8 by 8 values.

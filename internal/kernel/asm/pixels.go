@@ -54,7 +54,7 @@ func (s set) intensities() {
 		m, p := s.firstLanes(n), s.vector()
 		VPMOVZXBD_Z(Mem{Base: pixels, Index: i, Scale: 1}, m.k, p)
 		VCVTDQ2PS(p, p)
-		s.store(divide(p), Mem{Base: y, Index: i, Scale: 4}, m)
+		m.store(divide(p), Mem{Base: y, Index: i, Scale: 4})
 		Label("done")
 	} else {
 		JMP(LabelRef("pixelTest"))

@@ -72,7 +72,7 @@ func (s set) sumColumns(label string, vectors int, sum, x, j, n, limit reg.Regis
 	CMPQ(row, limit)
 	JCS(LabelRef(label + "Row"))
 	for i, v := range sums {
-		s.store(v, Mem{Base: sum, Index: j, Scale: 4, Disp: 4 * i * s.lanes()}, m)
+		m.store(v, Mem{Base: sum, Index: j, Scale: 4, Disp: 4 * i * s.lanes()})
 	}
 }
 

@@ -57,7 +57,7 @@ type mask struct {
 	vector reg.VecVirtual // of AVX2: all ones in those lanes
 }
 
-// firstLanes is the mask of the first n lanes of float32, n from 1 to one less than there are.
+// firstLanes is the mask of the first n lanes of float32, n from 1 to as many as there are.
 func (s set) firstLanes(n reg.GPVirtual) *mask {
 	if s.wide {
 		return &mask{k: firstBits(n)}
@@ -102,23 +102,28 @@ var masks Mem
 // load loads float32 values, those under the mask and zeros if it is not nil.
 func (s set) load(from Mem, m *mask) reg.VecVirtual {
 	v := s.vector()
+	m.load(from, v)
+	return v
+}
+
+// load loads float32 values to v, those under the mask and zeros if it is not nil.
+func (m *mask) load(from Mem, v reg.VecVirtual) {
 	switch {
 	case m == nil:
 		VMOVUPS(from, v)
-	case s.wide:
+	case m.k != nil:
 		VMOVUPS_Z(from, m.k, v)
 	default:
 		VMASKMOVPS(from, m.vector, v)
 	}
-	return v
 }
 
 // store stores float32 values, only those under the mask if it is not nil.
-func (s set) store(v reg.VecVirtual, to Mem, m *mask) {
+func (m *mask) store(v reg.VecVirtual, to Mem) {
 	switch {
 	case m == nil:
 		VMOVUPS(v, to)
-	case s.wide:
+	case m.k != nil:
 		VMOVUPS(v, m.k, to)
 	default:
 		VMASKMOVPS(v, m.vector, to)
