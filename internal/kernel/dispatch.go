@@ -20,6 +20,9 @@ type instructions struct {
 	sumRows   func(sum, x []float32)
 	allFinite func(x []float32) bool
 
+	prefetch func(x []uint8)
+	takeOver func(x []float32)
+
 	intensities func(y []float32, pixels []uint8)
 	softmax     func(p []float32, exps []float64, x []float32, largest float64) (sum float64)
 
@@ -50,6 +53,9 @@ var generic = instructions{
 	reluGrad:  reluGradGo,
 	sumRows:   sumRowsGo,
 	allFinite: allFiniteGo,
+
+	prefetch: prefetchNothing,
+	takeOver: takeOverNothing,
 
 	intensities: intensitiesGo,
 	softmax:     softmaxGo,

@@ -27,6 +27,9 @@ var avx2 = instructions{
 	sumRows:   sumRowsAVX2,
 	allFinite: allFiniteAVX2,
 
+	prefetch: prefetchLines,
+	takeOver: takeOverLines,
+
 	intensities: intensitiesAVX2,
 	softmax:     softmaxAVX2,
 
@@ -57,6 +60,9 @@ var avx512 = instructions{
 	reluGrad:  reluGradAVX512,
 	sumRows:   sumRowsAVX512,
 	allFinite: allFiniteAVX512,
+
+	prefetch: prefetchLines,
+	takeOver: takeOverLines,
 
 	intensities: intensitiesAVX512,
 	softmax:     softmaxAVX512,

@@ -13,6 +13,7 @@
 //	activation.go    ReLU; GELU, tanh, ELU and SELU in Go    AVX2, AVX-512        the same bits
 //	rows.go          sums over rows, the search for NaN      AVX2, AVX-512        the same bits
 //	pixels.go        bytes to intensities                    AVX2, AVX-512        the same bits
+//	memory.go        moving memory closer                    amd64                nothing to compute
 //
 // The assembly for amd64 takes values that do not fill a vector under a mask, and so reads and writes nothing beyond a slice.
 // That for arm64 was tested under emulation alone (qemu-user), which says nothing of its speed: it was never timed, and its

@@ -66,7 +66,7 @@ func (d *dense) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gor
 	if err != nil {
 		return nil, err
 	}
-	dw, err := gorgonia.ApplyOp(newDenseDW(w.Shape()), x, grad)
+	dw, err := gorgonia.ApplyOp(newDenseDW(w.Shape()), x, grad, w)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +90,7 @@ func (d *dense) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, outpu
 		args []gorgonia.Value
 	}{
 		{x, newDenseDX(x.Shape()), []gorgonia.Value{grad, w.Value()}},
-		{w, newDenseDW(w.Shape()), []gorgonia.Value{x.Value(), grad}},
+		{w, newDenseDW(w.Shape()), []gorgonia.Value{x.Value(), grad, w.Value()}},
 		{b, newDenseDB(b.Shape()), []gorgonia.Value{grad}},
 	}
 	for _, g := range gradients {
@@ -138,15 +138,16 @@ func (d *denseDX) Part(part, parts int) {
 // Aligned is true of dy.
 func (d *denseDX) Aligned(input int) bool { return input == 0 }
 
-// denseDW is the gradient of the weight, (x, dy) → xᵀ·dy.
+// denseDW is the gradient of the weight, (x, dy, W) → xᵀ·dy. It does not read W; it takes the share of W over that the same
+// member of a team will update, while it computes.
 type denseDW struct {
 	op.Base
-	dw    *tensor.Dense
-	x, dy []float32 // of the run
+	dw       *tensor.Dense
+	x, dy, w []float32 // of the run
 }
 
 func newDenseDW(shape tensor.Shape) *denseDW {
-	return &denseDW{Base: op.NewBase("DenseDW", op.Matrix, op.Matrix, op.Matrix), dw: op.New(shape...)}
+	return &denseDW{Base: op.NewBase("DenseDW", op.Matrix, op.Matrix, op.Matrix, op.Matrix), dw: op.New(shape...)}
 }
 
 // InferShape is the shape of W.
@@ -155,16 +156,32 @@ func (d *denseDW) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { retur
 // Do computes xᵀ·dy.
 func (d *denseDW) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
 
-// Bind takes x and dy.
+// Bind takes x, dy and W.
 func (d *denseDW) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	return d.dw, op.Read(inputs, &d.x, &d.dy)
+	return d.dw, op.Read(inputs, &d.x, &d.dy, &d.w)
 }
+
+const (
+	takenRows   = 44      // of W that are taken over at a time: their writes pass while as many rows of the gradient are computed
+	takenValues = 1 << 17 // the largest share of W that is still in the caches when it is updated
+)
 
 // Part computes a share of the rows of W, which are columns of x.
 func (d *denseDW) Part(part, parts int) {
 	in, out := d.dw.Shape()[0], d.dw.Shape()[1]
 	first, last := op.Share(in, part, parts)
-	kernel.MatMulTNRows(d.dw.Float32s(), d.x, d.dy, in, len(d.x)/in, out, first, last)
+	rows := last - first
+	taken := parts > 1 && rows*out <= takenValues
+	if taken {
+		rows = takenRows
+	}
+	for ; first < last; first += rows {
+		bottom := min(first+rows, last)
+		if taken {
+			kernel.TakeOver(d.w[first*out : bottom*out])
+		}
+		kernel.MatMulTNRows(d.dw.Float32s(), d.x, d.dy, in, len(d.x)/in, out, first, bottom)
+	}
 }
 
 // Aligned is true of no input: each entry is a sum over the batch.

@@ -55,7 +55,7 @@ func (e *Evaluator) Evaluate() (*Evaluation, error) {
 	for order := e.order; len(order) > 0; {
 		rows := order[:min(batch, len(order))]
 		order = order[len(rows):]
-		e.feed.fill(e.team, rows)
+		e.feed.fill(e.team, rows, nil)
 		if err := graph.Run(); err != nil {
 			return nil, fmt.Errorf("evaluation: %w", err)
 		}

@@ -12,17 +12,20 @@ type feed struct {
 	graph *model.Graph
 	set   *dataset.Set
 	rows  []int32 // of the batch
+	next  []int32 // of the one after it
 }
 
-// fill makes the batch of these rows of the set, a share of it by each member of the team.
-func (f *feed) fill(t *team.Team, rows []int32) {
-	f.rows = rows
+// fill makes the batch of these rows of the set, a share of it by each member of the team, and has the images of the next rows
+// brought closer while the step goes on: in a new order they lie anywhere in memory.
+func (f *feed) fill(t *team.Team, rows, next []int32) {
+	f.rows, f.next = rows, next
 	t.Run(f)
 }
 
 // Do fills a share of the batch, as a [team.Job].
 func (f *feed) Do(part, parts int) {
 	top, bottom := op.Share(len(f.graph.Labels), part, parts)
-	first, last := min(top, len(f.rows)), min(bottom, len(f.rows))
-	f.set.Fill(f.graph.Images[top*dataset.Pixels:bottom*dataset.Pixels], f.graph.Labels[top:bottom], f.rows[first:last])
+	share := func(rows []int32) []int32 { return rows[min(top, len(rows)):min(bottom, len(rows))] }
+	f.set.Fill(f.graph.Images[top*dataset.Pixels:bottom*dataset.Pixels], f.graph.Labels[top:bottom], share(f.rows))
+	f.set.Prefetch(share(f.next))
 }

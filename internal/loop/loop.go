@@ -79,7 +79,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		order = order[len(rows):]
 		it.Iteration++
 
-		if err := t.step(it, rows); err != nil {
+		if err := t.step(it, rows, order[:min(batch, len(order))]); err != nil {
 			return err
 		}
 		loss := t.Graph.Loss
@@ -96,9 +96,10 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	return t.finish(it)
 }
 
-// step trains on one batch: forward and backward once, and then each group's solver, unless something is not finite.
-func (t *Trainer) step(it Iteration, rows []int32) error {
-	t.feed.fill(t.Team, rows)
+// step trains on one batch: forward and backward once, and then each group's solver, unless something is not finite. next are
+// the rows of the batch after it.
+func (t *Trainer) step(it Iteration, rows, next []int32) error {
+	t.feed.fill(t.Team, rows, next)
 	if err := t.Graph.Run(); err != nil {
 		return fmt.Errorf("epoch %d, iteration %d: %w", it.Epoch, it.Iteration, err)
 	}

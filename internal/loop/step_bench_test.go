@@ -2,6 +2,7 @@ package loop
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"fmtrain/internal/dataset"
@@ -25,17 +26,17 @@ func BenchmarkStep(b *testing.B) {
 		for members := 1; members <= team.Cores(); members *= 2 {
 			b.Run(fmt.Sprintf("%s/team-%d", work.name, members), func(b *testing.B) {
 				s := small()
-				s.spec.Hidden, s.batch, s.images = work.hidden, work.batch, 8*512
+				s.spec.Hidden, s.batch, s.images = work.hidden, work.batch, 64*512
 				s.lower, s.upper = group{work.lower, 1e-4}, group{work.upper, 1e-4}
 				trainer := s.trainer(b)
 				trainer.Team = team.New(members)
 				defer trainer.Team.Close()
 				trainer.share()
 				order := dataset.NewSampler(s.images, 1, true).Order(1)
+				batches := slices.Collect(slices.Chunk(order, s.batch))
 				steps := 0
 				for b.Loop() {
-					first := steps * s.batch % s.images
-					must(b, trainer.step(Iteration{}, order[first:first+s.batch]))
+					must(b, trainer.step(Iteration{}, batches[steps%len(batches)], batches[(steps+1)%len(batches)]))
 					steps++
 				}
 				b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")

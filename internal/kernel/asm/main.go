@@ -16,6 +16,7 @@ var groups = map[string]func(){
 	"crossentropy": crossEntropy,
 	"layernorm":    layernorm,
 	"matmul":       matmul,
+	"memory":       memory,
 	"pixels":       pixels,
 	"rows":         rows,
 	"update":       update,
