@@ -14,8 +14,8 @@ TEXT ·softmaxAVX2(SB), $0-88
 	MOVQ         x_len+56(FP), BX
 	VXORPD       Y1, Y1, Y1
 	VXORPD       Y2, Y2, Y2
-	LEAQ         -8(BX), DI
 	XORQ         SI, SI
+	LEAQ         -8(BX), DI
 	JMP          exponentialsTest
 
 exponentials:
@@ -345,8 +345,8 @@ exponentialsDone:
 	VADDSD       X0, X1, X1
 	VMOVSD       X1, sum+80(FP)
 	VBROADCASTSD X1, Y0
-	LEAQ         -8(BX), DX
 	XORQ         SI, SI
+	LEAQ         -8(BX), DX
 	JMP          quotientsTest
 
 quotients:
@@ -427,8 +427,8 @@ TEXT ·softmaxAVX512(SB), $0-88
 	MOVQ         x_len+56(FP), BX
 	VXORPD       Y1, Y1, Y1
 	VXORPD       Y2, Y2, Y2
-	LEAQ         -8(BX), DI
 	XORQ         SI, SI
+	LEAQ         -8(BX), DI
 	JMP          exponentialsTest
 
 exponentials:
@@ -750,8 +750,8 @@ exponentialsDone:
 	VADDSD       X0, X1, X1
 	VMOVSD       X1, sum+80(FP)
 	VBROADCASTSD X1, Y0
-	LEAQ         -8(BX), DX
 	XORQ         SI, SI
+	LEAQ         -8(BX), DX
 	JMP          quotientsTest
 
 quotients:

@@ -30,7 +30,7 @@ type instructions struct {
 	normalize         func(y, x, alpha, beta []float32, mean, inv float64)
 	layerNormGradSums func(dy, x, alpha []float32, mean, inv float64) (sum, projection float64)
 	layerNormGradRow  func(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64)
-	layerNormColumns  func(dAlpha, dBeta []float64, dy, x []float32, mean, inv float64)
+	layerNormColumns  func(dAlpha, dBeta, dy, x []float32, mean, inv []float64, left, n int)
 
 	sgd             func(w, g []float32, rate, decay float32)
 	momentum        func(w, velocity, g []float32, rate, friction, decay float32)

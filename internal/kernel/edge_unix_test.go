@@ -56,8 +56,7 @@ func TestKernelsAtEdge(t *testing.T) {
 				memory[i] = atEdge(t, rows*most, end)
 				drawValues(random, memory[i])
 			}
-			doubles := [][]float64{atEdgeOf[float64](t, most, end), atEdgeOf[float64](t, most, end)}
-			pixels := atEdgeOf[uint8](t, most, end)
+			exps, pixels := atEdgeOf[float64](t, most, end), atEdgeOf[uint8](t, most, end)
 			for n := 1; n <= most; n++ {
 				s := make([][]float32, len(memory))
 				for i := range s {
@@ -71,12 +70,11 @@ func TestKernelsAtEdge(t *testing.T) {
 				ReLU.Backward(s[0], s[1], nil, s[2])
 				AllFinite(s[0])
 				SumRows(s[1], matrix(0))
-				stats := NewLayerNormStats(rows, n)
-				stats.dAlpha, stats.dBeta = cut(doubles[0], n, end), cut(doubles[1], n, end)
+				stats := NewLayerNormStats(rows)
 				LayerNorm(matrix(0), matrix(1), s[2], s[3], 1e-3, false, stats)
 				LayerNormGrad(matrix(0), matrix(1), matrix(2), s[2], stats)
 				LayerNormParameterGrad(s[3], s[4], matrix(1), matrix(2), stats, 0, n)
-				CrossEntropyRow(s[0], stats.dAlpha, s[1], 0)
+				CrossEntropyRow(s[0], cut(exps, n, end), s[1], 0)
 				Intensities(s[0], cut(pixels, n, end))
 			}
 		}

@@ -4,29 +4,21 @@ import "math"
 
 //go:generate go run -C asm . -out ../layernorm_amd64.s -stubs ../layernorm_amd64_stubs.go -pkg kernel layernorm
 
-// LayerNormStats are what the backward pass of LayerNorm needs of the forward pass, for rows of n values.
+// LayerNormStats are what the backward pass of LayerNorm needs of the forward pass.
 type LayerNormStats struct {
 	Mean       []float64 // μ of each row, [rows]
 	InvScale   []float64 // 1/scale of each row, [rows]
 	Correction []float64 // what the projection on x̂ is multiplied by: scale/σ in the book's form, 1 in Keras's, [rows]
-
-	dAlpha, dBeta []float64 // sums over the rows, [n]
 }
 
-// NewLayerNormStats makes the statistics of so many rows of n values.
-func NewLayerNormStats(rows, n int) LayerNormStats {
-	return LayerNormStats{
-		Mean:       make([]float64, rows),
-		InvScale:   make([]float64, rows),
-		Correction: make([]float64, rows),
-		dAlpha:     make([]float64, n),
-		dBeta:      make([]float64, n),
-	}
+// NewLayerNormStats makes the statistics of so many rows.
+func NewLayerNormStats(rows int) LayerNormStats {
+	return LayerNormStats{make([]float64, rows), make([]float64, rows), make([]float64, rows)}
 }
 
 // Rows are the statistics of the rows from top to before bottom.
 func (s LayerNormStats) Rows(top, bottom int) LayerNormStats {
-	return LayerNormStats{s.Mean[top:bottom], s.InvScale[top:bottom], s.Correction[top:bottom], s.dAlpha, s.dBeta}
+	return LayerNormStats{s.Mean[top:bottom], s.InvScale[top:bottom], s.Correction[top:bottom]}
 }
 
 // LayerNorm sets each row of y to α⊗(x−μ)/scale + β, where the scale is σ+ε or, with sqrtForm, √(σ²+ε), and keeps the
@@ -86,20 +78,11 @@ func LayerNormGrad(dx, dy, x, alpha []float32, s LayerNormStats) {
 // LayerNormParameterGrad sets dα = Σ dy⊗x̂ and dβ = Σ dy, sums over the rows in their order and in float64, for the columns
 // from left to before right. dy and x are [rows, n], dα and dβ [n], of which only those columns are written to.
 func LayerNormParameterGrad(dAlpha, dBeta, dy, x []float32, s LayerNormStats, left, right int) {
-	n := len(s.dAlpha)
-	check("LayerNormParameterGrad", "dAlpha", len(dAlpha), n)
+	n := len(dAlpha)
 	check("LayerNormParameterGrad", "dBeta", len(dBeta), n)
 	check("LayerNormParameterGrad", "x", len(x), len(s.Mean)*n)
 	check("LayerNormParameterGrad", "dy", len(dy), len(x))
-	alphaSums, betaSums := s.dAlpha[left:right], s.dBeta[left:right]
-	clear(alphaSums)
-	clear(betaSums)
-	for r, mean := range s.Mean {
-		active.layerNormColumns(alphaSums, betaSums, dy[r*n+left:r*n+right], x[r*n+left:r*n+right], mean, s.InvScale[r])
-	}
-	for j := left; j < right; j++ {
-		dAlpha[j], dBeta[j] = float32(s.dAlpha[j]), float32(s.dBeta[j])
-	}
+	active.layerNormColumns(dAlpha[left:right], dBeta[left:right], dy, x, s.Mean, s.InvScale, left, n)
 }
 
 // laneSums are the sums of a row: the value at index j goes to lane j modulo 8, as in the vector registers of the assembly,
@@ -146,13 +129,26 @@ func layerNormGradSumsGo(dy, x, alpha []float32, mean, inv float64) (sum, projec
 	return sums.total(), projections.total()
 }
 
-// layerNormColumnsGo adds dy⊗x̂ and dy of a row to the sums of the columns.
-func layerNormColumnsGo(dAlpha, dBeta []float64, dy, x []float32, mean, inv float64) {
-	for j, v := range dy {
-		d := float64(v)
-		xHat := (float64(x[j]) - mean) * inv
-		dAlpha[j] += float64(d * xHat)
-		dBeta[j] += d
+// layerNormColumnsGo sets dα and dβ of len(dAlpha) columns of the rows of n values, from the column left on. It takes eight
+// columns at a time down all rows.
+func layerNormColumnsGo(dAlpha, dBeta, dy, x []float32, mean, inv []float64, left, n int) {
+	for ; len(dAlpha) > 0; left += 8 {
+		columns := min(8, len(dAlpha))
+		var alphaSums, betaSums [8]float64
+		for r, mean := range mean {
+			at := r*n + left
+			row := x[at : at+columns]
+			for j, v := range dy[at : at+columns] {
+				d := float64(v)
+				xHat := (float64(row[j]) - mean) * inv[r]
+				alphaSums[j] += float64(d * xHat)
+				betaSums[j] += d
+			}
+		}
+		for j := range columns {
+			dAlpha[j], dBeta[j] = float32(alphaSums[j]), float32(betaSums[j])
+		}
+		dAlpha, dBeta = dAlpha[columns:], dBeta[columns:]
 	}
 }
 

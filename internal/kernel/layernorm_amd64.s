@@ -11,8 +11,8 @@ TEXT ·rowMomentsAVX2(SB), $0-40
 	MOVQ   x_len+8(FP), CX
 	VXORPD Y0, Y0, Y0
 	VXORPD Y1, Y1, Y1
-	LEAQ   -8(CX), BX
 	XORQ   DX, DX
+	LEAQ   -8(CX), BX
 	JMP    sumTest
 
 sum:
@@ -70,8 +70,8 @@ sumDone:
 	VBROADCASTSD X0, Y0
 	VXORPD       Y1, Y1, Y1
 	VXORPD       Y2, Y2, Y2
-	LEAQ         -8(CX), BX
 	XORQ         DX, DX
+	LEAQ         -8(CX), BX
 	JMP          squaresTest
 
 squares:
@@ -163,8 +163,8 @@ TEXT ·normalizeAVX2(SB), $0-112
 	VBROADCASTSD mean+96(FP), Y0
 	VBROADCASTSD inv+104(FP), Y1
 	MOVQ         y_len+8(FP), SI
-	LEAQ         -8(SI), R8
 	XORQ         DI, DI
+	LEAQ         -8(SI), R8
 	JMP          valuesTest
 
 values:
@@ -262,8 +262,8 @@ TEXT ·layerNormGradSumsAVX2(SB), $0-104
 	VXORPD       Y3, Y3, Y3
 	VXORPD       Y4, Y4, Y4
 	VXORPD       Y5, Y5, Y5
-	LEAQ         -8(BX), DI
 	XORQ         SI, SI
+	LEAQ         -8(BX), DI
 	JMP          valuesTest
 
 values:
@@ -364,107 +364,257 @@ valuesDone:
 	VZEROUPPER
 	RET
 
-// func layerNormColumnsAVX2(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
+// func layerNormColumnsAVX2(dAlpha []float32, dBeta []float32, dy []float32, x []float32, mean []float64, inv []float64, left int, n int)
 // Requires: AVX, AVX2
-TEXT ·layerNormColumnsAVX2(SB), $0-112
-	MOVQ         dAlpha_base+0(FP), AX
-	MOVQ         dBeta_base+24(FP), CX
-	MOVQ         dy_base+48(FP), DX
-	MOVQ         x_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Y0
-	VBROADCASTSD inv+104(FP), Y1
-	MOVQ         dy_len+56(FP), SI
-	LEAQ         -8(SI), R8
-	XORQ         DI, DI
-	JMP          valuesTest
+TEXT ·layerNormColumnsAVX2(SB), $0-160
+	MOVQ dAlpha_base+0(FP), AX
+	MOVQ dBeta_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ x_base+72(FP), BX
+	MOVQ mean_base+96(FP), SI
+	MOVQ inv_base+120(FP), DI
+	MOVQ mean_len+104(FP), R8
+	MOVQ left+144(FP), R9
+	MOVQ n+152(FP), R10
+	SHLQ $0x02, R10
+	LEAQ (DX)(R9*4), DX
+	LEAQ (BX)(R9*4), BX
+	MOVQ dAlpha_len+8(FP), R9
+	XORQ R11, R11
+	LEAQ -16(R9), R12
+	JMP  columns16Test
 
-values:
-	VCVTPS2PD (DX)(DI*4), Y2
-	VCVTPS2PD (BX)(DI*4), Y3
-	VSUBPD    Y0, Y3, Y3
-	VMULPD    Y1, Y3, Y3
-	VMULPD    Y3, Y2, Y3
-	VMOVUPD   (AX)(DI*8), Y4
-	VADDPD    Y3, Y4, Y3
-	VMOVUPD   Y3, (AX)(DI*8)
-	VMOVUPD   (CX)(DI*8), Y3
-	VADDPD    Y2, Y3, Y2
-	VMOVUPD   Y2, (CX)(DI*8)
-	VCVTPS2PD 16(DX)(DI*4), Y2
-	VCVTPS2PD 16(BX)(DI*4), Y3
-	VSUBPD    Y0, Y3, Y3
-	VMULPD    Y1, Y3, Y3
-	VMULPD    Y3, Y2, Y3
-	VMOVUPD   32(AX)(DI*8), Y4
-	VADDPD    Y3, Y4, Y3
-	VMOVUPD   Y3, 32(AX)(DI*8)
-	VMOVUPD   32(CX)(DI*8), Y3
-	VADDPD    Y2, Y3, Y2
-	VMOVUPD   Y2, 32(CX)(DI*8)
-	ADDQ      $0x08, DI
+columns16:
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+	MOVQ   DX, R13
+	MOVQ   BX, R14
+	XORQ   R15, R15
+	JMP    rows1Test
 
-valuesTest:
-	CMPQ       DI, R8
-	JLE        values
-	SUBQ       DI, SI
-	CMPQ       SI, $0x04
-	JLT        valuesFew
-	VCVTPS2PD  (DX)(DI*4), Y2
-	VCVTPS2PD  (BX)(DI*4), Y3
-	VSUBPD     Y0, Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y3, Y2, Y3
-	VMOVUPD    (AX)(DI*8), Y4
-	VADDPD     Y3, Y4, Y3
-	VMOVUPD    Y3, (AX)(DI*8)
-	VMOVUPD    (CX)(DI*8), Y3
-	VADDPD     Y2, Y3, Y2
-	VMOVUPD    Y2, (CX)(DI*8)
-	SUBQ       $0x04, SI
-	JZ         valuesDone
-	LEAQ       laneMasks<>+0(SB), R8
-	SHLQ       $0x02, SI
-	SUBQ       SI, R8
-	VMOVUPS    32(R8), X2
-	VPMOVSXDQ  32(R8), Y3
-	VMASKMOVPS 16(DX)(DI*4), X2, X4
-	VCVTPS2PD  X4, Y4
-	VMASKMOVPS 16(BX)(DI*4), X2, X2
-	VCVTPS2PD  X2, Y2
-	VSUBPD     Y0, Y2, Y0
-	VMULPD     Y1, Y0, Y0
-	VMULPD     Y0, Y4, Y0
-	VMASKMOVPD 32(AX)(DI*8), Y3, Y1
-	VADDPD     Y0, Y1, Y0
-	VMASKMOVPD Y0, Y3, 32(AX)(DI*8)
-	VMASKMOVPD 32(CX)(DI*8), Y3, Y0
-	VADDPD     Y4, Y0, Y0
-	VMASKMOVPD Y0, Y3, 32(CX)(DI*8)
-	JMP        valuesDone
+rows1:
+	VBROADCASTSD (SI)(R15*8), Y8
+	VBROADCASTSD (DI)(R15*8), Y9
+	VCVTPS2PD    (R13)(R11*4), Y10
+	VCVTPS2PD    (R14)(R11*4), Y11
+	VSUBPD       Y8, Y11, Y11
+	VMULPD       Y9, Y11, Y11
+	VMULPD       Y11, Y10, Y11
+	VADDPD       Y11, Y0, Y0
+	VADDPD       Y10, Y1, Y1
+	VCVTPS2PD    16(R13)(R11*4), Y10
+	VCVTPS2PD    16(R14)(R11*4), Y11
+	VSUBPD       Y8, Y11, Y11
+	VMULPD       Y9, Y11, Y11
+	VMULPD       Y11, Y10, Y11
+	VADDPD       Y11, Y2, Y2
+	VADDPD       Y10, Y3, Y3
+	VCVTPS2PD    32(R13)(R11*4), Y10
+	VCVTPS2PD    32(R14)(R11*4), Y11
+	VSUBPD       Y8, Y11, Y11
+	VMULPD       Y9, Y11, Y11
+	VMULPD       Y11, Y10, Y11
+	VADDPD       Y11, Y4, Y4
+	VADDPD       Y10, Y5, Y5
+	VCVTPS2PD    48(R13)(R11*4), Y10
+	VCVTPS2PD    48(R14)(R11*4), Y11
+	VSUBPD       Y8, Y11, Y8
+	VMULPD       Y9, Y8, Y8
+	VMULPD       Y8, Y10, Y8
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y10, Y7, Y7
+	ADDQ         R10, R13
+	ADDQ         R10, R14
+	INCQ         R15
 
-valuesFew:
-	TESTQ      SI, SI
-	JZ         valuesDone
-	LEAQ       laneMasks<>+0(SB), R8
-	SHLQ       $0x02, SI
-	SUBQ       SI, R8
-	VMOVUPS    32(R8), X2
-	VPMOVSXDQ  32(R8), Y3
-	VMASKMOVPS (DX)(DI*4), X2, X4
-	VCVTPS2PD  X4, Y4
-	VMASKMOVPS (BX)(DI*4), X2, X2
-	VCVTPS2PD  X2, Y2
-	VSUBPD     Y0, Y2, Y0
-	VMULPD     Y1, Y0, Y0
-	VMULPD     Y0, Y4, Y0
-	VMASKMOVPD (AX)(DI*8), Y3, Y1
-	VADDPD     Y0, Y1, Y0
-	VMASKMOVPD Y0, Y3, (AX)(DI*8)
-	VMASKMOVPD (CX)(DI*8), Y3, Y0
-	VADDPD     Y4, Y0, Y0
-	VMASKMOVPD Y0, Y3, (CX)(DI*8)
+rows1Test:
+	CMPQ       R15, R8
+	JLT        rows1
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(R11*4)
+	VCVTPD2PSY Y1, X0
+	VMOVUPS    X0, (CX)(R11*4)
+	VCVTPD2PSY Y2, X0
+	VMOVUPS    X0, 16(AX)(R11*4)
+	VCVTPD2PSY Y3, X0
+	VMOVUPS    X0, 16(CX)(R11*4)
+	VCVTPD2PSY Y4, X0
+	VMOVUPS    X0, 32(AX)(R11*4)
+	VCVTPD2PSY Y5, X0
+	VMOVUPS    X0, 32(CX)(R11*4)
+	VCVTPD2PSY Y6, X0
+	VMOVUPS    X0, 48(AX)(R11*4)
+	VCVTPD2PSY Y7, X0
+	VMOVUPS    X0, 48(CX)(R11*4)
+	ADDQ       $0x10, R11
 
-valuesDone:
+columns16Test:
+	CMPQ R11, R12
+	JLE  columns16
+	LEAQ -8(R9), R12
+	JMP  columns8Test
+
+columns8:
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	MOVQ   DX, R13
+	MOVQ   BX, R14
+	XORQ   R15, R15
+	JMP    rows2Test
+
+rows2:
+	VBROADCASTSD (SI)(R15*8), Y4
+	VBROADCASTSD (DI)(R15*8), Y5
+	VCVTPS2PD    (R13)(R11*4), Y6
+	VCVTPS2PD    (R14)(R11*4), Y7
+	VSUBPD       Y4, Y7, Y7
+	VMULPD       Y5, Y7, Y7
+	VMULPD       Y7, Y6, Y7
+	VADDPD       Y7, Y0, Y0
+	VADDPD       Y6, Y1, Y1
+	VCVTPS2PD    16(R13)(R11*4), Y6
+	VCVTPS2PD    16(R14)(R11*4), Y7
+	VSUBPD       Y4, Y7, Y4
+	VMULPD       Y5, Y4, Y4
+	VMULPD       Y4, Y6, Y4
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	ADDQ         R10, R13
+	ADDQ         R10, R14
+	INCQ         R15
+
+rows2Test:
+	CMPQ       R15, R8
+	JLT        rows2
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(R11*4)
+	VCVTPD2PSY Y1, X0
+	VMOVUPS    X0, (CX)(R11*4)
+	VCVTPD2PSY Y2, X0
+	VMOVUPS    X0, 16(AX)(R11*4)
+	VCVTPD2PSY Y3, X0
+	VMOVUPS    X0, 16(CX)(R11*4)
+	ADDQ       $0x08, R11
+
+columns8Test:
+	CMPQ   R11, R12
+	JLE    columns8
+	SUBQ   R11, R9
+	CMPQ   R9, $0x04
+	JLT    columnsFew
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	MOVQ   DX, R12
+	MOVQ   BX, R13
+	XORQ   R14, R14
+	JMP    rows3Test
+
+rows3:
+	VBROADCASTSD (SI)(R14*8), Y2
+	VBROADCASTSD (DI)(R14*8), Y3
+	VCVTPS2PD    (R12)(R11*4), Y4
+	VCVTPS2PD    (R13)(R11*4), Y5
+	VSUBPD       Y2, Y5, Y2
+	VMULPD       Y3, Y2, Y2
+	VMULPD       Y2, Y4, Y2
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	ADDQ         R10, R12
+	ADDQ         R10, R13
+	INCQ         R14
+
+rows3Test:
+	CMPQ       R14, R8
+	JLT        rows3
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(R11*4)
+	VCVTPD2PSY Y1, X0
+	VMOVUPS    X0, (CX)(R11*4)
+	SUBQ       $0x04, R9
+	JZ         columnsDone
+	LEAQ       laneMasks<>+0(SB), R12
+	SHLQ       $0x02, R9
+	SUBQ       R9, R12
+	VMOVUPS    32(R12), X0
+	VPMOVSXDQ  32(R12), Y1
+	VXORPD     Y1, Y1, Y1
+	VXORPD     Y2, Y2, Y2
+	MOVQ       BX, BX
+	XORQ       R9, R9
+	JMP        rows4Test
+
+rows4:
+	VBROADCASTSD (SI)(R9*8), Y3
+	VBROADCASTSD (DI)(R9*8), Y4
+	VMASKMOVPS   16(DX)(R11*4), X0, X5
+	VCVTPS2PD    X5, Y5
+	VMASKMOVPS   16(BX)(R11*4), X0, X6
+	VCVTPS2PD    X6, Y6
+	VSUBPD       Y3, Y6, Y3
+	VMULPD       Y4, Y3, Y3
+	VMULPD       Y3, Y5, Y3
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y5, Y2, Y2
+	ADDQ         R10, DX
+	ADDQ         R10, BX
+	INCQ         R9
+
+rows4Test:
+	CMPQ       R9, R8
+	JLT        rows4
+	VCVTPD2PSY Y1, X1
+	VMASKMOVPS X1, X0, 16(AX)(R11*4)
+	VCVTPD2PSY Y2, X1
+	VMASKMOVPS X1, X0, 16(CX)(R11*4)
+	JMP        columnsDone
+
+columnsFew:
+	TESTQ     R9, R9
+	JZ        columnsDone
+	LEAQ      laneMasks<>+0(SB), R12
+	SHLQ      $0x02, R9
+	SUBQ      R9, R12
+	VMOVUPS   32(R12), X0
+	VPMOVSXDQ 32(R12), Y1
+	VXORPD    Y1, Y1, Y1
+	VXORPD    Y2, Y2, Y2
+	MOVQ      BX, BX
+	XORQ      R9, R9
+	JMP       rows5Test
+
+rows5:
+	VBROADCASTSD (SI)(R9*8), Y3
+	VBROADCASTSD (DI)(R9*8), Y4
+	VMASKMOVPS   (DX)(R11*4), X0, X5
+	VCVTPS2PD    X5, Y5
+	VMASKMOVPS   (BX)(R11*4), X0, X6
+	VCVTPS2PD    X6, Y6
+	VSUBPD       Y3, Y6, Y3
+	VMULPD       Y4, Y3, Y3
+	VMULPD       Y3, Y5, Y3
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y5, Y2, Y2
+	ADDQ         R10, DX
+	ADDQ         R10, BX
+	INCQ         R9
+
+rows5Test:
+	CMPQ       R9, R8
+	JLT        rows5
+	VCVTPD2PSY Y1, X1
+	VMASKMOVPS X1, X0, (AX)(R11*4)
+	VCVTPD2PSY Y2, X1
+	VMASKMOVPS X1, X0, (CX)(R11*4)
+
+columnsDone:
 	VZEROUPPER
 	RET
 
@@ -480,8 +630,8 @@ TEXT ·layerNormGradRowAVX2(SB), $0-128
 	VBROADCASTSD meanG+112(FP), Y2
 	VBROADCASTSD slope+120(FP), Y3
 	MOVQ         dx_len+8(FP), SI
-	LEAQ         -8(SI), R8
 	XORQ         DI, DI
+	LEAQ         -8(SI), R8
 	JMP          valuesTest
 
 values:
@@ -588,8 +738,8 @@ TEXT ·rowMomentsAVX512(SB), $0-40
 	MOVQ   x_len+8(FP), CX
 	VXORPD Y0, Y0, Y0
 	VXORPD Y1, Y1, Y1
-	LEAQ   -8(CX), BX
 	XORQ   DX, DX
+	LEAQ   -8(CX), BX
 	JMP    sumTest
 
 sum:
@@ -639,8 +789,8 @@ sumDone:
 	VBROADCASTSD X0, Y0
 	VXORPD       Y1, Y1, Y1
 	VXORPD       Y2, Y2, Y2
-	LEAQ         -8(CX), BX
 	XORQ         DX, DX
+	LEAQ         -8(CX), BX
 	JMP          squaresTest
 
 squares:
@@ -706,8 +856,8 @@ TEXT ·normalizeAVX512(SB), $0-112
 	VBROADCASTSD mean+96(FP), Y0
 	VBROADCASTSD inv+104(FP), Y1
 	MOVQ         y_len+8(FP), SI
-	LEAQ         -8(SI), R8
 	XORQ         DI, DI
+	LEAQ         -8(SI), R8
 	JMP          valuesTest
 
 values:
@@ -795,8 +945,8 @@ TEXT ·layerNormGradSumsAVX512(SB), $0-104
 	VXORPD       Y3, Y3, Y3
 	VXORPD       Y4, Y4, Y4
 	VXORPD       Y5, Y5, Y5
-	LEAQ         -8(BX), DI
 	XORQ         SI, SI
+	LEAQ         -8(BX), DI
 	JMP          valuesTest
 
 values:
@@ -883,99 +1033,249 @@ valuesDone:
 	VZEROUPPER
 	RET
 
-// func layerNormColumnsAVX512(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
+// func layerNormColumnsAVX512(dAlpha []float32, dBeta []float32, dy []float32, x []float32, mean []float64, inv []float64, left int, n int)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·layerNormColumnsAVX512(SB), $0-112
-	MOVQ         dAlpha_base+0(FP), AX
-	MOVQ         dBeta_base+24(FP), CX
-	MOVQ         dy_base+48(FP), DX
-	MOVQ         x_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Y0
-	VBROADCASTSD inv+104(FP), Y1
-	MOVQ         dy_len+56(FP), SI
-	LEAQ         -8(SI), R8
-	XORQ         DI, DI
-	JMP          valuesTest
+TEXT ·layerNormColumnsAVX512(SB), $0-160
+	MOVQ dAlpha_base+0(FP), AX
+	MOVQ dBeta_base+24(FP), CX
+	MOVQ dy_base+48(FP), DX
+	MOVQ x_base+72(FP), BX
+	MOVQ mean_base+96(FP), SI
+	MOVQ inv_base+120(FP), DI
+	MOVQ mean_len+104(FP), R8
+	MOVQ left+144(FP), R9
+	MOVQ n+152(FP), R10
+	SHLQ $0x02, R10
+	LEAQ (DX)(R9*4), DX
+	LEAQ (BX)(R9*4), BX
+	MOVQ dAlpha_len+8(FP), R9
+	XORQ R11, R11
+	LEAQ -16(R9), R12
+	JMP  columns16Test
 
-values:
-	VCVTPS2PD (DX)(DI*4), Y2
-	VCVTPS2PD (BX)(DI*4), Y3
-	VSUBPD    Y0, Y3, Y3
-	VMULPD    Y1, Y3, Y3
-	VMULPD    Y3, Y2, Y3
-	VMOVUPD   (AX)(DI*8), Y4
-	VADDPD    Y3, Y4, Y3
-	VMOVUPD   Y3, (AX)(DI*8)
-	VMOVUPD   (CX)(DI*8), Y3
-	VADDPD    Y2, Y3, Y2
-	VMOVUPD   Y2, (CX)(DI*8)
-	VCVTPS2PD 16(DX)(DI*4), Y2
-	VCVTPS2PD 16(BX)(DI*4), Y3
-	VSUBPD    Y0, Y3, Y3
-	VMULPD    Y1, Y3, Y3
-	VMULPD    Y3, Y2, Y3
-	VMOVUPD   32(AX)(DI*8), Y4
-	VADDPD    Y3, Y4, Y3
-	VMOVUPD   Y3, 32(AX)(DI*8)
-	VMOVUPD   32(CX)(DI*8), Y3
-	VADDPD    Y2, Y3, Y2
-	VMOVUPD   Y2, 32(CX)(DI*8)
-	ADDQ      $0x08, DI
+columns16:
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	VXORPD Y4, Y4, Y4
+	VXORPD Y5, Y5, Y5
+	VXORPD Y6, Y6, Y6
+	VXORPD Y7, Y7, Y7
+	MOVQ   DX, R13
+	MOVQ   BX, R14
+	XORQ   R15, R15
+	JMP    rows1Test
 
-valuesTest:
-	CMPQ        DI, R8
-	JLE         values
-	SUBQ        DI, SI
-	CMPQ        SI, $0x04
-	JLT         valuesFew
-	VCVTPS2PD   (DX)(DI*4), Y2
-	VCVTPS2PD   (BX)(DI*4), Y3
-	VSUBPD      Y0, Y3, Y3
-	VMULPD      Y1, Y3, Y3
-	VMULPD      Y3, Y2, Y3
-	VMOVUPD     (AX)(DI*8), Y4
-	VADDPD      Y3, Y4, Y3
-	VMOVUPD     Y3, (AX)(DI*8)
-	VMOVUPD     (CX)(DI*8), Y3
-	VADDPD      Y2, Y3, Y2
-	VMOVUPD     Y2, (CX)(DI*8)
-	SUBQ        $0x04, SI
-	JZ          valuesDone
-	MOVL        $-1, R8
-	BZHIL       SI, R8, R8
-	KMOVW       R8, K1
-	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y2
-	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y3
-	VSUBPD      Y0, Y3, Y0
-	VMULPD      Y1, Y0, Y0
-	VMULPD      Y0, Y2, Y0
-	VMOVUPD.Z   32(AX)(DI*8), K1, Y1
-	VADDPD      Y0, Y1, Y0
-	VMOVUPD     Y0, K1, 32(AX)(DI*8)
-	VMOVUPD.Z   32(CX)(DI*8), K1, Y0
-	VADDPD      Y2, Y0, Y0
-	VMOVUPD     Y0, K1, 32(CX)(DI*8)
-	JMP         valuesDone
+rows1:
+	VBROADCASTSD (SI)(R15*8), Y8
+	VBROADCASTSD (DI)(R15*8), Y9
+	VCVTPS2PD    (R13)(R11*4), Y10
+	VCVTPS2PD    (R14)(R11*4), Y11
+	VSUBPD       Y8, Y11, Y11
+	VMULPD       Y9, Y11, Y11
+	VMULPD       Y11, Y10, Y11
+	VADDPD       Y11, Y0, Y0
+	VADDPD       Y10, Y1, Y1
+	VCVTPS2PD    16(R13)(R11*4), Y10
+	VCVTPS2PD    16(R14)(R11*4), Y11
+	VSUBPD       Y8, Y11, Y11
+	VMULPD       Y9, Y11, Y11
+	VMULPD       Y11, Y10, Y11
+	VADDPD       Y11, Y2, Y2
+	VADDPD       Y10, Y3, Y3
+	VCVTPS2PD    32(R13)(R11*4), Y10
+	VCVTPS2PD    32(R14)(R11*4), Y11
+	VSUBPD       Y8, Y11, Y11
+	VMULPD       Y9, Y11, Y11
+	VMULPD       Y11, Y10, Y11
+	VADDPD       Y11, Y4, Y4
+	VADDPD       Y10, Y5, Y5
+	VCVTPS2PD    48(R13)(R11*4), Y10
+	VCVTPS2PD    48(R14)(R11*4), Y11
+	VSUBPD       Y8, Y11, Y8
+	VMULPD       Y9, Y8, Y8
+	VMULPD       Y8, Y10, Y8
+	VADDPD       Y8, Y6, Y6
+	VADDPD       Y10, Y7, Y7
+	ADDQ         R10, R13
+	ADDQ         R10, R14
+	INCQ         R15
 
-valuesFew:
-	TESTQ       SI, SI
-	JZ          valuesDone
-	MOVL        $-1, R8
-	BZHIL       SI, R8, R8
-	KMOVW       R8, K1
-	VCVTPS2PD.Z (DX)(DI*4), K1, Y2
-	VCVTPS2PD.Z (BX)(DI*4), K1, Y3
-	VSUBPD      Y0, Y3, Y0
-	VMULPD      Y1, Y0, Y0
-	VMULPD      Y0, Y2, Y0
-	VMOVUPD.Z   (AX)(DI*8), K1, Y1
-	VADDPD      Y0, Y1, Y0
-	VMOVUPD     Y0, K1, (AX)(DI*8)
-	VMOVUPD.Z   (CX)(DI*8), K1, Y0
-	VADDPD      Y2, Y0, Y0
-	VMOVUPD     Y0, K1, (CX)(DI*8)
+rows1Test:
+	CMPQ       R15, R8
+	JLT        rows1
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(R11*4)
+	VCVTPD2PSY Y1, X0
+	VMOVUPS    X0, (CX)(R11*4)
+	VCVTPD2PSY Y2, X0
+	VMOVUPS    X0, 16(AX)(R11*4)
+	VCVTPD2PSY Y3, X0
+	VMOVUPS    X0, 16(CX)(R11*4)
+	VCVTPD2PSY Y4, X0
+	VMOVUPS    X0, 32(AX)(R11*4)
+	VCVTPD2PSY Y5, X0
+	VMOVUPS    X0, 32(CX)(R11*4)
+	VCVTPD2PSY Y6, X0
+	VMOVUPS    X0, 48(AX)(R11*4)
+	VCVTPD2PSY Y7, X0
+	VMOVUPS    X0, 48(CX)(R11*4)
+	ADDQ       $0x10, R11
 
-valuesDone:
+columns16Test:
+	CMPQ R11, R12
+	JLE  columns16
+	LEAQ -8(R9), R12
+	JMP  columns8Test
+
+columns8:
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	VXORPD Y3, Y3, Y3
+	MOVQ   DX, R13
+	MOVQ   BX, R14
+	XORQ   R15, R15
+	JMP    rows2Test
+
+rows2:
+	VBROADCASTSD (SI)(R15*8), Y4
+	VBROADCASTSD (DI)(R15*8), Y5
+	VCVTPS2PD    (R13)(R11*4), Y6
+	VCVTPS2PD    (R14)(R11*4), Y7
+	VSUBPD       Y4, Y7, Y7
+	VMULPD       Y5, Y7, Y7
+	VMULPD       Y7, Y6, Y7
+	VADDPD       Y7, Y0, Y0
+	VADDPD       Y6, Y1, Y1
+	VCVTPS2PD    16(R13)(R11*4), Y6
+	VCVTPS2PD    16(R14)(R11*4), Y7
+	VSUBPD       Y4, Y7, Y4
+	VMULPD       Y5, Y4, Y4
+	VMULPD       Y4, Y6, Y4
+	VADDPD       Y4, Y2, Y2
+	VADDPD       Y6, Y3, Y3
+	ADDQ         R10, R13
+	ADDQ         R10, R14
+	INCQ         R15
+
+rows2Test:
+	CMPQ       R15, R8
+	JLT        rows2
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(R11*4)
+	VCVTPD2PSY Y1, X0
+	VMOVUPS    X0, (CX)(R11*4)
+	VCVTPD2PSY Y2, X0
+	VMOVUPS    X0, 16(AX)(R11*4)
+	VCVTPD2PSY Y3, X0
+	VMOVUPS    X0, 16(CX)(R11*4)
+	ADDQ       $0x08, R11
+
+columns8Test:
+	CMPQ   R11, R12
+	JLE    columns8
+	SUBQ   R11, R9
+	CMPQ   R9, $0x04
+	JLT    columnsFew
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	MOVQ   DX, R12
+	MOVQ   BX, R13
+	XORQ   R14, R14
+	JMP    rows3Test
+
+rows3:
+	VBROADCASTSD (SI)(R14*8), Y2
+	VBROADCASTSD (DI)(R14*8), Y3
+	VCVTPS2PD    (R12)(R11*4), Y4
+	VCVTPS2PD    (R13)(R11*4), Y5
+	VSUBPD       Y2, Y5, Y2
+	VMULPD       Y3, Y2, Y2
+	VMULPD       Y2, Y4, Y2
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	ADDQ         R10, R12
+	ADDQ         R10, R13
+	INCQ         R14
+
+rows3Test:
+	CMPQ       R14, R8
+	JLT        rows3
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, (AX)(R11*4)
+	VCVTPD2PSY Y1, X0
+	VMOVUPS    X0, (CX)(R11*4)
+	SUBQ       $0x04, R9
+	JZ         columnsDone
+	MOVL       $-1, R12
+	BZHIL      R9, R12, R12
+	KMOVW      R12, K1
+	VXORPD     Y0, Y0, Y0
+	VXORPD     Y1, Y1, Y1
+	MOVQ       BX, BX
+	XORQ       R9, R9
+	JMP        rows4Test
+
+rows4:
+	VBROADCASTSD (SI)(R9*8), Y2
+	VBROADCASTSD (DI)(R9*8), Y3
+	VCVTPS2PD.Z  16(DX)(R11*4), K1, Y4
+	VCVTPS2PD.Z  16(BX)(R11*4), K1, Y5
+	VSUBPD       Y2, Y5, Y2
+	VMULPD       Y3, Y2, Y2
+	VMULPD       Y2, Y4, Y2
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	ADDQ         R10, DX
+	ADDQ         R10, BX
+	INCQ         R9
+
+rows4Test:
+	CMPQ       R9, R8
+	JLT        rows4
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, K1, 16(AX)(R11*4)
+	VCVTPD2PSY Y1, X0
+	VMOVUPS    X0, K1, 16(CX)(R11*4)
+	JMP        columnsDone
+
+columnsFew:
+	TESTQ  R9, R9
+	JZ     columnsDone
+	MOVL   $-1, R12
+	BZHIL  R9, R12, R12
+	KMOVW  R12, K1
+	VXORPD Y0, Y0, Y0
+	VXORPD Y1, Y1, Y1
+	MOVQ   BX, BX
+	XORQ   R9, R9
+	JMP    rows5Test
+
+rows5:
+	VBROADCASTSD (SI)(R9*8), Y2
+	VBROADCASTSD (DI)(R9*8), Y3
+	VCVTPS2PD.Z  (DX)(R11*4), K1, Y4
+	VCVTPS2PD.Z  (BX)(R11*4), K1, Y5
+	VSUBPD       Y2, Y5, Y2
+	VMULPD       Y3, Y2, Y2
+	VMULPD       Y2, Y4, Y2
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y4, Y1, Y1
+	ADDQ         R10, DX
+	ADDQ         R10, BX
+	INCQ         R9
+
+rows5Test:
+	CMPQ       R9, R8
+	JLT        rows5
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, K1, (AX)(R11*4)
+	VCVTPD2PSY Y1, X0
+	VMOVUPS    X0, K1, (CX)(R11*4)
+
+columnsDone:
 	VZEROUPPER
 	RET
 
@@ -991,8 +1291,8 @@ TEXT ·layerNormGradRowAVX512(SB), $0-128
 	VBROADCASTSD meanG+112(FP), Y2
 	VBROADCASTSD slope+120(FP), Y3
 	MOVQ         dx_len+8(FP), SI
-	LEAQ         -8(SI), R8
 	XORQ         DI, DI
+	LEAQ         -8(SI), R8
 	JMP          valuesTest
 
 values:

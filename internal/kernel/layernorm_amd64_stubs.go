@@ -22,7 +22,7 @@ func layerNormGradSumsAVX2(dy []float32, x []float32, alpha []float32, mean floa
 // layerNormColumnsAVX2 is layerNormColumnsGo.
 //
 //go:noescape
-func layerNormColumnsAVX2(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
+func layerNormColumnsAVX2(dAlpha []float32, dBeta []float32, dy []float32, x []float32, mean []float64, inv []float64, left int, n int)
 
 // layerNormGradRowAVX2 is layerNormGradRowGo.
 //
@@ -47,7 +47,7 @@ func layerNormGradSumsAVX512(dy []float32, x []float32, alpha []float32, mean fl
 // layerNormColumnsAVX512 is layerNormColumnsGo.
 //
 //go:noescape
-func layerNormColumnsAVX512(dAlpha []float64, dBeta []float64, dy []float32, x []float32, mean float64, inv float64)
+func layerNormColumnsAVX512(dAlpha []float32, dBeta []float32, dy []float32, x []float32, mean []float64, inv []float64, left int, n int)
 
 // layerNormGradRowAVX512 is layerNormGradRowGo.
 //

@@ -23,7 +23,7 @@ func newLayerNormCase(seed uint64, rows, n int, epsilon float64, sqrtForm bool) 
 	return &layerNormCase{
 		rows: rows, n: n, epsilon: epsilon, sqrtForm: sqrtForm,
 		x: normals(seed, rows*n, 0.3, 1), alpha: normals(seed+1, n, 1, 0.5), beta: normals(seed+2, n, 0, 1), dy: normals(seed+3, rows*n, 0, 1),
-		y: nans(rows * n), dx: nans(rows * n), dAlpha: nans(n), dBeta: nans(n), stats: NewLayerNormStats(rows, n),
+		y: nans(rows * n), dx: nans(rows * n), dAlpha: nans(n), dBeta: nans(n), stats: NewLayerNormStats(rows),
 	}
 }
 
@@ -244,7 +244,7 @@ func TestLayerNormRowByRow(t *testing.T) {
 }
 
 func TestLayerNormPanicsOnLengths(t *testing.T) {
-	s := NewLayerNormStats(2, 3)
+	s := NewLayerNormStats(2)
 	forward := func(y, x, alpha, beta int) func() {
 		return func() { LayerNorm(nans(y), nans(x), nans(alpha), nans(beta), 1e-3, false, s) }
 	}
@@ -262,6 +262,6 @@ func TestLayerNormPanicsOnLengths(t *testing.T) {
 	}
 	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(x) = 6, found 5", parameters(3, 3, 6, 5))
 	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(dy) = 6, found 7", parameters(3, 3, 7, 6))
-	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(dAlpha) = 3, found 2", parameters(2, 3, 6, 6))
+	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(dBeta) = 2, found 3", parameters(2, 3, 6, 6))
 	wantPanic(t, "kernel.LayerNormParameterGrad: expected len(dBeta) = 3, found 1", parameters(3, 1, 6, 6))
 }

@@ -63,9 +63,9 @@ func newRowResults(set *instructions, values []float32, mean, inv, meanG, slope 
 	keep("layerNormGradSums", sum, projection)
 	set.layerNormGradRow(y, dy, x, alpha, mean, inv, meanG, slope)
 	keep("layerNormGradRow", doubles(y)...)
-	dAlpha, dBeta := doubles(alpha), doubles(beta)
-	set.layerNormColumns(dAlpha, dBeta, dy, x, mean, inv)
-	keep("layerNormColumns", append(dAlpha, dBeta...)...)
+	dAlpha, dBeta := make([]float32, n/2), make([]float32, n/2)
+	set.layerNormColumns(dAlpha, dBeta, values[:2*n], values[2*n:], []float64{mean, meanG}, []float64{inv, slope}, n-n/2, n)
+	keep("layerNormColumns", doubles(append(dAlpha, dBeta...))...)
 
 	exps := make([]float64, n)
 	for _, largest := range []float64{float64(x[ArgMax(x)]), mean} {

@@ -83,7 +83,7 @@ func Apply(x, alpha, beta *gorgonia.Node, form Form, epsilon float64) (*gorgonia
 		form:    form,
 		epsilon: epsilon,
 		y:       op.New(shape...),
-		stats:   kernel.NewLayerNormStats(shape.TotalSize()/features, features),
+		stats:   kernel.NewLayerNormStats(shape.TotalSize() / features),
 	}, x, alpha, beta)
 }
 

@@ -30,13 +30,22 @@ func (r *row) each(label string, body func(d doubles)) {
 
 // whole writes the loop over the values, eight at a time, and leaves the index at those that are left.
 func (r *row) whole(label string, body func(parts ...doubles)) {
-	last := GP64()
-	LEAQ(Mem{Base: r.n, Disp: -8}, last)
 	XORQ(r.index, r.index)
+	r.loop(label, 2, body)
+}
+
+// loop writes the loop over the values from the index on, so many vectors at a time.
+func (r *row) loop(label string, vectors int, body func(parts ...doubles)) {
+	parts := make([]doubles, vectors)
+	for i := range parts {
+		parts[i] = doubles{row: r, part: i}
+	}
+	last := GP64()
+	LEAQ(Mem{Base: r.n, Disp: -4 * vectors}, last)
 	JMP(LabelRef(label + "Test"))
 	Label(label)
-	body(doubles{row: r, part: 0}, doubles{row: r, part: 1})
-	ADDQ(Imm(8), r.index)
+	body(parts...)
+	ADDQ(Imm(uint64(4*vectors)), r.index)
 	Label(label + "Test")
 	CMPQ(r.index, last)
 	JLE(LabelRef(label))
@@ -82,7 +91,7 @@ func (s set) firstValues(n reg.GPVirtual) *valueMask {
 // doubles is arithmetic in float64 on one vector of a row. Each operation rounds once, as the same operation in Go does.
 type doubles struct {
 	*row
-	part int        // of the eight values: 0 for the first four, 1 for the others
+	part int        // of the values at the index: 0 for the first four, 1 for the next
 	mask *valueMask // of the values that there are, nil if there are all
 }
 
@@ -161,12 +170,13 @@ func (d doubles) store64(slice reg.Register, v reg.VecVirtual) {
 // A sum is kept in the eight lanes of laneSums, a vector for each part, and at last in the first lane alone.
 type sum [2]reg.VecVirtual
 
-func newSum() *sum {
-	s := &sum{YMM(), YMM()}
-	for _, part := range s {
-		VXORPD(part, part, part)
-	}
-	return s
+func newSum() *sum { return &sum{zero64(), zero64()} }
+
+// zero64 is a vector of zeros.
+func zero64() reg.VecVirtual {
+	v := YMM()
+	VXORPD(v, v, v)
+	return v
 }
 
 // add adds the values that there are to their lanes. No lane is ever -0, so that AVX2 can add a 0 in place of a value that is

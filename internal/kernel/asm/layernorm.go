@@ -1,6 +1,12 @@
 package main
 
-import . "github.com/mmcloughlin/avo/build"
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
 
 // layernorm writes the passes of LayerNorm over one row. They compute in float64.
 func layernorm() {
@@ -63,16 +69,52 @@ func (s set) layerNormGradSums() {
 	end()
 }
 
+// layerNormColumns takes some columns at a time, whose sums stay in registers over all rows: sixteen, which are a line of the
+// cache, and fewer at the end.
 func (s set) layerNormColumns() {
-	s.text("layerNormColumns", "(dAlpha, dBeta []float64, dy, x []float32, mean, inv float64)")
+	s.text("layerNormColumns", "(dAlpha, dBeta, dy, x []float32, mean, inv []float64, left, n int)")
 	dAlpha, dBeta, dy, x := base("dAlpha"), base("dBeta"), base("dy"), base("x")
-	mean, inv := broadcast64("mean"), broadcast64("inv")
-	s.newRow(length("dy")).each("values", func(d doubles) {
-		grad := d.load(dy)
-		projected := d.mul(grad, d.standardize(d.load(x), mean, inv))
-		d.store64(dAlpha, d.add(d.load64(dAlpha), projected))
-		d.store64(dBeta, d.add(d.load64(dBeta), grad))
-	})
+	means, invs, rows := base("mean"), base("inv"), length("mean")
+	left, stride := parameter("left"), stride("n")
+	LEAQ(Mem{Base: dy, Index: left, Scale: 4}, dy)
+	LEAQ(Mem{Base: x, Index: left, Scale: 4}, x)
+	columns, loops := s.newRow(length("dAlpha")), 0
+	body := func(parts ...doubles) {
+		loops++
+		label := fmt.Sprintf("rows%d", loops)
+		alphaSums, betaSums := make([]reg.VecVirtual, len(parts)), make([]reg.VecVirtual, len(parts))
+		for i := range parts {
+			alphaSums[i], betaSums[i] = zero64(), zero64()
+		}
+		dyRow, xRow, r := GP64(), GP64(), GP64()
+		MOVQ(dy, dyRow)
+		MOVQ(x, xRow)
+		XORQ(r, r)
+		JMP(LabelRef(label + "Test"))
+		Label(label)
+		mean := spread(Mem{Base: means, Index: r, Scale: 8})
+		inv := spread(Mem{Base: invs, Index: r, Scale: 8})
+		for i, d := range parts {
+			grad := d.load(dyRow)
+			projected := d.mul(grad, d.standardize(d.load(xRow), mean, inv))
+			VADDPD(projected, alphaSums[i], alphaSums[i])
+			VADDPD(grad, betaSums[i], betaSums[i])
+		}
+		ADDQ(stride, dyRow)
+		ADDQ(stride, xRow)
+		INCQ(r)
+		Label(label + "Test")
+		CMPQ(r, rows)
+		JLT(LabelRef(label))
+		for i, d := range parts {
+			d.store(dAlpha, alphaSums[i])
+			d.store(dBeta, betaSums[i])
+		}
+	}
+	XORQ(columns.index, columns.index)
+	columns.loop("columns16", 4, body)
+	columns.loop("columns8", 2, body)
+	columns.left("columns", body)
 	end()
 }
 
