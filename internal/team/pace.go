@@ -9,9 +9,8 @@ import (
 // few, and on a busy machine, where a member may be kept from the processor while the others wait for it, by one. Since the
 // number does not matter to the results, it can be changed at any step.
 //
-// One size is the best so far. Now and then each other is tried, for a window of some steps and, as long as it is quicker, for
-// more of them, until it is the best. The longer the choice has stood the more seldom that is; but when the steps get slower
-// it is at once.
+// One size is the best so far. Now and then each other is tried for some windows of steps, and takes its place if most of them
+// are quicker. The longer the choice has stood the more seldom that is; but when the steps get slower it is at once.
 type Pace struct {
 	team  *Team
 	sizes []int       // 1, 2, 4, ... and all
@@ -24,17 +23,22 @@ type Pace struct {
 	usual float64       // the best's cost after the last trial
 
 	began time.Time // the window
-	steps int       // of the window
+	steps int       // of the window; below 0 those that come before it
+	won   int       // windows of the size that is tried in which it was quicker,
+	lost  int       // and slower
 }
 
 const (
 	windowTime  = 2 * time.Millisecond // of a window at the least,
 	windowSteps = 2                    // with this number of steps
 	windows     = 5                    // whose median counts, so that a hiccup of the machine does not change the choice
+	toWin       = 3                    // windows in which a size that is tried must be quicker
+	toLose      = 2                    // windows in which it may not be slower
+	settling    = 3                    // steps that don't count after a pause or a change of size: members wake, and caches fill
 	slower      = 1.25                 // times the usual cost: when the others are tried at once
 
 	leastWait = 20 * time.Millisecond
-	mostWait  = 4 * time.Second
+	mostWait  = time.Second
 )
 
 // NewPace makes a pace for the team, whose size nobody else may then change. It starts with all members.
@@ -54,32 +58,43 @@ func NewPace(t *Team) *Pace {
 }
 
 // Begin starts to measure, at the begin of the first step or after a pause.
-func (p *Pace) Begin() { p.began, p.steps = time.Now(), 0 }
+func (p *Pace) Begin() { p.steps = -settling }
 
 // Step is told that a step has ended, and chooses the size for the next.
 func (p *Pace) Step() {
 	if len(p.sizes) == 1 {
 		return
 	}
-	p.steps++
 	now := time.Now()
+	p.steps++
+	if p.steps == 0 {
+		p.began = now
+	}
 	if elapsed := now.Sub(p.began); p.steps >= windowSteps && elapsed >= windowTime {
-		p.window(elapsed.Seconds()/float64(p.steps), now)
+		cost := elapsed.Seconds() / float64(p.steps)
 		p.began, p.steps = now, 0
+		p.window(cost, now)
 	}
 }
 
 // window ends a window, in which a step has cost so many seconds.
 func (p *Pace) window(cost float64, now time.Time) {
 	p.record(cost)
-	switch {
-	case p.at == p.best:
+	if p.at == p.best {
 		if now.After(p.retry) || p.bestCost() > slower*p.usual {
 			p.try(0, now)
 		}
-	case cost >= p.bestCost():
+		return
+	}
+	if cost < p.bestCost() {
+		p.won++
+	} else {
+		p.lost++
+	}
+	switch {
+	case p.lost == toLose:
 		p.try(p.at+1, now)
-	case len(p.costs[p.at]) == windows:
+	case p.won == toWin:
 		p.best, p.wait = p.at, leastWait
 		p.rest(now)
 	}
@@ -109,6 +124,7 @@ func (p *Pace) try(i int, now time.Time) {
 	}
 	if i < len(p.sizes) {
 		p.costs[i] = p.costs[i][:0]
+		p.won, p.lost = 0, 0
 		p.use(i)
 		return
 	}
@@ -123,7 +139,11 @@ func (p *Pace) rest(now time.Time) {
 	p.retry = now.Add(p.wait)
 }
 
+// use changes to the i-th size.
 func (p *Pace) use(i int) {
+	if i != p.at {
+		p.steps = -settling
+	}
 	p.at = i
 	p.team.Resize(p.sizes[i])
 }

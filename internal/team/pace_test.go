@@ -91,6 +91,9 @@ func TestPaceWaitsForAWindow(t *testing.T) {
 	defer members.Close()
 	p := NewPace(members)
 	p.Begin()
+	for range settling {
+		p.Step()
+	}
 	for range windowSteps - 1 {
 		time.Sleep(windowTime)
 		p.Step()

@@ -16,12 +16,13 @@ type Job interface {
 	Do(part, parts int)
 }
 
-// spins is how often a member looks for the next job before it parks: for about 50 µs, longer than the gaps within a step.
-const spins = 1500
+// spins is how often a member looks for the next job before it parks: for some 500 µs, longer than the gaps within a step and
+// than one member may be behind another. Waking takes as long.
+const spins = 20_000
 
-// yieldAfter is how often a member that waits for another looks before it lets the scheduler run something else: the other
-// may have no processor.
-const yieldAfter = 200
+// yieldEvery is how often a member that waits looks before it lets the scheduler run something else: what it waits for may
+// have no processor.
+const yieldEvery = 500
 
 // Team is a number of goroutines, the caller of [Team.Run] among them. It is used by one goroutine at a time. A nil Team is
 // a team of one.
@@ -129,14 +130,14 @@ func (t *Team) serve(m *member, part int) {
 // next waits for a turn after seen in which the part is done: it spins, then parks.
 func (t *Team) next(m *member, part int, seen uint64) uint64 {
 	for {
-		for range spins {
+		for i := range spins {
 			if turn := t.turn.Load(); turn != seen {
 				if part < parts(turn) {
 					return turn
 				}
 				seen = turn
 			}
-			pause()
+			wait(i)
 		}
 		m.parked.Store(true)
 		// A turn that came before the flag was up has roused nobody. If one has come since, the wake-up is on its way.
@@ -159,9 +160,9 @@ func (m *member) rouse() {
 
 // wait passes a moment of the i-th look at something that another goroutine is about to change.
 func wait(i int) {
-	if i < yieldAfter {
-		pause()
-	} else {
+	if i%yieldEvery == yieldEvery-1 {
 		runtime.Gosched()
+	} else {
+		pause()
 	}
 }
