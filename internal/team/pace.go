@@ -34,11 +34,12 @@ const (
 	windows     = 5                    // whose median counts, so that a hiccup of the machine does not change the choice
 	toWin       = 3                    // windows in which a size that is tried must be quicker
 	toLose      = 2                    // windows in which it may not be slower
-	settling    = 3                    // steps that don't count after a pause or a change of size: members wake, and caches fill
+	hopeless    = 2                    // times the best's cost: when a single window decides
+	settling    = 2                    // steps that don't count after a pause or a change of size: members wake, and caches fill
 	slower      = 1.25                 // times the usual cost: when the others are tried at once
 
 	leastWait = 20 * time.Millisecond
-	mostWait  = time.Second
+	mostWait  = 2 * time.Second
 )
 
 // NewPace makes a pace for the team, whose size nobody else may then change. It starts with all members.
@@ -92,7 +93,7 @@ func (p *Pace) window(cost float64, now time.Time) {
 		p.lost++
 	}
 	switch {
-	case p.lost == toLose:
+	case p.lost == toLose, cost > hopeless*p.bestCost():
 		p.try(p.at+1, now)
 	case p.won == toWin:
 		p.best, p.wait = p.at, leastWait
