@@ -117,20 +117,13 @@ func (by *blocking) next(columns int) *stripKind {
 
 // transpose copies the columns of b, each of which lies in one piece, to rows of so many values.
 func (p *stripPanel) transpose(b matrix, columns, steps, width int) {
-	whole, left := steps&^(lanes-1), 0
-	for ; left+lanes <= columns && whole > 0; left += lanes {
-		transpose8AVX2(&p[left], &b.values[left*b.column], width, b.column, whole/lanes)
-		p.transposeColumns(b, left, left+lanes, whole, steps, width)
+	if steps >= lanes {
+		transposeAVX2(&p[0], &b.values[0], steps, b.column, columns, width)
+		return
 	}
-	p.transposeColumns(b, left, columns, 0, steps, width)
-}
-
-// transposeColumns copies the rows [top,bottom) of the columns [left,right).
-func (p *stripPanel) transposeColumns(b matrix, left, right, top, bottom, width int) {
-	for j := left; j < right; j++ {
-		column := b.values[j*b.column:][:bottom]
-		for l := top; l < bottom; l++ {
-			p[l*width+j] = column[l]
+	for j := range columns {
+		for l, v := range b.values[j*b.column:][:steps] {
+			p[l*width+j] = v
 		}
 	}
 }

@@ -73,8 +73,9 @@ func strip8AVX512(c *float32, a *float32, b *float32, start *float32, rows int, 
 //go:noescape
 func pack8AVX512(panel *float32, b *float32, steps int, bStep int, last int)
 
-// transpose8AVX2 transposes so many squares of 8x8 values, which lie beside each other in src and below each other in
-// dst. The strides are in values.
+// transposeAVX2 copies so many columns of so many values to the rows of a panel, in squares of 8 by 8, the last of which
+// overlaps the one before if need be. For the columns that it lacks it copies the last one again. The strides are in values;
+// steps is 8 or more, columns above 0.
 //
 //go:noescape
-func transpose8AVX2(dst *float32, src *float32, dstRow int, srcRow int, squares int)
+func transposeAVX2(panel *float32, b *float32, steps int, bColumn int, columns int, panelRow int)

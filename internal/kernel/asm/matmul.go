@@ -150,9 +150,19 @@ func (t *tile) write(rows int) {
 	ADDQ(t.bStep, b)
 	value := t.register()
 	for i := range rows {
-		VBROADCASTSS(at[i], value)
+		// AVX-512 multiplies by a value of a in memory. That is faster than to load it first where one unit multiplies, but
+		// it loads the value once for each vector: with two of them, that is done for every other row, which leaves a second
+		// unit its loads too.
+		embedded := t.isa == "AVX512" && (len(row) == 1 || i%2 == 0)
+		if !embedded {
+			VBROADCASTSS(at[i], value)
+		}
 		for j := range row {
-			VFMADD231PS(row[j], value, sums[i][j])
+			if embedded {
+				VFMADD231PS_BCST(at[i], row[j], sums[i][j])
+			} else {
+				VFMADD231PS(value, row[j], sums[i][j])
+			}
 		}
 	}
 	for _, base := range bases {
@@ -231,53 +241,74 @@ func (t *tile) rowsOfA(rows int) (at []Mem, bases []reg.Register) {
 	return at, bases
 }
 
-// transpose writes the transposition of squares of 8 by 8 values.
+// transpose writes the transposition of columns of b, each of which lies in one piece.
 func transpose() {
-	TEXT("transpose8AVX2", 0, "func(dst, src *float32, dstRow, srcRow, squares int)")
+	TEXT("transposeAVX2", 0, "func(panel, b *float32, steps, bColumn, columns, panelRow int)")
 	Pragma("noescape")
-	Doc("transpose8AVX2 transposes so many squares of 8x8 values, which lie beside each other in src and below each other in",
-		"dst. The strides are in values.")
-	dst, src, squares := parameter("dst"), parameter("src"), parameter("squares")
-	dstRow, srcRow := stride("dstRow"), stride("srcRow")
+	Doc("transposeAVX2 copies so many columns of so many values to the rows of a panel, in squares of 8 by 8, the last of which",
+		"overlaps the one before if need be. For the columns that it lacks it copies the last one again. The strides are in values;",
+		"steps is 8 or more, columns above 0.")
+	const side = 8
+	panel, columns, panelRow := parameter("panel"), parameter("columns"), stride("panelRow")
+	from := [side]reg.Register{parameter("b")}
+	for i := 1; i < side; i++ {
+		from[i] = GP64()
+	}
 
-	JMP(LabelRef("test"))
+	Label("columns")
+	bColumn, next := stride("bColumn"), GP64()
+	for i := 1; i < side; i++ {
+		LEAQ(Mem{Base: from[i-1], Index: bColumn, Scale: 1}, next)
+		MOVQ(from[i-1], from[i])
+		CMPQ(columns, Imm(uint64(i)))
+		CMOVQGT(next, from[i])
+	}
+
+	step := GP64()
+	XORQ(step, step)
 	Label("square")
-	from := GP64()
-	MOVQ(src, from)
-	rows := make([]reg.VecVirtual, 8)
-	for i := range rows {
-		rows[i] = YMM()
-		VMOVUPS(Mem{Base: from}, rows[i])
-		ADDQ(srcRow, from)
-	}
-	// Pairs of rows, then fours, then the halves of the registers.
-	pairs := make([]reg.VecVirtual, 8)
-	for i := 0; i < 8; i += 2 {
-		pairs[i], pairs[i+1] = YMM(), YMM()
-		VUNPCKLPS(rows[i+1], rows[i], pairs[i])
-		VUNPCKHPS(rows[i+1], rows[i], pairs[i+1])
-	}
-	fours := make([]reg.VecVirtual, 8)
-	for i := 0; i < 8; i += 4 {
-		for u := range 2 {
-			fours[i+2*u], fours[i+2*u+1] = YMM(), YMM()
-			VUNPCKLPD(pairs[i+2+u], pairs[i+u], fours[i+2*u])
-			VUNPCKHPD(pairs[i+2+u], pairs[i+u], fours[i+2*u+1])
-		}
-	}
+	to := GP64()
+	MOVQ(step, to)
+	IMULQ(panelRow, to)
+	ADDQ(panel, to)
+	// A register holds four values of columns 0 to 3, and beside each of them its counterpart of columns 4 to 7.
 	for half := range 2 {
-		for i := range 4 {
-			column := YMM()
-			VPERM2F128(Imm(uint64(0x20+0x11*half)), fours[4+i], fours[i], column)
-			VMOVUPS(column, Mem{Base: dst})
-			ADDQ(dstRow, dst)
+		var values, pairs [side / 2]reg.VecVirtual
+		for i := range values {
+			values[i] = YMM()
+			VMOVUPS(Mem{Base: from[i], Index: step, Scale: 4, Disp: 16 * half}, values[i].AsX())
+			VINSERTF128(Imm(1), Mem{Base: from[i+4], Index: step, Scale: 4, Disp: 16 * half}, values[i], values[i])
+		}
+		for i := range 2 {
+			pairs[i], pairs[2+i] = YMM(), YMM()
+			VUNPCKLPS(values[2*i+1], values[2*i], pairs[i])
+			VUNPCKHPS(values[2*i+1], values[2*i], pairs[2+i])
+		}
+		for i := 0; i < 4; i += 2 {
+			even, odd := YMM(), YMM()
+			VUNPCKLPD(pairs[i+1], pairs[i], even)
+			VUNPCKHPD(pairs[i+1], pairs[i], odd)
+			for _, row := range []reg.VecVirtual{even, odd} {
+				VMOVUPS(row, Mem{Base: to})
+				ADDQ(panelRow, to)
+			}
 		}
 	}
-	ADDQ(Imm(8*4), src)
-	DECQ(squares)
-	Label("test")
-	CMPQ(squares, Imm(0))
-	JG(LabelRef("square"))
+	last := parameter("steps")
+	SUBQ(Imm(side), last)
+	CMPQ(step, last)
+	JEQ(LabelRef("squared"))
+	ADDQ(Imm(side), step)
+	CMPQ(step, last)
+	CMOVQGT(last, step)
+	JMP(LabelRef("square"))
+
+	Label("squared")
+	ADDQ(Imm(side*4), panel)
+	MOVQ(from[side-1], from[0])
+	ADDQ(stride("bColumn"), from[0])
+	SUBQ(Imm(side), columns)
+	JG(LabelRef("columns"))
 	VZEROUPPER()
 	RET()
 }
