@@ -19,7 +19,8 @@ type Pace struct {
 	at    int         // index of the size in use: the best, or one that is tried
 
 	wait  time.Duration // between two trials
-	retry time.Time     // of the next trial
+	tried time.Time     // when the last trials began
+	retry time.Time     // when the next may
 	usual float64       // the best's cost after the last trial
 
 	began time.Time // the window
@@ -34,10 +35,11 @@ const (
 	windows     = 5                    // whose median counts, so that a hiccup of the machine does not change the choice
 	toWin       = 3                    // windows in which a size that is tried must be quicker
 	toLose      = 2                    // windows in which it may not be slower
-	hopeless    = 2                    // times the best's cost: when a single window decides
+	hopeless    = 1.5                  // times the best's cost: when a single window decides
 	settling    = 2                    // steps that don't count after a pause or a change of size: members wake, and caches fill
 	slower      = 1.25                 // times the usual cost: when the others are tried at once
 
+	patience  = 16 // times as long as the last trials took is at least the wait for the next
 	leastWait = 20 * time.Millisecond
 	mostWait  = 2 * time.Second
 )
@@ -83,6 +85,7 @@ func (p *Pace) window(cost float64, now time.Time) {
 	p.record(cost)
 	if p.at == p.best {
 		if now.After(p.retry) || p.bestCost() > slower*p.usual {
+			p.tried = now
 			p.try(0, now)
 		}
 		return
@@ -137,7 +140,7 @@ func (p *Pace) try(i int, now time.Time) {
 func (p *Pace) rest(now time.Time) {
 	p.use(p.best)
 	p.usual = p.bestCost()
-	p.retry = now.Add(p.wait)
+	p.retry = now.Add(max(p.wait, patience*now.Sub(p.tried)))
 }
 
 // use changes to the i-th size.
