@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/model"
 	"fmtrain/internal/team"
 )
 
@@ -42,5 +43,26 @@ func BenchmarkStep(b *testing.B) {
 				b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")
 			})
 		}
+	}
+}
+
+// BenchmarkEvaluate is an evaluation of the default model on as many images as the test set has.
+func BenchmarkEvaluate(b *testing.B) {
+	spec := small().spec
+	spec.Hidden = []int{100}
+	images := noisyImages(10_000, 1)
+	for members := 1; members <= team.Cores(); members *= 2 {
+		b.Run(fmt.Sprintf("team-%d", members), func(b *testing.B) {
+			e, err := NewEvaluator(spec, model.NewWeights(spec, 1), images)
+			must(b, err)
+			t := team.New(members)
+			defer t.Close()
+			e.Share(t)
+			for b.Loop() {
+				_, err := e.Evaluate()
+				must(b, err)
+			}
+			b.ReportMetric(float64(b.N*images.Len())/b.Elapsed().Seconds(), "images/s")
+		})
 	}
 }
