@@ -13,7 +13,7 @@ const Generic = "generic"
 type instructions struct {
 	name string
 
-	product func(c []float32, a, b matrix, bias []float32, m, k, n int) // of m, k and n above 0
+	product func(c, a, b, start Matrix) // as product, of at least one row, column and term
 
 	relu      func(y, x []float32)
 	reluGrad  func(dx, dy, y []float32)

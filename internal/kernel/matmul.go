@@ -1,27 +1,63 @@
 package kernel
 
+import "fmt"
+
 //go:generate go run -C asm . -out ../matmul_amd64.s -stubs ../matmul_amd64_stubs.go -pkg kernel matmul
 
 // The products, for every instruction set:
 //
 //	c[i,j] = start + a[i,0]·b[0,j] + a[i,1]·b[1,j] + ... + a[i,k-1]·b[k-1,j]
 //
-// summed from left to right in float32, from a start of 0 or of the bias. The order depends on nothing else: an entry of c has
-// the same bits wherever its row and column lie in the matrices, and whatever m, n and the number of processors are. With
-// AVX2 and AVX-512 each step is a fused multiply-add, rounded once, so that both give the same bits; in plain Go the product is
-// rounded and then the sum. Either is within about k·2⁻²⁴·(|start| + Σ|a·b|) of the exact sum, so they are within twice that of
-// each other. No term is left out for a factor of 0, so 0·∞ is NaN.
+// summed from left to right in float32, from a start of 0, of the bias or of a multiple of c. The order depends on nothing else:
+// an entry of c has the same bits wherever its row and column lie in the matrices, and whatever m, n and the number of
+// processors are. With AVX2 and AVX-512 each step is a fused multiply-add, rounded once, so that both give the same bits; in
+// plain Go the product is rounded and then the sum. Either is within about k·2⁻²⁴·(|start| + Σ|a·b|) of the exact sum, so they
+// are within twice that of each other. No term is left out for a factor of 0, so 0·∞ is NaN.
 //
 // They are computed as Goto and van de Geijn do ("Anatomy of high-performance matrix multiplication", 2008): a tile of c stays
 // in registers while k is run through, and the part of b that the tiles of a column share stays in the cache. k is run through
 // in blocks, between which c holds the sums.
+
+// Gemm sets c = alpha·a·b + beta·c, as BLAS's function of that name does, for c of as many rows as a and as many columns as b.
+// Transposes and parts of matrices are given as such: the rows [top,bottom) of c = aᵀ·b, which do not depend on the others, are
+// Gemm(c.Rows(top, bottom), a.T().Rows(top, bottom), b, 1, 0).
+//
+// The sums start from beta·c, rounded, and the factors of their terms are the entries of a and alpha times those of b, rounded.
+// So a factor of 1 changes no bit. With beta = 0 c is not read, and with alpha = 0 neither are a and b: a NaN in them goes no
+// further.
+//
+// It panics if the shapes do not fit, or if c is a transpose, whose rows do not lie in one piece each. c must not share memory
+// with a or b.
+func Gemm(c, a, b Matrix, alpha, beta float32) {
+	switch {
+	case b.rows != a.columns:
+		panic(fmt.Sprintf("kernel.Gemm: expected as many rows of b as columns of a, %d, found %d", a.columns, b.rows))
+	case c.rows != a.rows || c.columns != b.columns:
+		panic(fmt.Sprintf("kernel.Gemm: expected c of shape [%d,%d], found [%d,%d]", a.rows, b.columns, c.rows, c.columns))
+	case c.column != 1 && c.columns > 1:
+		panic(fmt.Sprintf("kernel.Gemm: expected the entries of a row of c side by side, found them %d apart", c.column))
+	}
+	var start Matrix
+	if beta != 0 {
+		start = c
+		c.scale(beta)
+	}
+	switch {
+	case alpha == 0:
+		product(c, a.Columns(0, 0), b.Rows(0, 0), start)
+	case alpha == 1 || b.rows == 0:
+		product(c, a, b, start)
+	default:
+		productOfScaled(c, a, b, start, alpha)
+	}
+}
 
 // MatMul sets c = a·b, with a of shape [m,k], b [k,n] and c [m,n].
 func MatMul(c, a, b []float32, m, k, n int) {
 	check("MatMul", "c", len(c), m*n)
 	check("MatMul", "a", len(a), m*k)
 	check("MatMul", "b", len(b), k*n)
-	product(c, matrix{a, k, 1}, matrix{b, n, 1}, nil, m, k, n)
+	product(rowMajor(c, m, n), rowMajor(a, m, k), rowMajor(b, k, n), Matrix{})
 }
 
 // MatMulBias sets c = a·b + bias, with a of shape [m,k], b [k,n], bias [n] on each row, and c [m,n]. The sums start from the
@@ -31,7 +67,7 @@ func MatMulBias(c, a, b, bias []float32, m, k, n int) {
 	check("MatMulBias", "a", len(a), m*k)
 	check("MatMulBias", "b", len(b), k*n)
 	check("MatMulBias", "bias", len(bias), n)
-	product(c, matrix{a, k, 1}, matrix{b, n, 1}, bias, m, k, n)
+	product(rowMajor(c, m, n), rowMajor(a, m, k), rowMajor(b, k, n), Matrix{bias, m, n, 0, 1})
 }
 
 // MatMulTN sets c = aᵀ·b, with a of shape [k,m], b [k,n] and c [m,n]: the gradient of the weights.
@@ -39,7 +75,7 @@ func MatMulTN(c, a, b []float32, m, k, n int) {
 	check("MatMulTN", "c", len(c), m*n)
 	check("MatMulTN", "a", len(a), k*m)
 	check("MatMulTN", "b", len(b), k*n)
-	product(c, matrix{a, 1, m}, matrix{b, n, 1}, nil, m, k, n)
+	product(rowMajor(c, m, n), rowMajor(a, k, m).T(), rowMajor(b, k, n), Matrix{})
 }
 
 // MatMulTNRows is [MatMulTN] for the rows of c from top to before bottom alone.
@@ -55,32 +91,66 @@ func MatMulNT(c, a, b []float32, m, k, n int) {
 	check("MatMulNT", "c", len(c), m*n)
 	check("MatMulNT", "a", len(a), m*k)
 	check("MatMulNT", "b", len(b), n*k)
-	product(c, matrix{a, k, 1}, matrix{b, 1, k}, nil, m, k, n)
+	product(rowMajor(c, m, n), rowMajor(a, m, k), rowMajor(b, n, k).T(), Matrix{})
 }
 
-// A matrix has its entry [i,j] at values[i*row+j*column]. One of the strides is 1.
-type matrix struct {
-	values      []float32
-	row, column int
-}
-
-// from is the matrix without the rows before i and the columns before j.
-func (x matrix) from(i, j int) matrix {
-	return matrix{x.values[i*x.row+j*x.column:], x.row, x.column}
-}
-
-// product sets c = a·b + bias, where a bias of nil is 0.
-func product(c []float32, a, b matrix, bias []float32, m, k, n int) {
+// product sets c = start + a·b. The start is c itself, or one row for all, which has a distance of 0 to the next, or no matrix,
+// which is 0.
+func product(c, a, b, start Matrix) {
 	switch {
-	case m == 0 || n == 0:
-	case k == 0:
-		for i := range m {
-			row := c[i*n:][:n]
-			clear(row)
-			copy(row, bias)
+	case c.rows == 0 || c.columns == 0:
+	case a.columns == 0:
+		for i := range c.rows {
+			row := c.values[i*c.row:][:c.columns]
+			if start.values == nil {
+				clear(row)
+			} else {
+				copy(row, start.values[i*start.row:])
+			}
 		}
 	default:
-		active.product(c, a, b, bias, m, k, n)
+		active.product(c, a, b, start)
+	}
+}
+
+// scaledSide is the side of the blocks of b that are multiplied by a factor: 256 KB, which the second cache holds.
+const scaledSide = 256
+
+var scaledBlocks = newScratch[[scaledSide * scaledSide]float32]()
+
+// productOfScaled sets c = start + a·(alpha·b), block by block of b.
+func productOfScaled(c, a, b, start Matrix, alpha float32) {
+	block := scaledBlocks.get()
+	defer scaledBlocks.put(block)
+	for left := 0; left < b.columns; left += scaledSide {
+		right := min(left+scaledSide, b.columns)
+		sums, from := c.Columns(left, right), start
+		if start.values != nil {
+			from = start.Columns(left, right)
+		}
+		for l := 0; l < b.rows; l += scaledSide {
+			scaled := rowMajor(block[:], min(scaledSide, b.rows-l), right-left)
+			for i := range scaled.rows {
+				row, values := scaled.values[i*scaled.row:][:scaled.columns], b.values[(l+i)*b.row+left*b.column:]
+				for j := range row {
+					row[j] = alpha * values[j*b.column]
+				}
+			}
+			product(sums, a.Columns(l, l+scaled.rows), scaled, from)
+			from = sums
+		}
+	}
+}
+
+// scale multiplies the entries of a matrix whose rows lie in one piece each.
+func (x Matrix) scale(factor float32) {
+	if factor == 1 {
+		return
+	}
+	for i := range x.rows {
+		for j := range x.columns {
+			x.values[i*x.row+j] *= factor
+		}
 	}
 }
 

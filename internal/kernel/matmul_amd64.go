@@ -51,43 +51,39 @@ var stripPanels = newScratch[stripPanel]()
 // zeros is a row that sums start from.
 var zeros [widestStrip]float32
 
-func productAVX2(c []float32, a, b matrix, bias []float32, m, k, n int) {
-	avx2Blocking.product(c, a, b, bias, m, k, n)
-}
+func productAVX2(c, a, b, start Matrix)   { avx2Blocking.product(c, a, b, start) }
+func productAVX512(c, a, b, start Matrix) { avx512Blocking.product(c, a, b, start) }
 
-func productAVX512(c []float32, a, b matrix, bias []float32, m, k, n int) {
-	avx512Blocking.product(c, a, b, bias, m, k, n)
-}
-
-// product is product for m, k and n above 0.
+// product is product for at least one row, column and term.
 //
 // c is computed in strips of 1 to 3 vectors of columns, each from the top to the bottom in tiles. The strips read a where it
 // is, whichever way it lies, and b too where that serves; otherwise a strip of b is copied to the panel first.
-func (by *blocking) product(c []float32, a, b matrix, bias []float32, m, k, n int) {
+func (by *blocking) product(c, a, b, start Matrix) {
 	panel := stripPanels.get()
 	defer stripPanels.put(panel)
-	depth := blockLength(k, simdDepth)
-	for l := 0; l < k; l += depth {
-		steps := min(depth, k-l)
-		for left := 0; left < n; {
-			kind := by.next(n - left)
-			columns := min(kind.columns, n-left)
+	m := c.rows
+	depth := blockLength(a.columns, simdDepth)
+	for l := 0; l < a.columns; l += depth {
+		steps := min(depth, a.columns-l)
+		if l > 0 {
+			start = c
+		}
+		for left := 0; left < c.columns; {
+			kind := by.next(c.columns - left)
+			columns := min(kind.columns, c.columns-left)
 			last := columns - kind.columns + kind.lanes
-			start, startRow := zeros[:], 0
-			switch {
-			case l > 0:
-				start, startRow = c[left:], n
-			case bias != nil:
-				start = bias[left:]
+
+			from, fromRow := zeros[:], 0
+			if start.values != nil {
+				from, fromRow = start.values[left:], start.row
 			}
-			part := b.from(l, left)
-			rows, bStep := part.values, part.row
+			rows, bStep := b.values[l*b.row+left*b.column:], b.row
 			switch {
 			case b.column != 1:
-				panel.transpose(part, columns, steps, kind.columns)
+				panel.transpose(rows, b.column, columns, steps, kind.columns)
 				rows, bStep = panel[:], kind.columns
 			case m >= by.packedRows, b.row >= farRows, by.whole && last < kind.lanes:
-				kind.pack(&panel[0], &part.values[0], steps, part.row, last)
+				kind.pack(&panel[0], &rows[0], steps, b.row, last)
 				rows, bStep = panel[:], kind.columns
 			}
 			// The rows are shared out evenly, so that no tile has few sums: to some tiles of one row more, and then the others.
@@ -97,8 +93,8 @@ func (by *blocking) product(c []float32, a, b matrix, bias []float32, m, k, n in
 				if group.tiles == 0 {
 					continue
 				}
-				kind.run(&c[top*n+left], &a.values[top*a.row+l*a.column], &rows[0], &start[top*startRow],
-					group.height, group.tiles, steps, a.row, a.column, bStep, n, startRow, last)
+				kind.run(&c.values[top*c.row+left], &a.values[top*a.row+l*a.column], &rows[0], &from[top*fromRow],
+					group.height, group.tiles, steps, a.row, a.column, bStep, c.row, fromRow, last)
 				top += group.height * group.tiles
 			}
 			left += columns
@@ -115,14 +111,14 @@ func (by *blocking) next(columns int) *stripKind {
 	return &by.strips[i]
 }
 
-// transpose copies the columns of b, each of which lies in one piece, to rows of so many values.
-func (p *stripPanel) transpose(b matrix, columns, steps, width int) {
+// transpose copies columns, each of which lies in one piece, to rows of so many values.
+func (p *stripPanel) transpose(values []float32, column, columns, steps, width int) {
 	if steps >= lanes {
-		transposeAVX2(&p[0], &b.values[0], steps, b.column, columns, width)
+		transposeAVX2(&p[0], &values[0], steps, column, columns, width)
 		return
 	}
 	for j := range columns {
-		for l, v := range b.values[j*b.column:][:steps] {
+		for l, v := range values[j*column:][:steps] {
 			p[l*width+j] = v
 		}
 	}

@@ -17,32 +17,33 @@ type goPanels struct {
 
 var goPanelPool = newScratch[goPanels]()
 
-// productGo is product in plain Go, for m, k and n above 0.
-func productGo(c []float32, a, b matrix, bias []float32, m, k, n int) {
+// productGo is product in plain Go, for at least one row, column and term.
+func productGo(c, a, b, start Matrix) {
 	p := goPanelPool.get()
 	defer goPanelPool.put(p)
-	depth := blockLength(k, goDepth)
-	for l := 0; l < k; l += depth {
-		steps := min(depth, k-l)
-		for top := 0; top < m; top += goRows {
-			rows := min(goRows, m-top)
-			p.packA(a.from(top, l), rows, steps)
-			for left := 0; left < n; left += goTileColumns {
-				columns := min(goTileColumns, n-left)
-				p.packB(b.from(l, left), columns, steps)
+	depth := blockLength(a.columns, goDepth)
+	for l := 0; l < a.columns; l += depth {
+		steps := min(depth, a.columns-l)
+		if l > 0 {
+			start = c
+		}
+		for top := 0; top < c.rows; top += goRows {
+			rows := min(goRows, c.rows-top)
+			p.packA(a.part(top, l, rows, steps))
+			for left := 0; left < c.columns; left += goTileColumns {
+				columns := min(goTileColumns, c.columns-left)
+				p.packB(b.part(l, left, steps, columns))
 				for i := 0; i < rows; i += goTileRows {
-					var start goTile
-					for r := range min(goTileRows, rows-i) {
-						switch {
-						case l > 0:
-							copy(start[r][:columns], c[(top+i+r)*n+left:])
-						case bias != nil:
-							copy(start[r][:columns], bias[left:])
+					var sums goTile
+					height := min(goTileRows, rows-i)
+					if start.values != nil {
+						for r := range height {
+							copy(sums[r][:columns], start.values[(top+i+r)*start.row+left:])
 						}
 					}
-					sums := start.product(p.a[i/goTileRows][:steps], p.b[:steps])
-					for r := range min(goTileRows, rows-i) {
-						copy(c[(top+i+r)*n+left:], sums[r][:columns])
+					sums = sums.product(p.a[i/goTileRows][:steps], p.b[:steps])
+					for r := range height {
+						copy(c.values[(top+i+r)*c.row+left:], sums[r][:columns])
 					}
 				}
 			}
@@ -51,20 +52,20 @@ func productGo(c []float32, a, b matrix, bias []float32, m, k, n int) {
 }
 
 // packA packs the rows of a, tile by tile.
-func (p *goPanels) packA(a matrix, rows, steps int) {
-	for i := range rows {
+func (p *goPanels) packA(a Matrix) {
+	for i := range a.rows {
 		tile, x := &p.a[i/goTileRows], a.values[i*a.row:]
-		for l := range steps {
+		for l := range a.columns {
 			tile[l][i%goTileRows] = x[l*a.column]
 		}
 	}
 }
 
 // packB packs the columns of b.
-func (p *goPanels) packB(b matrix, columns, steps int) {
-	for j := range columns {
+func (p *goPanels) packB(b Matrix) {
+	for j := range b.columns {
 		x := b.values[j*b.column:]
-		for l := range steps {
+		for l := range b.rows {
 			p.b[l][j] = x[l*b.row]
 		}
 	}
