@@ -10,7 +10,7 @@ import "fmt"
 //
 // summed from left to right in float32, from a start of 0, of the bias or of a multiple of c. The order depends on nothing else:
 // an entry of c has the same bits wherever its row and column lie in the matrices, and whatever m, n and the number of
-// processors are. With AVX2 and AVX-512 each step is a fused multiply-add, rounded once, so that both give the same bits; in
+// processors are. With AVX2, AVX-512 and NEON each step is a fused multiply-add, rounded once, so that they give the same bits; in
 // plain Go the product is rounded and then the sum. Either is within about k·2⁻²⁴·(|start| + Σ|a·b|) of the exact sum, so they
 // are within twice that of each other. No term is left out for a factor of 0, so 0·∞ is NaN.
 //
@@ -76,14 +76,6 @@ func MatMulTN(c, a, b []float32, m, k, n int) {
 	check("MatMulTN", "a", len(a), k*m)
 	check("MatMulTN", "b", len(b), k*n)
 	product(rowMajor(c, m, n), rowMajor(a, k, m).T(), rowMajor(b, k, n), Matrix{})
-}
-
-// MatMulTNRows is [MatMulTN] for the rows of c from top to before bottom alone.
-func MatMulTNRows(c, a, b []float32, m, k, n, top, bottom int) {
-	check("MatMulTNRows", "c", len(c), m*n)
-	check("MatMulTNRows", "a", len(a), k*m)
-	check("MatMulTNRows", "b", len(b), k*n)
-	product(c[top*n:bottom*n], matrix{a[min(top, len(a)):], 1, m}, matrix{b, n, 1}, nil, bottom-top, k, n)
 }
 
 // MatMulNT sets c = a·bᵀ, with a of shape [m,k], b [n,k] and c [m,n]: the gradient of the input.

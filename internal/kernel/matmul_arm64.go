@@ -17,39 +17,38 @@ var stripPanels = newScratch[stripPanel]()
 // zeros is a row that sums start from.
 var zeros [stripWidth]float32
 
-// productNEON is product with NEON, for m, k and n above 0.
+// productNEON is product with NEON, for at least one row, column and term.
 //
 // c is computed in strips of 1 to 3 vectors of columns, each from the top to the bottom in tiles of 8 rows, and at last of 4, 2
 // and 1. The strips read a where it is, whichever way it lies, and b too if it has rows, these are few and all the strip's
 // vectors are whole; otherwise from the panel, whose vectors are whole always.
-func productNEON(c []float32, a, b matrix, bias []float32, m, k, n int) {
-	cRow := n // the stride of c
+func productNEON(c, a, b, start Matrix) {
 	panel := stripPanels.get()
 	defer stripPanels.put(panel)
-	depth := blockLength(k, neonDepth)
-	for l := 0; l < k; l += depth {
-		steps := min(depth, k-l)
-		for left := 0; left < n; {
-			vectors := stripVectors(n - left)
-			columns := min(vectors*lanes, n-left)
+	depth := blockLength(a.columns, neonDepth)
+	for l := 0; l < a.columns; l += depth {
+		steps := min(depth, a.columns-l)
+		if l > 0 {
+			start = c
+		}
+		for left := 0; left < c.columns; {
+			vectors := stripVectors(c.columns - left)
+			columns := min(vectors*lanes, c.columns-left)
 			s := strip{
-				c: &c[left], cRow: cRow,
+				c: &c.values[left], cRow: c.row,
 				a: &a.values[l*a.column], aRow: a.row, aStep: a.column,
 				start: &zeros[0],
-				m:     m, k: steps,
+				m:     c.rows, k: steps,
 			}
-			switch {
-			case l > 0:
-				s.start, s.startRow = s.c, s.cRow
-			case bias != nil:
-				s.start = &bias[left]
+			if start.values != nil {
+				s.start, s.startRow = &start.values[left], start.row
 			}
-			part := b.from(l, left)
+			part := b.part(l, left, steps, columns)
 			switch {
 			case b.column != 1:
 				panel.transpose(part, columns, steps, vectors*lanes)
 				s.b, s.bStep = &panel[0], vectors*lanes
-			case m >= packedRows || columns < vectors*lanes:
+			case c.rows >= packedRows || columns < vectors*lanes:
 				panel.pack(part, columns, steps, vectors*lanes)
 				s.b, s.bStep = &panel[0], vectors*lanes
 			default:
@@ -73,7 +72,7 @@ func stripVectors(columns int) int {
 
 // pack copies the columns of b to rows of so many values. What a row lacks to whole vectors is left as it was: it ends in sums
 // that are not stored.
-func (p *stripPanel) pack(b matrix, columns, steps, width int) {
+func (p *stripPanel) pack(b Matrix, columns, steps, width int) {
 	for l := range steps {
 		to, from := p[l*width:], b.values[l*b.row:]
 		switch columns { // an array is copied without a call
@@ -88,7 +87,7 @@ func (p *stripPanel) pack(b matrix, columns, steps, width int) {
 }
 
 // transpose copies the columns of b, each of which lies in one piece, to rows of so many values.
-func (p *stripPanel) transpose(b matrix, columns, steps, width int) {
+func (p *stripPanel) transpose(b Matrix, columns, steps, width int) {
 	whole, left := steps&^(lanes-1), 0
 	for ; left+lanes <= columns && whole > 0; left += lanes {
 		transpose4NEON(&p[left], &b.values[left*b.column], width, b.column, whole/lanes)
@@ -98,7 +97,7 @@ func (p *stripPanel) transpose(b matrix, columns, steps, width int) {
 }
 
 // transposeColumns copies the rows [top,bottom) of the columns [left,right).
-func (p *stripPanel) transposeColumns(b matrix, left, right, top, bottom, width int) {
+func (p *stripPanel) transposeColumns(b Matrix, left, right, top, bottom, width int) {
 	for j := left; j < right; j++ {
 		column := b.values[j*b.column:][:bottom]
 		for l := top; l < bottom; l++ {

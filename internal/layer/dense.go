@@ -169,6 +169,8 @@ const (
 // Part computes a share of the rows of W, which are columns of x.
 func (d *denseDW) Part(part, parts int) {
 	in, out := d.dw.Shape()[0], d.dw.Shape()[1]
+	batch := len(d.x) / in
+	x, dy, dw := kernel.RowMajor(d.x, batch, in), kernel.RowMajor(d.dy, batch, out), kernel.RowMajor(d.dw.Float32s(), in, out)
 	first, last := op.Share(in, part, parts)
 	rows := last - first
 	taken := parts > 1 && rows*out <= takenValues
@@ -180,7 +182,7 @@ func (d *denseDW) Part(part, parts int) {
 		if taken {
 			kernel.TakeOver(d.w[first*out : bottom*out])
 		}
-		kernel.MatMulTNRows(d.dw.Float32s(), d.x, d.dy, in, len(d.x)/in, out, first, bottom)
+		kernel.Gemm(dw.Rows(first, bottom), x.T().Rows(first, bottom), dy, 1, 0)
 	}
 }
 
