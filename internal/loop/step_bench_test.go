@@ -35,7 +35,8 @@ func BenchmarkStep(b *testing.B) {
 				steps := 0
 				for b.Loop() {
 					first := steps * s.batch % s.images
-					must(b, trainer.step(Iteration{}, order[first:first+s.batch]))
+					_, err := trainer.step(Iteration{}, order[first:first+s.batch])
+					must(b, err)
 					steps++
 				}
 				b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")
