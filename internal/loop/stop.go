@@ -97,7 +97,7 @@ func (t *Trainer) patienceIsOver() bool {
 // restoreBest gives the model the weights of the best epoch if the run ends early. The last checkpoint stays what it is: weights
 // and solvers of the last epoch, from which the training can go on.
 func (t *Trainer) restoreBest() error {
-	if t.done.Epoch == t.Epochs {
+	if t.done.Epoch >= t.Epochs {
 		return nil
 	}
 	return LoadWeights(t.Checkpoints.Best(t.done), t.Checkpoints.Weights)
