@@ -92,3 +92,28 @@ func TestEverythingGoesOn(t *testing.T) {
 		}
 	}
 }
+
+// A run that is asked to stop ends between two steps, never between two batches of one.
+func TestInterruptedBetweenSteps(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	trainer := everything().trainer(t, &recorder{onIteration: func(it *Iteration) error {
+		if it.Epoch == 2 && it.Iteration == 2 {
+			cancel()
+		}
+		return nil
+	}})
+	_, err := trainer.Run(ctx)
+	var interrupted *Interrupted
+	if !errors.As(err, &interrupted) || interrupted.Iteration != 2 || interrupted.Iterations != 3 {
+		t.Fatalf("expected an Interrupted after 2 of 3 iterations, found %v", err)
+	}
+	saved, err := Load(interrupted.Checkpoint)
+	must(t, err)
+	if p := saved.Progress; p.Epoch != 1 || p.Iteration != 2 || p.Running.Seen != 70 || len(p.ValLosses) != 1 {
+		t.Errorf("progress %+v", p)
+	}
+	if !same(bits(trainer.Average.Weights), bits(saved.Average)) {
+		t.Error("another average is saved")
+	}
+}
