@@ -23,7 +23,7 @@ var splits = []string{"test", "validation", "train"}
 
 type evalOptions struct {
 	target, split, data string
-	json                bool
+	ema, json           bool
 }
 
 func newEval(s streams) *cobra.Command {
@@ -55,6 +55,7 @@ names others.`,
 	}
 	cmd.Flags().StringVar(&o.split, "split", "test", "images to measure on, as a `NAME`: test, validation or train")
 	cmd.Flags().StringVar(&o.data, "data", "", "`DIR` of the IDX files (default: those of the run)")
+	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 	complete(cmd, "split", splits)
 	return cmd
@@ -72,6 +73,9 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	saved, err := loop.Load(path)
 	if err != nil {
 		return err
+	}
+	if o.ema && saved.Average == nil {
+		return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run was without --ema", path)
 	}
 	var settings struct {
 		Data       string `json:"data"`
@@ -101,7 +105,11 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if set.Len() == 0 {
 		return fmt.Errorf("--split %s: the run %s set no images apart", o.split, path)
 	}
-	evaluator, err := loop.NewEvaluator(saved.Spec, saved.Weights, set)
+	weights := saved.Weights
+	if o.ema {
+		weights = saved.Average
+	}
+	evaluator, err := loop.NewEvaluator(saved.Spec, weights, set)
 	if err != nil {
 		return err
 	}
@@ -113,10 +121,17 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return err
 	}
 	if o.json {
-		return json.NewEncoder(s.out).Encode(map[string]any{
+		found := map[string]any{
 			"checkpoint": path, "split": o.split, "loss": result.Loss, "accuracy": result.Accuracy, "count": result.Count,
 			"classes": result.Confusion.Scores(), "confusion": result.Confusion,
-		})
+		}
+		if o.ema {
+			found["ema"] = true
+		}
+		return json.NewEncoder(s.out).Encode(found)
+	}
+	if o.ema {
+		path += ", averaged weights"
 	}
 	fmt.Fprintf(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
 	printEvaluation(s.out, result)

@@ -10,6 +10,7 @@ import (
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/model"
+	"fmtrain/internal/schedule"
 )
 
 // printSettings says what will be trained, and on what.
@@ -30,8 +31,35 @@ func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.
 	if spec.LayerNorm != model.NoLayerNorm {
 		norm = fmt.Sprintf("LayerNorm (%s, ε %g)", spec.LayerNorm, spec.Epsilon)
 	}
-	fmt.Fprintf(w, "\n%s, %s, batch %d, epochs %d, seed %d\n%s\n\n", norm, spec.Activation, c.BatchSize, c.Epochs, c.Seed, c.Out)
+	fmt.Fprintf(w, "\n%s, %s, batch %d, epochs %d, seed %d\n", norm, spec.Activation, c.BatchSize, c.Epochs, c.Seed)
+	for _, line := range switchedOn(c) {
+		fmt.Fprintln(w, line)
+	}
+	fmt.Fprintf(w, "%s\n\n", c.Out)
 }
+
+// switchedOn are lines on what is off by default.
+func switchedOn(c config.Config) (lines []string) {
+	for _, s := range []struct {
+		on   bool
+		line string
+	}{
+		{c.LowerSchedule != constant, "lower learn rate: " + c.LowerSchedule},
+		{c.UpperSchedule != constant, "upper learn rate: " + c.UpperSchedule},
+		{c.Accumulate > 1, fmt.Sprintf("a step is %d batches", c.Accumulate)},
+		{c.ClipNorm > 0, "gradients are clipped to norm " + shortest(c.ClipNorm)},
+		{c.EMA > 0, "weights are averaged with decay " + shortest(c.EMA)},
+		{c.Patience > 0, fmt.Sprintf("ends after %d epochs without a better validation accuracy", c.Patience)},
+	} {
+		if s.on {
+			lines = append(lines, s.line)
+		}
+	}
+	return lines
+}
+
+// constant is the schedule that changes nothing.
+var constant = schedule.Text(&schedule.Constant{})
 
 // layersOf lists the layers of a group, such as 784→300→100: each begins where the one before ends.
 func layersOf(spec model.Spec, group string) string {
@@ -50,6 +78,9 @@ func layersOf(spec model.Spec, group string) string {
 
 // printDone says what came of a run and what to do with it.
 func printDone(w io.Writer, c config.Config, done *loop.Done) {
+	if done.StoppedEarly {
+		fmt.Fprintf(w, "Stopped early after epoch %d of %d: no better validation accuracy since epoch %d\n", done.Epochs, c.Epochs, done.BestEpoch)
+	}
 	switch {
 	case done.Epochs == 0:
 		fmt.Fprintf(w, "Initial weights saved in %s\nTrain from them: fmtrain train --init %s\n", done.Checkpoint, c.Out)

@@ -20,6 +20,7 @@ import (
 	"fmtrain/internal/loop"
 	"fmtrain/internal/model"
 	"fmtrain/internal/progress"
+	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 	"fmtrain/internal/team"
 )
@@ -44,6 +45,7 @@ last.safetensors and best.safetensors.`, list(configs.Names())),
 		Example: `  fmtrain train
   fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain train --config book-13b --epochs 10 --out runs/book
+  fmtrain train --epochs 20 --upper-schedule cosine:warmup=500 --ema 0.999 --patience 4
   fmtrain train --init runs/book --epochs 2
   fmtrain train --json --log-every 100 | jq .loss`,
 		Args: noArgs,
@@ -61,6 +63,8 @@ last.safetensors and best.safetensors.`, list(configs.Names())),
 	for flag, words := range map[string][]string{
 		"config":         configs.Names(),
 		"activation":     config.Activations,
+		"lower-schedule": config.Schedules,
+		"upper-schedule": config.Schedules,
 		"lower-solver":   config.Solvers,
 		"upper-solver":   config.Solvers,
 		"layernorm-form": config.LayerNormForms,
@@ -121,11 +125,26 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 		Train:   train,
 		Sampler: dataset.NewSampler(train.Len(), c.Seed, c.Shuffle),
 		Epochs:  c.Epochs,
+
+		Accumulate: c.Accumulate,
+		ClipNorm:   c.ClipNorm,
+		Patience:   c.Patience,
+	}
+	if trainer.Schedules, err = newSchedules(c); err != nil {
+		return err
 	}
 	if held > 0 {
 		if trainer.Validation, err = loop.NewEvaluator(spec, weights, validation); err != nil {
 			return err
 		}
+	}
+
+	var averages model.Weights
+	if c.EMA > 0 {
+		if trainer.Average, err = loop.NewAverage(spec, weights, c.EMA, validation); err != nil {
+			return err
+		}
+		averages = trainer.Average.Weights
 	}
 
 	if c.Out, err = makeRun(c.Out); err != nil {
@@ -136,7 +155,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 		return err
 	}
 	trainer.Settings = c
-	trainer.Checkpoints = &loop.Checkpoints{Run: c.Out, Spec: spec, Weights: weights, Groups: graph.Groups, Solvers: solvers, Settings: c}
+	trainer.Checkpoints = &loop.Checkpoints{Run: c.Out, Spec: spec, Weights: weights, Average: averages, Groups: graph.Groups, Solvers: solvers, Settings: c}
 
 	metrics, err := os.Create(filepath.Join(c.Out, loop.MetricsName))
 	if err != nil {
@@ -211,6 +230,22 @@ func newSolvers(c config.Config) ([]solver.Solver, error) {
 		solvers = append(solvers, s)
 	}
 	return solvers, nil
+}
+
+// newSchedules makes the schedules of the lower and the upper group, nil for a constant rate.
+func newSchedules(c config.Config) ([]schedule.Schedule, error) {
+	var schedules []schedule.Schedule
+	for _, text := range []string{c.LowerSchedule, c.UpperSchedule} {
+		var s schedule.Schedule
+		if text != constant {
+			var err error
+			if s, err = schedule.Parse(text); err != nil {
+				return nil, err
+			}
+		}
+		schedules = append(schedules, s)
+	}
+	return schedules, nil
 }
 
 // checkOut refuses a run directory that holds anything: a run in it would lose its checkpoints.

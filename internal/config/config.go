@@ -10,6 +10,7 @@ import (
 	"github.com/knadh/koanf/providers/structs"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/schedule"
 )
 
 // Config is the settings of one training run.
@@ -24,6 +25,9 @@ type Config struct {
 	Epochs int `koanf:"epochs" json:"epochs"`
 	// BatchSize is the number of images per step. Larger batches run faster and step less often.
 	BatchSize int `koanf:"batch-size" json:"batch_size"`
+	// Accumulate is the number of batches per step: their gradients make up that of one batch so many times as large, which
+	// may be larger than memory or the cache takes at once.
+	Accumulate int `koanf:"accumulate" json:"accumulate"`
 	// Hidden is the width of each hidden layer, from the input on. There is at least one: it makes up the lower group.
 	Hidden []int `koanf:"hidden" json:"hidden"`
 	// Activation follows each hidden layer.
@@ -32,10 +36,14 @@ type Config struct {
 	LowerSolver string `koanf:"lower-solver" json:"lower_solver"`
 	// LowerLR is the learn rate of the lower group. 0 freezes it.
 	LowerLR float64 `koanf:"lower-lr" json:"lower_lr"`
+	// LowerSchedule moves the learn rate of the lower group over the run, as [schedule.Parse] reads it, with all its options.
+	LowerSchedule string `koanf:"lower-schedule" json:"lower_schedule"`
 	// UpperSolver updates the layers near the output.
 	UpperSolver string `koanf:"upper-solver" json:"upper_solver"`
 	// UpperLR is the learn rate of the upper group. 0 freezes it.
 	UpperLR float64 `koanf:"upper-lr" json:"upper_lr"`
+	// UpperSchedule is the same for the upper group.
+	UpperSchedule string `koanf:"upper-schedule" json:"upper_schedule"`
 	// UpperLayers is how many dense layers, counted from the output, belong to the upper group. At most len(Hidden), so
 	// that the lower group, which has the others, is never empty.
 	UpperLayers int `koanf:"upper-layers" json:"upper_layers"`
@@ -47,6 +55,12 @@ type Config struct {
 	// WeightDecayAll makes adamw decay biases, α and β as well. They are few and set offsets and scales, not features, so
 	// by default they are spared.
 	WeightDecayAll bool `koanf:"weight-decay-all" json:"weight_decay_all"`
+	// ClipNorm is the largest norm that the gradient of both groups together may have: one that is longer is shortened to
+	// it, so that a rare steep place does not throw the weights far away. 0: any.
+	ClipNorm float64 `koanf:"clip-norm" json:"clip_norm"`
+	// EMA is the decay of the exponential moving average that is kept of the weights, and measured beside them: it is often
+	// the better model, as the noise of the last steps is out of it. 0: none.
+	EMA float64 `koanf:"ema" json:"ema"`
 	// LayerNormForm is how a hidden layer is normalised: book divides by σ+ε, keras by √(σ²+ε), none leaves LayerNorm out.
 	LayerNormForm string `koanf:"layernorm-form" json:"layernorm_form"`
 	// LayerNormEpsilon is the ε that keeps the division finite where all features of an image are the same.
@@ -54,6 +68,8 @@ type Config struct {
 	// Validation is how many images, the first of the training set, are held out to choose the best checkpoint. Nil: a
 	// twelfth of them, which [Config.ValidationImages] counts once the data are there.
 	Validation *int `koanf:"validation" json:"validation"`
+	// Patience is how many epochs may pass without a better validation accuracy before the run ends. 0: any number.
+	Patience int `koanf:"patience" json:"patience"`
 	// Seed fixes the initial weights and the order of the images: the same seed gives the same bits.
 	Seed uint64 `koanf:"seed" json:"seed"`
 	// Shuffle draws a new order of the images each epoch. Off, batches come in the order of the files, which a comparison
@@ -78,12 +94,15 @@ func Default() Config {
 	return Config{
 		Epochs:           5,
 		BatchSize:        32,
+		Accumulate:       1,
 		Hidden:           []int{100},
 		Activation:       "relu",
 		LowerSolver:      "adam",
 		LowerLR:          1e-4,
+		LowerSchedule:    "constant",
 		UpperSolver:      "nadam",
 		UpperLR:          1e-3,
+		UpperSchedule:    "constant",
 		UpperLayers:      1,
 		LayerNormForm:    "book",
 		LayerNormEpsilon: 1e-3,
@@ -94,7 +113,8 @@ func Default() Config {
 }
 
 // ValidationImages is how many of the given number of training images are held out: Validation, or a twelfth of them if it
-// is nil. At least one image must be left to train on; otherwise the error matches [ErrInvalid].
+// is nil. At least one image must be left to train on, and one to validate on if a setting needs that; otherwise the error
+// matches [ErrInvalid].
 func (c Config) ValidationImages(training int) (int, error) {
 	n := dataset.DefaultValidation(training)
 	if c.Validation != nil {
@@ -103,7 +123,28 @@ func (c Config) ValidationImages(training int) (int, error) {
 	if n < 0 || n >= training {
 		return 0, &problem{"validation", fmt.Sprintf("expected a whole number of at least 0 and less than the %d training images, found %d", training, n)}
 	}
+	if by := c.validatedBy(); n == 0 && by != "" {
+		return 0, &problem{"validation", fmt.Sprintf("expected images for %s to look at, found 0", by)}
+	}
 	return n, nil
+}
+
+// validatedBy is a setting that looks at the validation images; empty if none does.
+func (c Config) validatedBy() string {
+	switch {
+	case c.Patience > 0:
+		return "patience"
+	case needsLosses(c.LowerSchedule):
+		return "lower-schedule"
+	case needsLosses(c.UpperSchedule):
+		return "upper-schedule"
+	}
+	return ""
+}
+
+func needsLosses(text string) bool {
+	s, err := schedule.Parse(text)
+	return err == nil && schedule.NeedsLosses(s)
 }
 
 // values is the settings by key.

@@ -16,6 +16,7 @@ func anyConfig(t *rapid.T) Config {
 	solver := rapid.SampledFrom(Solvers)
 	rate := rapid.Float64Range(0, math.MaxFloat32)
 	size := rapid.IntRange(1, maxSize)
+	aSchedule := rapid.SampledFrom([]string{"constant", "step:epochs=2.5,factor=0.1", "1cycle:max=10,rise=0.45,end=0.001,high=0.95,low=0.85"})
 	natural := rapid.IntRange(0, math.MaxInt)
 	c := Config{
 		Data:             rapid.String().Draw(t, "data"),
@@ -28,6 +29,12 @@ func anyConfig(t *rapid.T) Config {
 		LowerLR:          rate.Draw(t, "lower-lr"),
 		UpperSolver:      solver.Draw(t, "upper-solver"),
 		UpperLR:          rate.Draw(t, "upper-lr"),
+		Accumulate:       rapid.IntRange(1, maxBatches).Draw(t, "accumulate"),
+		LowerSchedule:    aSchedule.Draw(t, "lower-schedule"),
+		UpperSchedule:    aSchedule.Draw(t, "upper-schedule"),
+		ClipNorm:         rate.Draw(t, "clip-norm"),
+		EMA:              rapid.Float64Range(0, 0.9999).Draw(t, "ema"),
+		Patience:         natural.Draw(t, "patience"),
 		LowerWeightDecay: rate.Draw(t, "lower-weight-decay"),
 		UpperWeightDecay: rate.Draw(t, "upper-weight-decay"),
 		WeightDecayAll:   rapid.Bool().Draw(t, "weight-decay-all"),
@@ -74,6 +81,7 @@ func TestValidationImages(t *testing.T) {
 		{new(0), 60000, 0, ""},
 		{new(59999), 60000, 59999, ""},
 		{new(60000), 60000, 0, "validation: expected a whole number of at least 0 and less than the 60000 training images, found 60000"},
+		{new(1), 10, 1, ""},
 		{new(-1), 10, 0, "validation: expected a whole number of at least 0 and less than the 10 training images, found -1"},
 	} {
 		got, err := Config{Validation: test.validation}.ValidationImages(test.training)
@@ -91,6 +99,28 @@ func message(err error) string {
 		return ""
 	}
 	return err.Error()
+}
+
+// What looks at the validation images needs some.
+func TestValidationIsNeeded(t *testing.T) {
+	for by, c := range map[string]Config{
+		"patience":       {Patience: 1},
+		"lower-schedule": {LowerSchedule: "plateau"},
+		"upper-schedule": {UpperSchedule: "plateau:patience=3"},
+	} {
+		want := "validation: expected images for " + by + " to look at, found 0"
+		if _, err := c.ValidationImages(11); message(err) != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("a twelfth of 11: %v; want %s", err, want)
+		}
+		c.Validation = new(0)
+		if _, err := c.ValidationImages(60000); message(err) != want {
+			t.Errorf("none: %v; want %s", err, want)
+		}
+		c.Validation = new(1)
+		if n, err := c.ValidationImages(60000); n != 1 || err != nil {
+			t.Errorf("one: %d, %v", n, err)
+		}
+	}
 }
 
 // mustEqual fails the test unless the settings are the same.

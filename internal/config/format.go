@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"fmtrain/internal/schedule"
 )
 
 // auto is the word for a setting that is worked out from others or from the data.
@@ -18,6 +20,17 @@ type format struct {
 	allowed string                        // completes "expected ..."
 	read    func(text string) (any, bool) // the value in the type of the Config's field, or nil for auto
 	auto    bool                          // the default is auto
+	wrong   func(text string) error       // what is wrong in a text, more closely than allowed says; may be nil
+}
+
+// refusal is what to say of a value that was refused: its text, empty if it is no scalar, and what was found, described.
+func (f format) refusal(text, found string) string {
+	if f.wrong != nil && text != "" {
+		if err := f.wrong(text); err != nil { // none if only the type is wrong, as of a file's !x constant
+			return err.Error()
+		}
+	}
+	return fmt.Sprintf("expected %s, found %s", f.allowed, found)
 }
 
 func text(noun string) format {
@@ -95,6 +108,36 @@ func positive(noun string) format {
 		read: func(s string) (any, bool) {
 			x, err := strconv.ParseFloat(s, 64)
 			return x, err == nil && float32(x) > 0 && float32(x) <= math.MaxFloat32
+		},
+	}
+}
+
+func below1(noun string) format {
+	return format{
+		noun:    noun,
+		allowed: "a number from 0 to below 1",
+		read: func(s string) (any, bool) {
+			x, err := strconv.ParseFloat(s, 64)
+			return x, err == nil && x >= 0 && x < 1
+		},
+	}
+}
+
+// schedules is a schedule of a learn rate. It is kept with all its options, so that the settings of a run tell them.
+func schedules() format {
+	return format{
+		noun:    "SCHEDULE",
+		allowed: "a schedule of " + strings.Join(Schedules, ", ") + ", with options as in step:epochs=10,factor=0.1",
+		read: func(s string) (any, bool) {
+			parsed, err := schedule.Parse(s)
+			if err != nil {
+				return nil, false
+			}
+			return schedule.Text(parsed), true
+		},
+		wrong: func(s string) error {
+			_, err := schedule.Parse(s)
+			return err
 		},
 	}
 }

@@ -7,10 +7,11 @@ import (
 )
 
 const (
-	aWidth   = "at least one hidden layer, each width a whole number from 1 to 65536"
-	aSolver  = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
-	allNames = "data, out, epochs, batch-size, hidden, activation, lower-solver, lower-lr, upper-solver, upper-lr, upper-layers, " +
-		"lower-weight-decay, upper-weight-decay, weight-decay-all, layernorm-form, layernorm-epsilon, validation, seed, shuffle, " +
+	aWidth    = "at least one hidden layer, each width a whole number from 1 to 65536"
+	aSchedule = "expected a schedule of constant, step, exponential, cosine, 1cycle, plateau"
+	aSolver   = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
+	allNames  = "data, out, epochs, batch-size, accumulate, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
+		"lower-weight-decay, upper-weight-decay, weight-decay-all, clip-norm, ema, layernorm-form, layernorm-epsilon, validation, patience, seed, shuffle, " +
 		"threads, init, log-every, progress, json"
 )
 
@@ -57,6 +58,14 @@ func TestRefusedValues(t *testing.T) {
 		{"layernorm-epsilon", ".inf", ".inf", "a finite float32 number above 0", "+Inf"},
 		{"validation", "-1", "-1", "auto or a whole number of at least 0", "-1"},
 		{"validation", `"5"`, `the text "5"`, "auto or a whole number of at least 0", ""},
+		{"accumulate", "0", "0", "a whole number from 1 to 4096", "0"},
+		{"accumulate", "2.5", "2.5", "a whole number from 1 to 4096", "2.5"},
+		{"clip-norm", "-1", "-1", "a finite number of at least 0", "-1"},
+		{"clip-norm", ".inf", ".inf", "a finite number of at least 0", "inf"},
+		{"ema", "1", "1", "a number from 0 to below 1", "1"},
+		{"ema", "-0.1", "-0.1", "a number from 0 to below 1", "-0.1"},
+		{"ema", ".nan", ".nan", "a number from 0 to below 1", "nan"},
+		{"patience", "-1", "-1", "a whole number of at least 0", "-1"},
 		{"seed", "-1", "-1", "a whole number from 0 to 18446744073709551615", "-1"},
 		{"seed", "18446744073709551616", "18446744073709551616", "a whole number from 0 to 18446744073709551615", "18446744073709551616"},
 		{"shuffle", `"yes"`, `the text "yes"`, "true or false", "yes"},
@@ -80,6 +89,29 @@ func TestRefusedValues(t *testing.T) {
 		want = "--" + test.key + ": expected " + test.allowed + ", found " + quoted(test.atFlag)
 		if message(err) != want || !errors.Is(err, ErrInvalid) {
 			t.Errorf("found  %v\nwanted %s", err, want)
+		}
+	}
+}
+
+// A schedule is refused with what is wrong in it, in a file as at a flag.
+func TestRefusedSchedules(t *testing.T) {
+	for value, want := range map[string]string{
+		"linear":               aSchedule + `, with options as in step:epochs=10,factor=0.1; found "linear"`,
+		"step:gamma=0.1":       `step: expected options of epochs, factor as in step:epochs=10,factor=0.1, found "gamma=0.1"`,
+		"cosine:warmup=many":   `cosine: warmup: expected a whole number of steps or, below 1, a fraction of the run, found "many"`,
+		"plateau:patience=0.5": `plateau: patience: expected a whole number from 0 to 1e9, found "0.5"`,
+	} {
+		_, err := resolve("f.yaml", []byte("upper-schedule: "+value), flags(t, "--lower-schedule="+value))
+		if want := "f.yaml:1: upper-schedule: " + want + "\n--lower-schedule: " + want; message(err) != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("found\n%v\nwanted\n%s", err, want)
+		}
+	}
+	for inFile, found := range map[string]string{
+		"[step]": `the list [the text "step"]`, "7": `"7"`, "": "nothing", "{step: 1}": "a mapping", "!x step": "step",
+	} {
+		_, err := resolve("f.yaml", []byte("upper-schedule: "+inFile), nil)
+		if !strings.HasPrefix(message(err), "f.yaml:1: upper-schedule: "+aSchedule) || !strings.HasSuffix(message(err), "found "+found) {
+			t.Errorf("%s: %v", inFile, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/knadh/koanf/providers/posflag"
@@ -87,7 +88,7 @@ func (s *sources) readFlag(f *pflag.Flag) (string, any) {
 	where := "--" + f.Name
 	v, ok := set.read(f.Value.String())
 	if !ok {
-		s.refuse(where, fmt.Sprintf("expected %s, found %q", set.allowed, f.Value))
+		s.refuse(where, set.refusal(f.Value.String(), strconv.Quote(f.Value.String())))
 		return "", nil
 	}
 	s.set[f.Name] = where

@@ -48,6 +48,9 @@ func TestPrecedence(t *testing.T) {
 		{"lower-lr: 0", []string{"--upper-lr", "1e-5"}, func(c *Config) { c.LowerLR, c.UpperLR = 0, 1e-5 }},
 		{"data: a", []string{"--data", ""}, func(*Config) {}},
 		{"seed: 18446744073709551615", nil, func(c *Config) { c.Seed = 1<<64 - 1 }},
+		{"lower-schedule: step", []string{"--upper-schedule", "cosine:end=0.1, warmup=5"}, func(c *Config) {
+			c.LowerSchedule, c.UpperSchedule = "step:epochs=10,factor=0.1", "cosine:warmup=5,end=0.1"
+		}},
 		{"validation: 0", nil, func(c *Config) { c.Validation = new(0) }},
 		{"validation: 10", []string{"--validation", "auto"}, func(*Config) {}},
 		{"hidden: [5, 5, 5]", []string{"--upper-layers", "3"}, func(c *Config) { c.Hidden, c.UpperLayers = []int{5, 5, 5}, 3 }},

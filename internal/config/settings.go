@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmtrain/internal/layer"
+	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 )
 
@@ -11,6 +12,7 @@ import "strings"
 var (
 	Solvers        = solver.Names()
 	Activations    = layer.Activations()
+	Schedules      = schedule.Names()
 	LayerNormForms = []string{"book", "keras", "none"}
 	ProgressModes  = []string{"auto", "bar", "lines", "none"}
 )
@@ -24,6 +26,9 @@ func ownWeightDecay(name string) float64 {
 // maxSize bounds the width of a layer and the size of a batch: beyond it the buffers outgrow the memory of any machine
 // that this data set needs.
 const maxSize = 65536
+
+// maxBatches bounds the batches of a step, so that their images can be counted on any machine.
+const maxBatches = 4096
 
 // maxThreads bounds the processors that a step may use.
 const maxThreads = 1024
@@ -41,19 +46,25 @@ var settings = []setting{
 	{"out", text("DIR"), "run directory for settings, metrics and checkpoints (empty: a new one in runs/)"},
 	{"epochs", atLeast(0), "passes over the training images (0: write the initial checkpoint and end)"},
 	{"batch-size", within(1, maxSize), "images per step"},
+	{"accumulate", within(1, maxBatches), "batches per step: their gradients are averaged over all their images"},
 	{"hidden", widths(), "width of each hidden layer, from the input on, as in 300,100"},
 	{"activation", oneOf(Activations), "activation of the hidden layers: " + strings.Join(Activations, ", ")},
 	{"lower-solver", oneOf(Solvers), "solver of the layers near the input: " + strings.Join(Solvers, ", ")},
 	{"lower-lr", nonNegative("RATE"), "learn rate of the lower group (0: frozen)"},
+	{"lower-schedule", schedules(), "how the lower group's learn rate moves: " + strings.Join(Schedules, ", ") + ", alone or with options, as in cosine:warmup=500"},
 	{"upper-solver", oneOf(Solvers), "solver of the layers near the output, one of the same"},
 	{"upper-lr", nonNegative("RATE"), "learn rate of the upper group (0: frozen)"},
+	{"upper-schedule", schedules(), "how the upper group's moves, one of the same"},
 	{"upper-layers", atLeast(1), "dense layers, counted from the output, that make up the upper group"},
 	{"lower-weight-decay", orAuto(nonNegative("RATE")), "weight decay of the lower group (auto: 0.004 for adamw, 0 for the others)"},
 	{"upper-weight-decay", orAuto(nonNegative("RATE")), "weight decay of the upper group (auto: as for the lower)"},
 	{"weight-decay-all", boolean(), "let adamw decay biases, α and β too"},
+	{"clip-norm", nonNegative("NORM"), "shorten gradients, of both groups together, to this norm (0: never)"},
+	{"ema", below1("DECAY"), "keep and measure an exponential moving average of the weights, as with 0.999 (0: none)"},
 	{"layernorm-form", oneOf(LayerNormForms), "LayerNorm after each hidden layer: book (divides by σ+ε), keras (by √(σ²+ε)) or none"},
 	{"layernorm-epsilon", positive("EPSILON"), "ε of LayerNorm"},
 	{"validation", orAuto(atLeast(0)), "first training images held out for validation (auto: a twelfth)"},
+	{"patience", atLeast(0), "end after N epochs without a better validation accuracy (0: never)"},
 	{"seed", seed(), "seed of the initial weights and of the order of the images"},
 	{"shuffle", boolean(), "draw a new order of the images each epoch"},
 	{"threads", orAuto(within(1, maxThreads)), "most processors that a step may use (auto: all physical cores); does not change the results"},

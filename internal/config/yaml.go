@@ -78,7 +78,7 @@ func (d *document) readPair(values map[string]any, seen map[string]int, keyNode,
 	default:
 		v, ok := readNode(s.format, target(node))
 		if !ok {
-			d.src.refuse(where, fmt.Sprintf("expected %s, found %s", s.allowed, describe(target(node))))
+			d.src.refuse(where, s.refusal(target(node).Value, describe(target(node))))
 			return
 		}
 		values[key] = v

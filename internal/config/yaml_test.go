@@ -13,6 +13,7 @@ import (
 func TestWriteYAML(t *testing.T) {
 	c := Default()
 	c.Hidden, c.Data, c.Out, c.Validation = []int{300, 100}, "5", "a: b", new(500)
+	c.UpperSchedule = "step:epochs=3,factor=0.1"
 	var got bytes.Buffer
 	if err := WriteYAML(&got, c); err != nil {
 		t.Fatal(err)
@@ -21,19 +22,25 @@ func TestWriteYAML(t *testing.T) {
 out: 'a: b'
 epochs: 5
 batch-size: 32
+accumulate: 1
 hidden: [300, 100]
 activation: relu
 lower-solver: adam
 lower-lr: 0.0001
+lower-schedule: constant
 upper-solver: nadam
 upper-lr: 0.001
+upper-schedule: step:epochs=3,factor=0.1
 upper-layers: 1
 lower-weight-decay: 0
 upper-weight-decay: 0
 weight-decay-all: false
+clip-norm: 0
+ema: 0
 layernorm-form: book
 layernorm-epsilon: 0.001
 validation: 500
+patience: 0
 seed: 42
 shuffle: true
 threads: auto

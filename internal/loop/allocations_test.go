@@ -17,24 +17,33 @@ func (silent) OnIteration(*Iteration) error { return nil }
 func (silent) OnEpoch(*Epoch) error         { return nil }
 func (silent) OnDone(*Done) error           { return nil }
 
-// A training step allocates nothing, whoever does it: an epoch of many steps costs as much as one of few.
+// A training step allocates nothing, whoever does it and whatever is switched on: an epoch of many steps costs as much as one of
+// few.
 func TestStepsAllocateNothing(t *testing.T) {
+	all := everything()
+	all.accumulate, all.validation = 2, 0 // the quicker the better
 	for _, members := range []int{1, 2} {
-		s := small()
-		s.batch = 4
-		epoch := func(images int) float64 {
-			s.images = images
-			trainer := s.trainer(t, silent{})
-			trainer.Team = team.New(members)
-			defer trainer.Team.Close()
-			trainer.share()
-			must(t, trainer.epoch(context.Background(), 1)) // the solvers make their slots
-			return allocations(func() { must(t, trainer.epoch(context.Background(), 2)) })
-		}
-		few, many := 2, 602
-		if step := (epoch(many*s.batch) - epoch(few*s.batch)) / float64(many-few); step > 0.1 {
-			t.Errorf("team of %d: a step makes %v allocations", members, step)
-		}
+		stepsAllocateNothing(t, small(), members)
+		stepsAllocateNothing(t, all, members)
+	}
+}
+
+func stepsAllocateNothing(t *testing.T, s setup, members int) {
+	t.Helper()
+	s.batch = 4
+	samples := s.batch * max(1, s.accumulate)
+	epoch := func(images int) float64 {
+		s.images = images
+		trainer := s.trainer(t, silent{})
+		trainer.Team = team.New(members)
+		defer trainer.Team.Close()
+		trainer.share()
+		must(t, trainer.epoch(context.Background(), 1)) // the solvers make their slots
+		return allocations(func() { must(t, trainer.epoch(context.Background(), 2)) })
+	}
+	few, many := 2, 602
+	if step := (epoch(many*samples) - epoch(few*samples)) / float64(many-few); step > 0.1 {
+		t.Errorf("team of %d: a step makes %v allocations", members, step)
 	}
 }
 

@@ -24,28 +24,32 @@ const (
 	lastName       = "last.safetensors"
 	bestName       = "best.safetensors"
 	modelPrefix    = "model." // of the weights' names in a checkpoint
+	averagePrefix  = "ema."   // of their averages' names
 )
 
 // LastPath and BestPath are where a run directory has its checkpoints.
 func LastPath(run string) string { return filepath.Join(run, checkpointsDir, lastName) }
 func BestPath(run string) string { return filepath.Join(run, checkpointsDir, bestName) }
 
-// Progress is how far a run has come: all that a checkpoint keeps besides weights and solvers.
+// Progress is how far a run has come: all that a checkpoint keeps besides weights, their averages and solvers. A checkpoint is
+// only written between two steps, so no gradient is ever half accumulated.
 type Progress struct {
-	Epoch        int     `json:"epoch"`     // epochs done
-	Iteration    int     `json:"iteration"` // iterations done in the epoch after those
-	Running      Mean    `json:"running"`   // what was counted in these iterations
-	BestEpoch    int     `json:"best_epoch"`
-	BestAccuracy float64 `json:"best_accuracy"` // on the validation images
+	Epoch        int       `json:"epoch"`     // epochs done
+	Iteration    int       `json:"iteration"` // iterations done in the epoch after those
+	Running      Mean      `json:"running"`   // what was counted in these iterations
+	BestEpoch    int       `json:"best_epoch"`
+	BestAccuracy float64   `json:"best_accuracy"`        // on the validation images
+	ValLosses    []float64 `json:"val_losses,omitempty"` // of the epochs done, if a schedule looks at them
 }
 
-// Checkpoints writes a run's checkpoints. Each holds the weights as model.<name>, the solvers' slots as
-// solver.<group>.<slot>.<parameter>, and in its metadata, as JSON, the architecture under "model", the resolved settings under
+// Checkpoints writes a run's checkpoints. Each holds the weights as model.<name>, their averages, if there are any, as
+// ema.<name>, the solvers' slots as solver.<group>.<slot>.<parameter>, and in its metadata, as JSON, the architecture under "model", the resolved settings under
 // "settings", the [Progress] under "progress" and what a solver counts under "solver.<group>".
 type Checkpoints struct {
 	Run      string // the run directory
 	Spec     model.Spec
 	Weights  model.Weights
+	Average  model.Weights // of the weights; nil for none
 	Groups   []model.Group
 	Solvers  []solver.Solver // one for each group
 	Settings any             // the resolved settings
@@ -81,6 +85,9 @@ func (c *Checkpoints) save(path string, p Progress) error {
 	for _, w := range c.Weights {
 		file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: modelPrefix + w.Name, Shape: w.Value.Shape(), Data: w.Value.Float32s()})
 	}
+	for _, w := range c.Average {
+		file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: averagePrefix + w.Name, Shape: w.Value.Shape(), Data: w.Value.Float32s()})
+	}
 	for i, group := range c.Groups {
 		s := c.Solvers[i]
 		state := s.State()
@@ -109,6 +116,7 @@ func (c *Checkpoints) save(path string, p Progress) error {
 type Saved struct {
 	Spec     model.Spec
 	Weights  model.Weights
+	Average  model.Weights // of the weights; nil if there is none
 	Progress Progress
 	Settings json.RawMessage
 }
@@ -129,8 +137,14 @@ func Load(path string) (*Saved, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	s.Weights = model.NewWeights(s.Spec, 0)
-	if err := setWeights(s.Weights, file); err != nil {
+	if err := setWeights(s.Weights, modelPrefix, file); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if averaged := func(t checkpoint.Tensor) bool { return strings.HasPrefix(t.Name, averagePrefix) }; slices.ContainsFunc(file.Tensors, averaged) {
+		s.Average = model.NewWeights(s.Spec, 0)
+		if err := setWeights(s.Average, averagePrefix, file); err != nil {
+			return nil, fmt.Errorf("%s: averaged weights: %w", path, err)
+		}
 	}
 	return s, nil
 }
@@ -167,20 +181,21 @@ func LoadWeights(path string, weights model.Weights) error {
 	if err != nil {
 		return err
 	}
-	if err := setWeights(weights, file); err != nil {
+	if err := setWeights(weights, modelPrefix, file); err != nil {
 		return fmt.Errorf("%s does not fit the model: %w", path, err)
 	}
 	return nil
 }
 
-func setWeights(weights model.Weights, file *checkpoint.Checkpoint) error {
+// setWeights copies the tensors whose names begin with the prefix into the weights, all of them or none.
+func setWeights(weights model.Weights, prefix string, file *checkpoint.Checkpoint) error {
 	for _, t := range file.Tensors {
-		if name, ok := strings.CutPrefix(t.Name, modelPrefix); ok && !weights.Has(name) {
+		if name, ok := strings.CutPrefix(t.Name, prefix); ok && !weights.Has(name) {
 			return fmt.Errorf("tensor %s: expected none of this name, found shape %v", name, tensor.Shape(t.Shape))
 		}
 	}
 	return weights.Set(func(name string) ([]int, []float32, bool) {
-		t, ok := file.Tensor(modelPrefix + name)
+		t, ok := file.Tensor(prefix + name)
 		return t.Shape, t.Data, ok
 	})
 }

@@ -89,7 +89,7 @@ func TestLoad(t *testing.T) {
 		if !same(bits(trainer.Checkpoints.Weights), bits(saved.Weights)) {
 			t.Error("other weights")
 		}
-		if string(saved.Settings) != `{"data":"somewhere"}` || saved.Progress != (Progress{Epoch: 1}) {
+		if string(saved.Settings) != `{"data":"somewhere"}` || !cmp.Equal(saved.Progress, Progress{Epoch: 1}) {
 			t.Errorf("settings %s, progress %+v", saved.Settings, saved.Progress)
 		}
 		weights := model.NewWeights(s.spec, 99)
@@ -123,13 +123,18 @@ func TestCheckpointSufficesToGoOn(t *testing.T) {
 	}
 }
 
-// restore puts a checkpoint's weights, solver states and progress into a trainer.
+// restore puts a checkpoint's weights, their average, solver states and progress into a trainer.
 func restore(t *testing.T, trainer *Trainer, path string) {
 	t.Helper()
 	must(t, LoadWeights(path, trainer.Checkpoints.Weights))
 	saved, err := Load(path)
 	must(t, err)
 	trainer.done = saved.Progress
+	if trainer.Average != nil {
+		for i, w := range trainer.Average.Weights {
+			copy(w.Value.Float32s(), saved.Average[i].Value.Float32s())
+		}
+	}
 	file, err := checkpoint.Load(path)
 	must(t, err)
 	for i, group := range trainer.Graph.Groups {

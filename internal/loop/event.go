@@ -47,14 +47,20 @@ type Epoch struct {
 	ValLoss, ValAccuracy float64 // means over the validation images; NaN if there are none
 	Seconds              float64 // of the training loop alone
 	SamplesPerSecond     float64
-	Rates                Rates // of the epoch's last step
-	BestEpoch            int   // the epoch of the best validation accuracy so far; 0 if there is no validation
+	Rates                Rates       // of the epoch's last step
+	Scheduled            bool        // some group's rate has a schedule
+	BestEpoch            int         // the epoch of the best validation accuracy so far; 0 if there is no validation
+	Average              *Validation // what the averaged weights come to; nil if there are none or no validation
 }
+
+// Validation is means over the validation images.
+type Validation struct{ Loss, Accuracy float64 }
 
 // Done is told once, after the last epoch and the last checkpoint.
 type Done struct {
-	Epochs     int     // done
-	BestEpoch  int     // of the best validation accuracy; 0 if none was measured
-	Checkpoint string  // the path of the best checkpoint, or of the last if there is no best
-	Seconds    float64 // of the whole run
+	Epochs       int     // done
+	StoppedEarly bool    // before the last epoch, because the validation accuracy stood still
+	BestEpoch    int     // of the best validation accuracy; 0 if none was measured
+	Checkpoint   string  // the path of the best checkpoint, or of the last if there is no best
+	Seconds      float64 // of the whole run
 }

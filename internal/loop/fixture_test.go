@@ -12,6 +12,7 @@ import (
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
+	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 )
 
@@ -48,6 +49,12 @@ type setup struct {
 	seed         uint64
 	lower, upper group
 	validation   int
+
+	schedules  [2]string // of the lower and the upper group; empty: none
+	accumulate int
+	clipNorm   float64
+	decay      float64 // of the average; 0: none
+	patience   int
 }
 
 func small() setup {
@@ -81,10 +88,28 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 		Epochs:      s.epochs,
 		Checkpoints: &Checkpoints{Run: run, Spec: s.spec, Weights: weights, Groups: graph.Groups, Solvers: solvers},
 		Observers:   observers,
+		Accumulate:  s.accumulate,
+		ClipNorm:    s.clipNorm,
+		Patience:    s.patience,
 	}
+	var validation *dataset.Set
 	if s.validation > 0 {
-		trainer.Validation, err = NewEvaluator(s.spec, weights, noisyImages(s.validation, 2))
+		validation = noisyImages(s.validation, 2)
+		trainer.Validation, err = NewEvaluator(s.spec, weights, validation)
 		must(t, err)
+	}
+	for _, text := range s.schedules {
+		var parsed schedule.Schedule
+		if text != "" {
+			parsed, err = schedule.Parse(text)
+			must(t, err)
+		}
+		trainer.Schedules = append(trainer.Schedules, parsed)
+	}
+	if s.decay > 0 {
+		trainer.Average, err = NewAverage(s.spec, weights, s.decay, validation)
+		must(t, err)
+		trainer.Checkpoints.Average = trainer.Average.Weights
 	}
 	return trainer
 }

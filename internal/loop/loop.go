@@ -1,8 +1,12 @@
 // Package loop is the training loop: epochs and iterations over a data set, the means of what it counts, validation,
 // checkpoints, and the observers that show it.
 //
-// One iteration is: the next batch, one run of the graph forward and backward, one step of each group's solver, counting. The
-// order of the samples is a function of the seed and the epoch, so a run is a function of its settings and its data.
+// One iteration is: the next batch, one run of the graph forward and backward, one step of each group's solver, counting. Where
+// gradients are accumulated it is so many batches and runs, and one step. The order of the samples is a function of the seed and
+// the epoch, so a run is a function of its settings and its data.
+//
+// What may be switched on has a file of its own: rates.go the schedules, accumulate.go, clip.go and average.go what is done
+// with gradients and weights, stop.go early stopping.
 package loop
 
 import (
@@ -13,6 +17,7 @@ import (
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
+	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 	"fmtrain/internal/team"
 )
@@ -30,10 +35,20 @@ type Trainer struct {
 	Settings    any        // the resolved settings, for the observers
 	Team        *team.Team // does the steps; nil for the caller alone
 
+	Schedules  []schedule.Schedule // one for each group, nil for a constant rate; may be empty
+	Accumulate int                 // batches of a step; 0 is 1
+	ClipNorm   float64             // largest norm of a step's gradients; 0 for any
+	Average    *Average            // of the weights; nil for none
+	Patience   int                 // epochs without a better validation accuracy that end the run; 0 for any number
+
 	done      Progress
+	start     Rates // those that the schedules multiply
 	pace      *team.Pace
 	feed      feed
 	gradients gradients
+	sums      sums
+	norm      norm
+	scaling   scaling
 }
 
 // Run trains until the last epoch. It writes the initial checkpoint first, so that there is always one to go back to. When
@@ -49,16 +64,20 @@ func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 	if err := t.Checkpoints.SaveLast(t.done); err != nil {
 		return nil, err
 	}
-	for t.done.Epoch < t.Epochs {
+	for t.done.Epoch < t.Epochs && !t.patienceIsOver() {
 		if err := t.epoch(ctx, t.done.Epoch+1); err != nil {
 			return nil, err
 		}
 	}
+	if err := t.restoreBest(); err != nil {
+		return nil, err
+	}
 	done := &Done{
-		Epochs:     t.done.Epoch,
-		BestEpoch:  t.done.BestEpoch,
-		Checkpoint: t.Checkpoints.Best(t.done),
-		Seconds:    time.Since(begin).Seconds(),
+		Epochs:       t.done.Epoch,
+		StoppedEarly: t.done.Epoch < t.Epochs,
+		BestEpoch:    t.done.BestEpoch,
+		Checkpoint:   t.Checkpoints.Best(t.done),
+		Seconds:      time.Since(begin).Seconds(),
 	}
 	return done, t.tell(func(o Observer) error { return o.OnDone(done) })
 }
@@ -66,7 +85,7 @@ func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 // epoch trains on every sample once, validates, and saves.
 func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	begin := time.Now()
-	batch := len(t.Graph.Labels)
+	batch := t.stepSamples()
 	order := t.Sampler.Order(epoch)
 	it := Iteration{Epoch: epoch, Epochs: t.Epochs, Iterations: t.iterations(), Rates: t.rates()}
 	var running Mean
@@ -79,13 +98,13 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		order = order[len(rows):]
 		it.Iteration++
 
-		if err := t.step(it, rows, order[:min(batch, len(order))]); err != nil {
+		counted, err := t.step(it, rows, order[:min(batch, len(order))])
+		if err != nil {
 			return err
 		}
-		loss := t.Graph.Loss
-		running.Add(loss.LossSum, loss.Correct, loss.Count)
+		running.Add(counted.LossSum, counted.Correct, counted.Seen)
 
-		it.BatchLoss = loss.LossSum / float64(loss.Count)
+		it.BatchLoss = counted.Loss()
 		it.Loss, it.Accuracy, it.Seen = running.Loss(), running.Accuracy(), running.Seen
 		it.Elapsed = time.Since(begin)
 		if err := t.tell(func(o Observer) error { return o.OnIteration(&it) }); err != nil {
@@ -96,22 +115,23 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	return t.finish(it)
 }
 
-// step trains on one batch: forward and backward once, and then each group's solver, unless something is not finite. next are
-// the rows of the batch after it.
-func (t *Trainer) step(it Iteration, rows, next []int32) error {
-	t.feed.fill(t.Team, rows, next)
-	if err := t.Graph.Run(); err != nil {
-		return fmt.Errorf("epoch %d, iteration %d: %w", it.Epoch, it.Iteration, err)
+// step trains on the rows of one batch, or of as many as are accumulated: forward and backward, and then each group's solver,
+// unless something is not finite. What it counted is of the weights before. next are the rows of the step after it.
+func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err error) {
+	if counted, err = t.differentiate(it, rows, next); err != nil {
+		return counted, err
 	}
-	if err := t.checkFinite(it); err != nil {
-		return err
+	t.clip()
+	if err := t.schedule(it); err != nil {
+		return counted, err
 	}
 	for i, group := range t.Graph.Groups {
 		if err := t.Solvers[i].Step(group.Parameters); err != nil {
-			return fmt.Errorf("epoch %d, iteration %d: %s solver: %w", it.Epoch, it.Iteration, group.Name, err)
+			return counted, fmt.Errorf("epoch %d, iteration %d: %s solver: %w", it.Epoch, it.Iteration, group.Name, err)
 		}
 	}
-	return nil
+	t.average(it)
+	return counted, nil
 }
 
 // finish validates and saves at the end of an epoch, and tells the observers. The best epoch is the first of the highest
@@ -125,7 +145,7 @@ func (t *Trainer) finish(it Iteration) error {
 	e := &Epoch{
 		Epoch: it.Epoch, Epochs: it.Epochs, Iterations: it.Iterations,
 		Loss: it.Loss, Accuracy: it.Accuracy, ValLoss: math.NaN(), ValAccuracy: math.NaN(),
-		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates,
+		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates, Scheduled: t.scheduled(),
 	}
 	if t.Validation != nil {
 		v, err := t.Validation.Evaluate()
@@ -136,6 +156,10 @@ func (t *Trainer) finish(it Iteration) error {
 			return t.diverged(it, "the validation loss")
 		}
 		e.ValLoss, e.ValAccuracy = v.Loss, v.Accuracy
+		t.note(v.Loss)
+		if err := t.validateAverage(it, e); err != nil {
+			return err
+		}
 		if t.done.BestEpoch == 0 || v.Accuracy > t.done.BestAccuracy {
 			t.done.BestEpoch, t.done.BestAccuracy = it.Epoch, v.Accuracy
 			if err := t.Checkpoints.SaveBest(t.done); err != nil {
@@ -159,22 +183,22 @@ func (t *Trainer) share() {
 	if t.Validation != nil {
 		t.Validation.Share(t.Team)
 	}
+	if t.Average != nil && t.Average.evaluator != nil {
+		t.Average.evaluator.Share(t.Team)
+	}
 	t.feed = feed{graph: t.Graph, set: t.Train}
 	t.pace = team.NewPace(t.Team)
+	t.start = t.rates()
 }
 
-// iterations is the number of batches of an epoch, the short last one counted.
+// iterations is the number of steps of an epoch, the short last one counted.
 func (t *Trainer) iterations() int {
-	batch := len(t.Graph.Labels)
-	return (t.Train.Len() + batch - 1) / batch
+	samples := t.stepSamples()
+	return (t.Train.Len() + samples - 1) / samples
 }
 
-func (t *Trainer) rates() (rates Rates) {
-	for i, group := range t.Graph.Groups {
-		rates = append(rates, Rate{Group: group.Name, LearnRate: t.Solvers[i].LearnRate()})
-	}
-	return rates
-}
+// stepSamples is the number of samples of a step, unless it is the last of an epoch.
+func (t *Trainer) stepSamples() int { return len(t.Graph.Labels) * max(1, t.Accumulate) }
 
 func (t *Trainer) tell(event func(Observer) error) error {
 	for _, o := range t.Observers {

@@ -37,7 +37,8 @@ func BenchmarkStep(b *testing.B) {
 				batches := slices.Collect(slices.Chunk(order, s.batch))
 				steps := 0
 				for b.Loop() {
-					must(b, trainer.step(Iteration{}, batches[steps%len(batches)], batches[(steps+1)%len(batches)]))
+					_, err := trainer.step(Iteration{}, batches[steps%len(batches)], batches[(steps+1)%len(batches)])
+					must(b, err)
 					steps++
 				}
 				b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")

@@ -88,12 +88,32 @@ func (g *gradients) Do(part, parts int) {
 	}
 }
 
+// patienceIsOver says whether the best validation accuracy is so many epochs old that the run ends. A resumed run knows both
+// epochs from its progress.
+func (t *Trainer) patienceIsOver() bool {
+	return t.Patience > 0 && t.Validation != nil && t.done.Epoch-t.done.BestEpoch >= t.Patience
+}
+
+// restoreBest gives the model the weights of the best epoch if the run ends early. The last checkpoint stays what it is: weights
+// and solvers of the last epoch, from which the training can go on.
+func (t *Trainer) restoreBest() error {
+	if t.done.Epoch >= t.Epochs {
+		return nil
+	}
+	return LoadWeights(t.Checkpoints.Best(t.done), t.Checkpoints.Weights)
+}
+
 // checkWeights is an error if a step has made a weight NaN or infinite, as an absurd learn rate does of finite gradients. The
 // next run of the graph would show it; before a save there is none.
 func (t *Trainer) checkWeights(it Iteration) error {
 	for _, w := range t.Checkpoints.Weights {
 		if !kernel.AllFinite(w.Value.Float32s()) {
 			return t.diverged(it, w.Name)
+		}
+	}
+	for _, w := range t.Checkpoints.Average {
+		if !kernel.AllFinite(w.Value.Float32s()) {
+			return t.diverged(it, "the average of "+w.Name)
 		}
 	}
 	return nil

@@ -81,9 +81,7 @@ func layouts(it *loop.Iteration) []layout {
 
 		rates, images, speed, timeLeft, left []part
 	)
-	for _, r := range it.Rates {
-		rates = append(rates, part{label: r.Group, value: string(appendShortest(nil, r.LearnRate))})
-	}
+	rates = rateParts(it.Rates)
 	if it.Elapsed > 0 {
 		perSecond := rough(float64(it.Seen) / it.Elapsed.Seconds())
 		images = []part{{value: perSecond + " images/s"}}
@@ -107,6 +105,14 @@ func layouts(it *loop.Iteration) []layout {
 		{1, slices.Concat(percent, number)},
 		{1, percent},
 	}
+}
+
+// rateParts are the learn rates of the groups.
+func rateParts(rates loop.Rates) (parts []part) {
+	for _, r := range rates {
+		parts = append(parts, part{label: r.Group, value: rate(r.LearnRate)})
+	}
+	return parts
 }
 
 // remaining is the training time that the rest of the run takes at the mean speed of this epoch.

@@ -19,6 +19,10 @@ import (
 //	{"event":"epoch","epoch":1,"iterations":1719,"loss":0.6,"accuracy":0.79,"val_loss":0.45,"val_accuracy":0.84,"seconds":0.52,"samples_per_second":105432.1,"lr":{"lower":0.0001,"upper":0.001},"best_epoch":1}
 //	{"event":"done","epochs":5,"best_epoch":5,"checkpoint":"runs/1/checkpoints/best.safetensors","seconds":3.1}
 //
+// An epoch's line ends in "ema_val_loss" and "ema_val_accuracy" if the weights are averaged, and the last line has
+// "stopped_early":true after its epochs if the run ended before its last epoch. The rates are those of the step, or of the
+// epoch's last step.
+//
 // Numbers are in the shortest form that reads back as the same float64; NaN and infinities, which JSON lacks, are null.
 //
 // A writer that has a method Flush() error, as a [bufio.Writer] has, is flushed after each line but an iteration's, and
@@ -91,6 +95,10 @@ func (j *JSON) OnEpoch(e *loop.Epoch) error {
 	j.number("samples_per_second", e.SamplesPerSecond)
 	j.rates(e.Rates)
 	j.integer("best_epoch", e.BestEpoch)
+	if e.Average != nil {
+		j.number("ema_val_loss", e.Average.Loss)
+		j.number("ema_val_accuracy", e.Average.Accuracy)
+	}
 	return j.writeAndFlush()
 }
 
@@ -98,6 +106,10 @@ func (j *JSON) OnEpoch(e *loop.Epoch) error {
 func (j *JSON) OnDone(d *loop.Done) error {
 	j.open("done")
 	j.integer("epochs", d.Epochs)
+	if d.StoppedEarly {
+		j.key("stopped_early")
+		j.line = append(j.line, "true"...)
+	}
 	j.integer("best_epoch", d.BestEpoch)
 	j.key("checkpoint")
 	j.line = appendString(j.line, d.Checkpoint)

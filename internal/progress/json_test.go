@@ -49,6 +49,25 @@ func TestJSONLines(t *testing.T) {
 	}
 }
 
+// What is off by default has its keys only where it is on.
+func TestJSONOptionalKeys(t *testing.T) {
+	var got bytes.Buffer
+	j := NewJSON(&got, 0)
+	err := errors.Join(
+		j.OnEpoch(&loop.Epoch{Epoch: 1, Iterations: 3, BestEpoch: 1, Average: &loop.Validation{Loss: 0.5, Accuracy: 0.75}}),
+		j.OnDone(&loop.Done{Epochs: 1, StoppedEarly: true, BestEpoch: 1, Checkpoint: "c"}),
+	)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"event":"epoch","epoch":1,"iterations":3,"loss":0,"accuracy":0,"val_loss":0,"val_accuracy":0,"seconds":0,"samples_per_second":0,"lr":{},"best_epoch":1,"ema_val_loss":0.5,"ema_val_accuracy":0.75}
+{"event":"done","epochs":1,"stopped_early":true,"best_epoch":1,"checkpoint":"c","seconds":0}
+`
+	if diff := cmp.Diff(want, got.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // Whatever the events hold, the lines read back as it.
 func TestJSONReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

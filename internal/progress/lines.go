@@ -11,6 +11,9 @@ import (
 // validation, in validation; the training time and the images a second; "best" if its validation accuracy is the best so far.
 //
 //	Epoch 1/5  loss 0.6013 val 0.4571  acc 0.7921 val 0.8402  0.52 s 105k/s  best
+//
+// Where weights are averaged, what they come to in validation is after "ema"; where a learn rate has a schedule, the rates of the
+// epoch's last step come after the speed.
 type Lines struct {
 	w     io.Writer
 	color bool
@@ -35,8 +38,15 @@ func (l *Lines) OnEpoch(e *loop.Epoch) error {
 		loss = append(loss, part{label: "val", value: mean(e.ValLoss)})
 		acc = append(acc, part{label: "val", value: mean(e.ValAccuracy), style: bold})
 	}
+	if e.Average != nil {
+		loss = append(loss, part{label: "ema", value: mean(e.Average.Loss)})
+		acc = append(acc, part{label: "ema", value: mean(e.Average.Accuracy)})
+	}
 	speed := []part{{value: seconds(e.Seconds)}, {value: rough(e.SamplesPerSecond) + "/s"}}
 	groups := [][]part{epoch, loss, acc, speed}
+	if e.Scheduled {
+		groups = append(groups, rateParts(e.Rates))
+	}
 	if e.BestEpoch == e.Epoch {
 		groups = append(groups, []part{{value: "best", style: green}})
 	}

@@ -25,6 +25,12 @@ func TestLine(t *testing.T) {
 			loop.Epoch{Epoch: 1, Epochs: 5, Loss: 0.6, Accuracy: 0.8, ValLoss: math.NaN(), ValAccuracy: math.NaN(), Seconds: 0.52, SamplesPerSecond: 105432},
 			"Epoch 1/5  loss 0.6000  acc 0.8000  0.52 s 105k/s\n",
 		},
+		{
+			loop.Epoch{Epoch: 2, Epochs: 5, Loss: 0.6, ValLoss: 0.5, Accuracy: 0.8, ValAccuracy: 0.85, Seconds: 0.52, SamplesPerSecond: 105432, BestEpoch: 1,
+				Average: &loop.Validation{Loss: 0.45123, Accuracy: 0.8612}, Scheduled: true,
+				Rates: loop.Rates{{Group: "lower", LearnRate: 1e-4 / 3}, {Group: "upper", LearnRate: 0.00123}}},
+			"Epoch 2/5  loss 0.6000 val 0.5000 ema 0.4512  acc 0.8000 val 0.8500 ema 0.8612  0.52 s 105k/s  lower 0.0000333 upper 0.00123\n",
+		},
 	} {
 		var got bytes.Buffer
 		if err := NewLines(&got, false).OnEpoch(&c.epoch); err != nil {

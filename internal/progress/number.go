@@ -24,6 +24,16 @@ func appendShortest(b []byte, x float64) []byte {
 // mean is how losses and accuracies are shown.
 func mean(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
 
+// rate is a learn rate: as it was set, such as 0.00025, or in three digits if a schedule has made many of them.
+func rate(x float64) string {
+	exact := appendShortest(nil, x)
+	if len(exact) <= len("0.00025") {
+		return string(exact)
+	}
+	rounded, _ := strconv.ParseFloat(strconv.FormatFloat(x, 'g', 3, 64), 64) // what was formatted can be read
+	return string(appendShortest(nil, rounded))
+}
+
 // rough is x in two or three digits: 7.3, 532, 9.9k, 105k, 1.2M.
 func rough(x float64) string {
 	units := []string{"", "k", "M", "G"}

@@ -18,12 +18,15 @@ func adamw(o Options) rule {
 
 // withMoments is what adam and adamw have in common: all but where their kernels put the weight decay.
 func withMoments(update func(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32), o Options) rule {
-	var rate, scale float32
-	share1, share2, epsilon := float32(1-o.Beta1), float32(1-o.Beta2), float32(o.Epsilon)
+	var rate, scale, share1 float32
+	share2, epsilon := float32(1-o.Beta2), float32(o.Epsilon)
+	beta1 := o.Beta1
 	return rule{
-		slots: []string{"m", "v"},
+		slots:    []string{"m", "v"},
+		momentum: &beta1,
 		begin: func(learnRate float64, step uint64) {
-			rate = float32(learnRate / (1 - math.Pow(o.Beta1, float64(step))))
+			share1 = float32(1 - beta1)
+			rate = float32(learnRate / (1 - math.Pow(beta1, float64(step))))
 			scale = float32(1 / math.Sqrt(1-math.Pow(o.Beta2, float64(step))))
 		},
 		update: func(w, g []float32, s slots, weightDecay float32) {
@@ -42,16 +45,19 @@ func withMoments(update func(w, m, v, g []float32, rate, share1, share2, scale, 
 // tests are 1.13's. With the default options it shortens the average's part of the first step by an eighth, and of the
 // tenth by 1e-4 of it: P more than halves at each step.
 func nadam(o Options) rule {
-	var gradientRate, meanRate, scale float32
-	share1, share2, epsilon := float32(1-o.Beta1), float32(1-o.Beta2), float32(o.Epsilon)
+	var gradientRate, meanRate, scale, share1 float32
+	share2, epsilon := float32(1-o.Beta2), float32(o.Epsilon)
+	beta1 := o.Beta1
 	mu := func(step uint64) float64 {
-		return o.Beta1 * (1 - 0.5*math.Pow(0.96, o.MomentumDecay*float64(step)))
+		return beta1 * (1 - 0.5*math.Pow(0.96, o.MomentumDecay*float64(step)))
 	}
 	product := 1.0
 	return rule{
-		slots:   []string{"m", "v"},
-		scalars: map[string]*float64{"mu_product": &product},
+		slots:    []string{"m", "v"},
+		scalars:  map[string]*float64{"mu_product": &product},
+		momentum: &beta1,
 		begin: func(learnRate float64, step uint64) {
+			share1 = float32(1 - beta1)
 			now, next := mu(step), mu(step+1)
 			product *= now
 			gradientRate = float32(learnRate * (1 - now) / (1 - product))

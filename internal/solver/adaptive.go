@@ -17,21 +17,24 @@ func adagrad(o Options) rule {
 
 // rmsprop scales each step by the recent gradients (Tieleman & Hinton 2012). With a momentum it also keeps a velocity.
 func rmsprop(o Options) rule {
-	var rate float32
-	share, friction, epsilon := float32(1-o.Rho), float32(1-o.Momentum), float32(o.Epsilon)
-	begin := func(learnRate float64, _ uint64) { rate = float32(learnRate) }
+	var rate, friction float32
+	share, epsilon := float32(1-o.Rho), float32(o.Epsilon)
 	if o.Momentum == 0 {
 		return rule{
 			slots: []string{"square"},
-			begin: begin,
+			begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
 			update: func(w, g []float32, s slots, weightDecay float32) {
 				kernel.RMSProp(w, s[0], g, rate, share, epsilon, weightDecay)
 			},
 		}
 	}
+	keep := o.Momentum
 	return rule{
-		slots: []string{"square", "velocity"},
-		begin: begin,
+		slots:    []string{"square", "velocity"},
+		momentum: &keep,
+		begin: func(learnRate float64, _ uint64) {
+			rate, friction = float32(learnRate), float32(1-keep)
+		},
 		update: func(w, g []float32, s slots, weightDecay float32) {
 			kernel.RMSPropMomentum(w, s[0], s[1], g, rate, share, friction, epsilon, weightDecay)
 		},

@@ -21,11 +21,14 @@ func momentum(o Options) rule { return withVelocity(kernel.Momentum, o) }
 func nesterov(o Options) rule { return withVelocity(kernel.Nesterov, o) }
 
 func withVelocity(update func(w, velocity, g []float32, rate, friction, decay float32), o Options) rule {
-	var rate float32
-	friction := float32(1 - o.Momentum)
+	var rate, friction float32
+	keep := o.Momentum
 	return rule{
-		slots: []string{"velocity"},
-		begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
+		slots:    []string{"velocity"},
+		momentum: &keep,
+		begin: func(learnRate float64, _ uint64) {
+			rate, friction = float32(learnRate), float32(1-keep)
+		},
 		update: func(w, g []float32, s slots, weightDecay float32) {
 			update(w, s[0], g, rate, friction, weightDecay)
 		},

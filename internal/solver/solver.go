@@ -38,7 +38,15 @@ type Solver interface {
 	// SetLearnRate sets the rate from the next step on; 0 is allowed. A rate that is negative, infinite or NaN is an error.
 	SetLearnRate(float64) error
 
-	// State is everything that a solver of the same name, options and learn rate needs to go on to the same bits.
+	// Momentum is what the next step keeps of the past: of a velocity (momentum, nesterov, rmsprop with momentum), else of the
+	// gradient's average, β₁ (adam, adamw, nadam). It is false of a solver that has neither.
+	Momentum() (float64, bool)
+
+	// SetMomentum sets it from the next step on. A momentum that is not from 0 to below 1, or of a solver that has none, is an
+	// error.
+	SetMomentum(float64) error
+
+	// State is everything that a solver of the same name, options, learn rate and momentum needs to go on to the same bits.
 	State() State
 
 	// SetState copies a state into the solver, in place of its own. A state that is not one of this solver is an error, and
@@ -53,6 +61,9 @@ type rule struct {
 
 	// scalars are what is kept once for all parameters, by name.
 	scalars map[string]*float64
+
+	// momentum is what [Solver.SetMomentum] changes, before a step begins; nil if there is none.
+	momentum *float64
 
 	// decoupled says that the weight decay given to update is times the learn rate.
 	decoupled bool
@@ -122,6 +133,24 @@ func (s *solver) SetLearnRate(rate float64) error {
 		return fmt.Errorf("solver %s: learn rate: expected %s, found %v", s.name, nonNegative.text, rate)
 	}
 	s.learnRate = rate
+	return nil
+}
+
+func (s *solver) Momentum() (float64, bool) {
+	if s.rule.momentum == nil {
+		return 0, false
+	}
+	return *s.rule.momentum, true
+}
+
+func (s *solver) SetMomentum(momentum float64) error {
+	if s.rule.momentum == nil {
+		return fmt.Errorf("solver %s has no momentum (found %v)", s.name, momentum)
+	}
+	if !fraction.has(momentum) {
+		return fmt.Errorf("solver %s: momentum: expected %s, found %v", s.name, fraction.text, momentum)
+	}
+	*s.rule.momentum = momentum
 	return nil
 }
 

@@ -1,0 +1,30 @@
+package kernel
+
+// SumSquares is Σ x², in float64: four sums of every fourth value, added up at the end, whatever the processor. The square of a
+// float32 is exact in float64, and no sum of them overflows.
+func SumSquares(x []float32) float64 {
+	var s0, s1, s2, s3 float64
+	i := 0
+	for ; i+4 <= len(x); i += 4 {
+		a, b, c, d := float64(x[i]), float64(x[i+1]), float64(x[i+2]), float64(x[i+3])
+		s0 += a * a
+		s1 += b * b
+		s2 += c * c
+		s3 += d * d
+	}
+	for ; i < len(x); i++ {
+		a := float64(x[i])
+		s0 += a * a
+	}
+	return (s0 + s1) + (s2 + s3)
+}
+
+// Average moves the average a towards x by a share from 0 to 1:
+//
+//	a ← a + share·(x − a)
+//
+// Each operation is rounded. It is [SGD] with x for the gradient, a rate of −share and a weight decay of −1, and has its speed.
+func Average(a, x []float32, share float32) {
+	check("Average", "x", len(x), len(a))
+	active.sgd(a, x, -share, -1)
+}

@@ -1,0 +1,125 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"math"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/model"
+)
+
+// gradientsOf are the gradients of a step on these rows, in the order of the weights, and what the step counted.
+func gradientsOf(t *testing.T, s setup, rows []int32) ([][]float32, Mean) {
+	t.Helper()
+	trainer := s.trainer(t)
+	trainer.share()
+	counted, err := trainer.differentiate(Iteration{Epoch: 1, Iteration: 1}, rows, nil)
+	must(t, err)
+	return trainer.gradients.values, counted
+}
+
+// apart is the largest difference over the largest value.
+func apart(a, b []float32) float64 {
+	var difference, largest float64
+	for i, x := range a {
+		difference = max(difference, math.Abs(float64(x)-float64(b[i])))
+		largest = max(largest, math.Abs(float64(x)))
+	}
+	return difference / largest
+}
+
+// accumulationTolerance is on the gradients of a step, relative to the largest. Each is a sum over samples in float32, and
+// several sums round otherwise than one: by some 2⁻²⁴. A short batch that weighed as much as the others would show as 1e-2.
+const accumulationTolerance = 2e-6
+
+// The gradients of several batches are those of one that holds all their rows, whether the last is short or not.
+func TestAccumulatedGradients(t *testing.T) {
+	s := small()
+	rows := dataset.NewSampler(s.images, 3, true).Order(1)
+	for _, c := range []struct{ batch, accumulate, rows int }{{5, 7, 35}, {5, 7, 23}, {5, 7, 31}, {1, 8, 8}, {20, 3, 43}, {16, 2, 32}} {
+		s.batch, s.accumulate = c.batch, c.accumulate
+		got, counted := gradientsOf(t, s, rows[:c.rows])
+		s.batch, s.accumulate = c.batch*c.accumulate, 1
+		want, whole := gradientsOf(t, s, rows[:c.rows])
+		for i, g := range got {
+			if e := apart(want[i], g); !(e <= accumulationTolerance) {
+				t.Errorf("%+v: gradient %d is off by %.2g, tolerance %.2g", c, i, e, accumulationTolerance)
+			}
+		}
+		if counted.Seen != whole.Seen || counted.Correct != whole.Correct || math.Abs(counted.LossSum-whole.LossSum) > 1e-6*whole.LossSum {
+			t.Errorf("%+v: counted %+v, one batch %+v", c, counted, whole)
+		}
+	}
+}
+
+// A step of one batch has the bits of a run without accumulation, though others of the run have more.
+func TestAccumulatedStepOfOneBatch(t *testing.T) {
+	s := small()
+	s.batch = 16
+	rows := dataset.NewSampler(s.images, 3, true).Order(1)[:11]
+	want, _ := gradientsOf(t, s, rows)
+	s.accumulate = 4
+	got, _ := gradientsOf(t, s, rows)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-without +with):\n%s", diff)
+	}
+}
+
+// A run of small batches is one of large ones: as many steps, which see as many samples and lower the loss alike. SGD, because
+// the adaptive solvers divide by gradients that are close to 0.
+func TestAccumulationIsALargerBatch(t *testing.T) {
+	s := small()
+	s.images, s.batch, s.epochs = 93, 35, 10
+	s.lower, s.upper = group{"sgd", 0.05}, group{"sgd", 0.2}
+	s.schedules = [2]string{"step:epochs=3", "1cycle:max=2"}
+	run := func(batch, accumulate int) (model.Weights, []Iteration) {
+		s.batch, s.accumulate = batch, accumulate
+		var seen recorder
+		trainer := s.trainer(t, &seen)
+		train(t, trainer)
+		return trainer.Checkpoints.Weights, seen.iterations
+	}
+	weights, want := run(35, 1)
+	accumulated, got := run(5, 7)
+	if len(got) != len(want) || len(got) != 30 {
+		t.Fatalf("%d steps, expected %d, which are 30", len(got), len(want))
+	}
+	for i, it := range got {
+		if math.Abs(it.BatchLoss-want[i].BatchLoss) > 1e-4*want[i].BatchLoss {
+			t.Errorf("step %d: loss %v, expected %v", i, it.BatchLoss, want[i].BatchLoss)
+		}
+		it.BatchLoss, it.Loss, it.Accuracy = want[i].BatchLoss, want[i].Loss, want[i].Accuracy
+		if diff := cmp.Diff(want[i], it); diff != "" {
+			t.Errorf("step %d (-one batch +accumulated):\n%s", i, diff)
+		}
+	}
+	for i, w := range weights {
+		if e := apart(w.Value.Float32s(), accumulated[i].Value.Float32s()); !(e <= 1e-4) {
+			t.Errorf("%s: off by %.2g", w.Name, e)
+		}
+	}
+}
+
+// What is not finite in any batch of a step ends the run before the step.
+func TestDivergedInAnAccumulatedBatch(t *testing.T) {
+	s := small()
+	s.batch, s.accumulate = 5, 7
+	var seen recorder
+	trainer := s.trainer(t, &seen)
+	weights := trainer.Checkpoints.Weights
+	var before map[string][]uint32
+	seen.onIteration = func(it *Iteration) error {
+		fill(values(t, weights, "upper.weight"), 3e38)
+		before = bits(weights)
+		return nil
+	}
+	_, err := trainer.Run(context.Background())
+	var diverged *Diverged
+	if !errors.As(err, &diverged) || diverged.Iteration != 2 || !same(before, bits(weights)) {
+		t.Errorf("expected a Diverged in iteration 2 and the weights untouched, found %v", err)
+	}
+}

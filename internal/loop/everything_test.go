@@ -1,0 +1,119 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fmtrain/internal/team"
+)
+
+// everything is a run with all that may be switched on: 93 images in steps of 7 batches of 5, the last step of 5, 5, 5, 5 and 3.
+func everything() setup {
+	s := small()
+	s.images, s.batch, s.accumulate = 93, 5, 7
+	s.epochs, s.validation = 6, 40
+	s.lower, s.upper = group{"momentum", 0.01}, group{"nadam", 0.02}
+	s.schedules = [2]string{"1cycle", "plateau:patience=0,threshold=0.05"}
+	s.clipNorm, s.decay, s.patience = 0.5, 0.8, 5
+	return s
+}
+
+// With everything switched on the events and the bits are the same whoever does the steps.
+func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
+	s := everything()
+	s.spec.Hidden = []int{24, 12}
+	run := func(members int) (*Trainer, []any) {
+		var seen recorder
+		trainer := s.trainer(t, &seen)
+		trainer.Team = team.New(members)
+		defer trainer.Team.Close()
+		train(t, trainer)
+		return trainer, seen.events
+	}
+	alone, events := run(1)
+	for _, members := range []int{2, 3, 7} {
+		trainer, seen := run(members)
+		if diff := cmp.Diff(events, seen); diff != "" {
+			t.Errorf("team of %d (-alone +team):\n%s", members, diff)
+		}
+		if !same(bits(alone.Checkpoints.Weights), bits(trainer.Checkpoints.Weights)) || !same(bits(alone.Average.Weights), bits(trainer.Average.Weights)) {
+			t.Errorf("team of %d: the weights differ", members)
+		}
+	}
+}
+
+// A checkpoint holds all that these need to go on: a run interrupted after any epoch and taken up again has the events of a whole
+// one from there on, and comes to its weights and their average, to the bit.
+func TestEverythingGoesOn(t *testing.T) {
+	s := everything()
+	var all recorder
+	whole := s.trainer(t, &all)
+	train(t, whole)
+	if losses := whole.done.ValLosses; len(losses) != whole.done.Epoch {
+		t.Fatalf("%d validation losses after %d epochs", len(losses), whole.done.Epoch)
+	}
+
+	for epoch := 1; epoch < whole.done.Epoch; epoch++ {
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		begun := s.trainer(t, &recorder{onEpoch: func(e *Epoch) error {
+			if e.Epoch == epoch {
+				cancel()
+			}
+			return nil
+		}})
+		var interrupted *Interrupted
+		if _, err := begun.Run(ctx); !errors.As(err, &interrupted) {
+			t.Fatalf("expected an Interrupted, found %v", err)
+		}
+
+		other := s
+		other.seed = 99
+		var rest recorder
+		resumed := other.trainer(t, &rest)
+		resumed.Sampler = whole.Sampler
+		restore(t, resumed, begun.Checkpoints.Last())
+		train(t, resumed)
+		if diff := cmp.Diff(all.events[1+4*epoch:], rest.events[1:]); diff != "" {
+			t.Errorf("taken up after epoch %d (-whole +resumed):\n%s", epoch, diff)
+		}
+		if !same(bits(whole.Average.Weights), bits(resumed.Average.Weights)) {
+			t.Errorf("taken up after epoch %d: another average", epoch)
+		}
+		saved, err := Load(resumed.Checkpoints.Last())
+		must(t, err)
+		want, err := Load(whole.Checkpoints.Last())
+		must(t, err)
+		if !same(bits(want.Weights), bits(saved.Weights)) || !same(bits(want.Average), bits(saved.Average)) || !cmp.Equal(want.Progress, saved.Progress) {
+			t.Errorf("taken up after epoch %d: another last checkpoint", epoch)
+		}
+	}
+}
+
+// A run that is asked to stop ends between two steps, never between two batches of one.
+func TestInterruptedBetweenSteps(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	trainer := everything().trainer(t, &recorder{onIteration: func(it *Iteration) error {
+		if it.Epoch == 2 && it.Iteration == 2 {
+			cancel()
+		}
+		return nil
+	}})
+	_, err := trainer.Run(ctx)
+	var interrupted *Interrupted
+	if !errors.As(err, &interrupted) || interrupted.Iteration != 2 || interrupted.Iterations != 3 {
+		t.Fatalf("expected an Interrupted after 2 of 3 iterations, found %v", err)
+	}
+	saved, err := Load(interrupted.Checkpoint)
+	must(t, err)
+	if p := saved.Progress; p.Epoch != 1 || p.Iteration != 2 || p.Running.Seen != 70 || len(p.ValLosses) != 1 {
+		t.Errorf("progress %+v", p)
+	}
+	if !same(bits(trainer.Average.Weights), bits(saved.Average)) {
+		t.Error("another average is saved")
+	}
+}

@@ -1,0 +1,76 @@
+package loop
+
+import (
+	"testing"
+)
+
+// A run ends when its best epoch is so many epochs old, and only then; the model is then that of the best epoch, while the last
+// checkpoint is of the last one.
+func TestPatience(t *testing.T) {
+	early, late := 0, 0
+	for seed := range uint64(6) {
+		for patience := 1; patience <= 3; patience++ {
+			s := validated()
+			s.seed, s.patience, s.epochs = seed, patience, 8
+			var seen recorder
+			trainer := s.trainer(t, &seen)
+			var weights []map[string][]uint32
+			seen.onEpoch = func(*Epoch) error {
+				weights = append(weights, bits(trainer.Checkpoints.Weights))
+				return nil
+			}
+			done := train(t, trainer)
+
+			for i, e := range seen.epochs {
+				over := e.Epoch-e.BestEpoch >= patience
+				if last := i == len(seen.epochs)-1; over && !last {
+					t.Errorf("seed %d, patience %d: epoch %d goes on though the best was %d", seed, patience, e.Epoch, e.BestEpoch)
+				} else if last && !over && e.Epoch < s.epochs {
+					t.Errorf("seed %d, patience %d: ended after epoch %d, though the best was %d", seed, patience, e.Epoch, e.BestEpoch)
+				}
+			}
+			ended := len(seen.epochs)
+			if done.Epochs != ended || done.StoppedEarly != (ended < s.epochs) || done.Checkpoint != BestPath(trainer.Checkpoints.Run) {
+				t.Errorf("seed %d, patience %d: %d epochs, done %+v", seed, patience, ended, *done)
+			}
+			final := ended
+			if done.StoppedEarly {
+				early++
+				final = done.BestEpoch
+			} else {
+				late++
+			}
+			if !same(weights[final-1], bits(trainer.Checkpoints.Weights)) {
+				t.Errorf("seed %d, patience %d: the model is not that of epoch %d", seed, patience, final)
+			}
+			for path, epoch := range map[string]int{BestPath(trainer.Checkpoints.Run): done.BestEpoch, trainer.Checkpoints.Last(): ended} {
+				saved, err := Load(path)
+				must(t, err)
+				if saved.Progress.Epoch != epoch || !same(weights[epoch-1], bits(saved.Weights)) {
+					t.Errorf("seed %d, patience %d: %s is of epoch %d, expected %d", seed, patience, path, saved.Progress.Epoch, epoch)
+				}
+			}
+
+			// Taken up again it ends at once.
+			if done.StoppedEarly {
+				again := s.trainer(t)
+				restore(t, again, trainer.Checkpoints.Last())
+				if !again.patienceIsOver() {
+					t.Errorf("seed %d, patience %d: taken up again it goes on", seed, patience)
+				}
+			}
+		}
+	}
+	if early == 0 || late == 0 {
+		t.Errorf("%d runs ended early, %d did not: the test shows nothing", early, late)
+	}
+}
+
+// Without validation images there is no best epoch that could grow old.
+func TestPatienceWithoutValidation(t *testing.T) {
+	s := small()
+	s.patience = 1
+	if done := train(t, s.trainer(t)); done.Epochs != s.epochs || done.StoppedEarly {
+		t.Errorf("done %+v", *done)
+	}
+}

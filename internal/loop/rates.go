@@ -1,0 +1,63 @@
+package loop
+
+import (
+	"fmt"
+
+	"fmtrain/internal/schedule"
+)
+
+// schedule sets the solvers' learn rates for a step, and their momenta where a schedule moves them, and notes the rates in the
+// iteration: what the observers are shown is what the step used. A group whose schedule is nil keeps its rate.
+func (t *Trainer) schedule(it Iteration) error {
+	at := schedule.Position{
+		Step:       (it.Epoch-1)*it.Iterations + it.Iteration - 1,
+		Steps:      it.Epochs * it.Iterations,
+		EpochSteps: it.Iterations,
+		Losses:     t.done.ValLosses,
+	}
+	for i, s := range t.Schedules {
+		if s == nil {
+			continue
+		}
+		rate := t.start[i].LearnRate * s.Factor(at)
+		if err := t.Solvers[i].SetLearnRate(rate); err != nil {
+			return fmt.Errorf("epoch %d, iteration %d: %s group: %w", it.Epoch, it.Iteration, it.Rates[i].Group, err)
+		}
+		it.Rates[i].LearnRate = rate
+		if m, ok := s.(schedule.Momentum); ok {
+			if _, has := t.Solvers[i].Momentum(); has {
+				if err := t.Solvers[i].SetMomentum(m.Momentum(at)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// scheduled says whether any group's rate has a schedule.
+func (t *Trainer) scheduled() bool {
+	for _, s := range t.Schedules {
+		if s != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// note keeps a validation loss if a schedule looks at them.
+func (t *Trainer) note(loss float64) {
+	for _, s := range t.Schedules {
+		if schedule.NeedsLosses(s) {
+			t.done.ValLosses = append(t.done.ValLosses, loss)
+			return
+		}
+	}
+}
+
+func (t *Trainer) rates() (rates Rates) {
+	for i, group := range t.Graph.Groups {
+		rates = append(rates, Rate{Group: group.Name, LearnRate: t.Solvers[i].LearnRate()})
+	}
+	return rates
+}

@@ -1,0 +1,29 @@
+package schedule
+
+import "math"
+
+// Cosine raises the rate in a straight line over the steps of the warm-up, to its full value at the first step after them,
+// and then lowers it along half a cosine towards the factor End, which it would reach at the step after the last. That is
+// torch's LinearLR with start_factor = 1/(warm-up + 1), followed by CosineAnnealingLR over the steps that are left. A warm-up
+// longer than the run is one that does not end.
+type Cosine struct {
+	Warmup float64 // steps or, below 1, the fraction of the run's steps, rounded
+	End    float64
+}
+
+// Factor is (t+1)/(w+1) in the warm-up of w steps, then End + (1−End)·½(1+cos(π·(t−w)/(T−w))).
+func (c *Cosine) Factor(at Position) float64 {
+	t, w, all := float64(at.Step), c.Warmup, float64(at.Steps)
+	if w < 1 {
+		w = math.Round(w * all)
+	}
+	if t < w {
+		return (t + 1) / (w + 1)
+	}
+	return c.End + (1-c.End)*(1+math.Cos(math.Pi*(t-w)/(all-w)))/2
+}
+
+func (*Cosine) name() string { return "cosine" }
+func (c *Cosine) options() []option {
+	return []option{{"warmup", &c.Warmup, warmup}, {"end", &c.End, from0}}
+}

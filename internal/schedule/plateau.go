@@ -1,0 +1,34 @@
+package schedule
+
+// Plateau multiplies the rate by a factor when the validation loss has not improved for more than Patience epochs in a row:
+// torch's ReduceLROnPlateau (with Keras's the last epoch of the patience lowers the rate already). A loss is an improvement if
+// it is below the best by more than the fraction Threshold. After each reduction the count begins anew. torch's eps, a
+// smallest change of the rate, is left out: it is in absolute terms.
+type Plateau struct {
+	Patience  float64 // a whole number of epochs
+	By        float64
+	Threshold float64
+	End       float64 // the least factor
+}
+
+// Factor is By for each reduction that the losses have caused.
+func (p *Plateau) Factor(at Position) float64 {
+	factor := 1.0
+	var best float64
+	var bad float64 // epochs without improvement
+	for i, loss := range at.Losses {
+		if i == 0 || loss < best*(1-p.Threshold) {
+			best, bad = loss, 0
+			continue
+		}
+		if bad++; bad > p.Patience {
+			factor, bad = max(factor*p.By, p.End), 0
+		}
+	}
+	return factor
+}
+
+func (*Plateau) name() string { return "plateau" }
+func (p *Plateau) options() []option {
+	return []option{{"patience", &p.Patience, count}, {"factor", &p.By, above0}, {"threshold", &p.Threshold, below1}, {"end", &p.End, from0}}
+}

@@ -1,0 +1,169 @@
+// Package schedule moves a group's learn rate over a run: it gives, for each step, the factor that the group's own rate is
+// multiplied by. The schedules are those of the book's chapter 11, "Learning Rate Scheduling":
+//
+//	constant      1
+//	step          factor^⌊t/s⌋                       piecewise constant scheduling; s steps are so many epochs
+//	exponential   factor^(t/s)                       exponential scheduling
+//	cosine        a linear warm-up, then half a cosine (Loshchilov & Hutter 2017, without restarts)
+//	1cycle        up, down, and far down, the momentum the other way round (Smith 2018)
+//	plateau       factor^(times that the validation loss stood still)      performance scheduling
+//
+// Each is a pure function of where in the run the step is, a [Position]. So a run that is taken up again needs no state of its
+// schedules; the validation losses, which plateau looks at, are part of the run's progress.
+//
+// The definitions are those of torch.optim.lr_scheduler, which the tests hold them against; where one differs, its comment
+// says so.
+package schedule
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Position is where in a run a step is.
+type Position struct {
+	Step       int       // steps of the solver made before it
+	Steps      int       // of the whole run
+	EpochSteps int       // of an epoch
+	Losses     []float64 // validation losses of the epochs done, in order; only plateau looks at them
+}
+
+// epochs is so many epochs in whole steps, at least one.
+func (at Position) epochs(n float64) float64 { return max(1, math.Round(n*float64(at.EpochSteps))) }
+
+// Schedule is one way to move a learn rate.
+type Schedule interface {
+	// Factor is what the group's learn rate is multiplied by at a step.
+	Factor(Position) float64
+
+	name() string
+	options() []option
+}
+
+// Momentum is a [Schedule] that moves the momentum too, for solvers that have one.
+type Momentum interface {
+	Schedule
+
+	// Momentum is the solver's momentum at a step.
+	Momentum(Position) float64
+}
+
+// NeedsLosses says whether a schedule looks at the validation losses. Nil, for a constant rate, does not.
+func NeedsLosses(s Schedule) bool {
+	_, needs := s.(*Plateau)
+	return needs
+}
+
+// defaults makes each schedule as it is without options.
+var defaults = []func() Schedule{
+	func() Schedule { return &Constant{} },
+	func() Schedule { return &Step{Epochs: 10, By: 0.1} },
+	func() Schedule { return &Exponential{Epochs: 20, By: 0.1} },
+	func() Schedule { return &Cosine{} },
+	func() Schedule { return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85} },
+	func() Schedule { return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4} },
+}
+
+// Names are the schedules that [Parse] knows.
+func Names() (names []string) {
+	for _, make := range defaults {
+		names = append(names, make().name())
+	}
+	return names
+}
+
+// Parse reads a schedule: a name of [Names], alone or with options, as in step:epochs=10,factor=0.1. Those that are left out have
+// their defaults. An error says what is allowed in the place of what was found.
+func Parse(text string) (Schedule, error) {
+	name, options, given := strings.Cut(text, ":")
+	i := slices.Index(Names(), name)
+	if i < 0 {
+		return nil, fmt.Errorf("expected a schedule of %s, with options as in step:epochs=10,factor=0.1; found %q",
+			strings.Join(Names(), ", "), text)
+	}
+	s := defaults[i]()
+	if !given {
+		return s, nil
+	}
+	var seen []string
+	for part := range strings.SplitSeq(options, ",") {
+		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
+		o, ok := find(s, key)
+		if !ok {
+			return nil, fmt.Errorf("%s: expected %s, found %q", name, allowed(defaults[i]()), part)
+		}
+		if slices.Contains(seen, key) {
+			return nil, fmt.Errorf("%s: %s: expected once, found again", name, key)
+		}
+		seen = append(seen, key)
+		x, err := strconv.ParseFloat(value, 64)
+		if err != nil || !o.allowed.has(x) {
+			return nil, fmt.Errorf("%s: %s: expected %s, found %q", name, key, o.allowed.text, value)
+		}
+		*o.value = x
+	}
+	return s, nil
+}
+
+// Text is a schedule with all its options, as [Parse] reads it.
+func Text(s Schedule) string {
+	text := s.name()
+	for i, o := range s.options() {
+		separator := ","
+		if i == 0 {
+			separator = ":"
+		}
+		text += separator + o.name + "=" + strconv.FormatFloat(*o.value, 'g', -1, 64)
+	}
+	return text
+}
+
+// option is one number of a schedule.
+type option struct {
+	name    string
+	value   *float64
+	allowed interval
+}
+
+// interval is a range of allowed values. No NaN is in one, and no infinity.
+type interval struct {
+	text string
+	has  func(float64) bool
+}
+
+var (
+	positive = interval{"a number above 0, at most 1e9", func(x float64) bool { return x > 0 && x <= 1e9 }}
+	atLeast1 = interval{"a number from 1 to 1e9", func(x float64) bool { return x >= 1 && x <= 1e9 }}
+	count    = interval{"a whole number from 0 to 1e9", func(x float64) bool { return x >= 0 && x <= 1e9 && x == math.Trunc(x) }}
+	above0   = interval{"a number above 0, at most 1", func(x float64) bool { return x > 0 && x <= 1 }}
+	from0    = interval{"a number from 0 to 1", func(x float64) bool { return x >= 0 && x <= 1 }}
+	below1   = interval{"a number from 0 to below 1", func(x float64) bool { return x >= 0 && x < 1 }}
+	half     = interval{"a number above 0, at most 0.5", func(x float64) bool { return x > 0 && x <= 0.5 }}
+	warmup   = interval{"a whole number of steps or, below 1, a fraction of the run", func(x float64) bool {
+		return below1.has(x) || count.has(x)
+	}}
+)
+
+func find(s Schedule, name string) (option, bool) {
+	for _, o := range s.options() {
+		if o.name == name {
+			return o, true
+		}
+	}
+	return option{}, false
+}
+
+// allowed is which options a schedule has, as it is without them.
+func allowed(s Schedule) string {
+	var names []string
+	for _, o := range s.options() {
+		names = append(names, o.name)
+	}
+	if names == nil {
+		return "no options"
+	}
+	return "options of " + strings.Join(names, ", ") + " as in " + Text(s)
+}
