@@ -1,7 +1,10 @@
 package config
 
 import (
+	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
+	"fmtrain/internal/loss"
+	"fmtrain/internal/metric"
 	"fmtrain/internal/solver"
 )
 
@@ -11,6 +14,8 @@ import "strings"
 var (
 	Solvers        = solver.Names()
 	Activations    = layer.Activations()
+	Losses         = append([]string{auto}, loss.Names()...)
+	Metrics        = metric.Names(dataset.ClassNames[:])
 	LayerNormForms = []string{"book", "keras", "none"}
 	ProgressModes  = []string{"auto", "bar", "lines", "none"}
 )
@@ -53,6 +58,11 @@ var settings = []setting{
 	{"weight-decay-all", boolean(), "let adamw decay biases, α and β too"},
 	{"layernorm-form", oneOf(LayerNormForms), "LayerNorm after each hidden layer: book (divides by σ+ε), keras (by √(σ²+ε)) or none"},
 	{"layernorm-epsilon", positive("EPSILON"), "ε of LayerNorm"},
+	{"loss", oneOf(Losses), "what is minimised: " + strings.Join(loss.Names(), ", ") + " (auto: that of --init, otherwise cross-entropy)"},
+	{"label-smoothing", orAuto(ofLoss("label-smoothing")), "share of a label that the cross-entropy spreads over all classes (auto: 0)"},
+	{"focal-gamma", orAuto(ofLoss("focal-gamma")), "γ of the focal loss: how much the hard samples count (auto: 2)"},
+	{"huber-delta", orAuto(ofLoss("huber-delta")), "δ of the Huber loss: errors beyond it count linearly (auto: 1)"},
+	{"metrics", metrics(), "what else to measure, out of " + strings.Join(metric.Kinds(), ", ")},
 	{"validation", orAuto(atLeast(0)), "first training images held out for validation (auto: a twelfth)"},
 	{"seed", seed(), "seed of the initial weights and of the order of the images"},
 	{"shuffle", boolean(), "draw a new order of the images each epoch"},

@@ -33,6 +33,11 @@ upper-weight-decay: 0
 weight-decay-all: false
 layernorm-form: book
 layernorm-epsilon: 0.001
+loss: auto
+label-smoothing: auto
+focal-gamma: auto
+huber-delta: auto
+metrics: [accuracy]
 validation: 500
 seed: 42
 shuffle: true

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/solver"
 	"fmtrain/internal/team"
@@ -24,6 +25,7 @@ type Trainer struct {
 	Train       *dataset.Set
 	Sampler     *dataset.Sampler // of the training set
 	Validation  *Evaluator       // nil if no images are set apart
+	Metrics     *metric.Set      // of the samples that are trained on; nil for none
 	Epochs      int
 	Checkpoints *Checkpoints
 	Observers   []Observer
@@ -70,6 +72,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	order := t.Sampler.Order(epoch)
 	it := Iteration{Epoch: epoch, Epochs: t.Epochs, Iterations: t.iterations(), Rates: t.rates()}
 	var running Mean
+	t.Metrics.Reset()
 	t.pace.Begin()
 	for it.Iteration < it.Iterations {
 		if ctx.Err() != nil {
@@ -84,9 +87,11 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		}
 		loss := t.Graph.Loss
 		running.Add(loss.LossSum, loss.Correct, loss.Count)
+		t.Metrics.Update(loss.Logits, t.Graph.Labels, loss.Predictions)
 
 		it.BatchLoss = loss.LossSum / float64(loss.Count)
 		it.Loss, it.Accuracy, it.Seen = running.Loss(), running.Accuracy(), running.Seen
+		it.Metrics = t.Metrics.Values()
 		it.Elapsed = time.Since(begin)
 		if err := t.tell(func(o Observer) error { return o.OnIteration(&it) }); err != nil {
 			return err
@@ -134,7 +139,7 @@ func (t *Trainer) finish(it Iteration) error {
 		if !finite(v.Loss) {
 			return t.diverged(it, "the validation loss")
 		}
-		e.ValLoss, e.ValAccuracy = v.Loss, v.Accuracy
+		e.ValLoss, e.ValAccuracy, e.Metrics = v.Loss, v.Accuracy, v.Metrics
 		if t.done.BestEpoch == 0 || v.Accuracy > t.done.BestAccuracy {
 			t.done.BestEpoch, t.done.BestAccuracy = it.Epoch, v.Accuracy
 			if err := t.Checkpoints.SaveBest(t.done); err != nil {

@@ -81,13 +81,17 @@ func plain(class string) string {
 	return strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(class))
 }
 
-// Allowed says what the names of metrics are; it completes "expected ...".
-func Allowed(classNames []string) string {
-	var names []string
+// Kinds are the names of the metrics, with CLASS in the place of a class's name.
+func Kinds() (names []string) {
 	for _, r := range registry {
 		names = append(names, r.name)
 	}
-	return fmt.Sprintf("metrics out of %s, each once, where CLASS is one of %s", strings.Join(names, ", "), strings.Join(classNames, ", "))
+	return names
+}
+
+// Allowed says what the names of metrics are; it completes "expected ...".
+func Allowed(classNames []string) string {
+	return fmt.Sprintf("metrics out of %s, each once, where CLASS is one of %s", strings.Join(Kinds(), ", "), strings.Join(classNames, ", "))
 }
 
 // Names are the names of all metrics, those of each class included.
