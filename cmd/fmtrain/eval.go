@@ -10,20 +10,24 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/loop"
+	"fmtrain/internal/loss"
+	"fmtrain/internal/metric"
 )
 
 // splits are the parts of the data that a model can be measured on.
 var splits = []string{"test", "validation", "train"}
 
 type evalOptions struct {
-	target, split, data string
-	ema, json           bool
+	target, split, data, metrics string
+	ema, json                    bool
 }
 
 func newEval(s streams) *cobra.Command {
@@ -32,13 +36,16 @@ func newEval(s streams) *cobra.Command {
 		Use:   "eval [RUN|CHECKPOINT]",
 		Short: "Measure a trained classifier",
 		Long: `Measure a classifier on the test images, or on another part of the data: loss,
-accuracy, precision, recall and F1 of each class, and the confusion matrix.
+accuracy, precision, recall and F1 of each class, and the confusion matrix. The
+loss is the one that the run was trained by; the metrics are those of the run,
+unless --metrics names others.
 
 RUN is a run directory, of which the best checkpoint is taken; without an
 argument, the newest run in runs/. The data are those of the run, unless --data
 names others.`,
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
+  fmtrain eval runs/book --metrics top3,ece,auc
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -56,8 +63,10 @@ names others.`,
 	cmd.Flags().StringVar(&o.split, "split", "test", "images to measure on, as a `NAME`: test, validation or train")
 	cmd.Flags().StringVar(&o.data, "data", "", "`DIR` of the IDX files (default: those of the run)")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
+	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`NAME,NAME,...` to measure besides (default: those of the run): "+strings.Join(metric.Kinds(), ", "))
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 	complete(cmd, "split", splits)
+	complete(cmd, "metrics", config.Metrics)
 	return cmd
 }
 
@@ -65,6 +74,10 @@ names others.`,
 func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if !slices.Contains(splits, o.split) {
 		return usageError{fmt.Errorf("--split: expected test, validation or train, found %q", o.split)}
+	}
+	metrics, err := evalMetrics(o.metrics)
+	if err != nil {
+		return err
 	}
 	path, err := checkpointOf(o.target)
 	if err != nil {
@@ -78,11 +91,17 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run was without --ema", path)
 	}
 	var settings struct {
-		Data       string `json:"data"`
-		Validation int    `json:"validation"`
+		Data       string   `json:"data"`
+		Validation int      `json:"validation"`
+		Metrics    []string `json:"metrics"`
 	}
 	if err := json.Unmarshal(saved.Settings, &settings); err != nil {
 		return fmt.Errorf("%s: expected the run's settings in the metadata: %w", path, err)
+	}
+	if o.metrics == "" {
+		if metrics, err = newMetrics(settings.Metrics); err != nil {
+			return fmt.Errorf("%s: metrics of the run: %w", path, err)
+		}
 	}
 	if o.data == "" {
 		o.data = settings.Data
@@ -113,6 +132,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if err != nil {
 		return err
 	}
+	evaluator.Metrics = metrics
 	members := newTeam(nil)
 	defer members.Close()
 	evaluator.Share(members)
@@ -121,26 +141,58 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return err
 	}
 	if o.json {
-		found := map[string]any{
+		object := map[string]any{
 			"checkpoint": path, "split": o.split, "loss": result.Loss, "accuracy": result.Accuracy, "count": result.Count,
 			"classes": result.Confusion.Scores(), "confusion": result.Confusion,
 		}
-		if o.ema {
-			found["ema"] = true
+		if !plain(saved.Spec.Loss) {
+			object["loss_function"] = saved.Spec.Loss
 		}
-		return json.NewEncoder(s.out).Encode(found)
+		if len(result.Metrics) > 0 {
+			object["metrics"] = result.Metrics
+		}
+		if o.ema {
+			object["ema"] = true
+		}
+		return json.NewEncoder(s.out).Encode(object)
 	}
 	if o.ema {
 		path += ", averaged weights"
 	}
 	fmt.Fprintf(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
-	printEvaluation(s.out, result)
+	printEvaluation(s.out, saved.Spec.Loss, result)
 	return nil
 }
 
+// evalMetrics makes the metrics that the flag names; none if it is empty.
+func evalMetrics(flag string) (*metric.Set, error) {
+	if flag == "" {
+		return nil, nil
+	}
+	names := strings.Split(flag, ",")
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+	}
+	metrics, err := newMetrics(names)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--metrics: %w", err)}
+	}
+	return metrics, nil
+}
+
 // printEvaluation prints the tables, 80 columns wide at the most.
-func printEvaluation(w io.Writer, e *loop.Evaluation) {
-	fmt.Fprintf(w, "loss %.4f  accuracy %.4f\n\n", e.Loss, e.Accuracy)
+func printEvaluation(w io.Writer, l loss.Named, e *loop.Evaluation) {
+	fmt.Fprintf(w, "loss %.4f  accuracy %.4f\n", e.Loss, e.Accuracy)
+	if !plain(l) {
+		fmt.Fprintf(w, "the loss is %v\n", l)
+	}
+	for i, m := range e.Metrics {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "%-22s%10.4f\n", m.Name, m.Value)
+	}
+	fmt.Fprintln(w)
 	fmt.Fprintf(w, "%-12s%10s%10s%10s%10s\n", "class", "precision", "recall", "F1", "support")
 	for _, c := range e.Confusion.Scores() {
 		fmt.Fprintf(w, "%-12s%10.4f%10.4f%10.4f%10s\n", c.Label, c.Precision, c.Recall, c.F1, thousands(c.Support))

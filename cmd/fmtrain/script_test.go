@@ -49,6 +49,7 @@ func TestScript(t *testing.T) {
 			"events":      events,
 			"keys":        keys,
 			"sameweights": sameWeights,
+			"sameloss":    sameLoss,
 			"damage":      damage,
 			"images":      images,
 		},
@@ -201,6 +202,24 @@ func sameWeights(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if same == neg {
 		ts.Fatalf("%s and %s have the same weights: %v", args[0], args[1], same)
+	}
+}
+
+// sameloss EVALUATION METRICS checks that the JSON of an evaluation has the loss, the accuracy and the metrics of the last epoch
+// in a file of JSON lines.
+func sameLoss(ts *testscript.TestScript, _ bool, args []string) {
+	evaluations, _ := lines(ts, args[0])
+	events, _ := lines(ts, args[1])
+	var last map[string]any
+	for _, o := range events {
+		if o["event"] == "epoch" {
+			last = o
+		}
+	}
+	for key, of := range map[string]string{"loss": "val_loss", "accuracy": "val_accuracy", "metrics": "metrics"} {
+		if diff := cmp.Diff(last[of], evaluations[0][key]); diff != "" {
+			ts.Fatalf("%s of %s and %s of %s (-epoch +evaluation):\n%s", of, args[1], key, args[0], diff)
+		}
 	}
 }
 

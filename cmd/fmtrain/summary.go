@@ -9,6 +9,7 @@ import (
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/loop"
+	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
 	"fmtrain/internal/schedule"
 )
@@ -31,7 +32,11 @@ func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.
 	if spec.LayerNorm != model.NoLayerNorm {
 		norm = fmt.Sprintf("LayerNorm (%s, ε %g)", spec.LayerNorm, spec.Epsilon)
 	}
-	fmt.Fprintf(w, "\n%s, %s, batch %d, epochs %d, seed %d\n", norm, spec.Activation, c.BatchSize, c.Epochs, c.Seed)
+	trained := ""
+	if !plain(spec.Loss) {
+		trained = fmt.Sprintf(", loss %v", spec.Loss)
+	}
+	fmt.Fprintf(w, "\n%s, %s%s, batch %d, epochs %d, seed %d\n", norm, spec.Activation, trained, c.BatchSize, c.Epochs, c.Seed)
 	for _, line := range switchedOn(c) {
 		fmt.Fprintln(w, line)
 	}
@@ -60,6 +65,10 @@ func switchedOn(c config.Config) (lines []string) {
 
 // constant is the schedule that changes nothing.
 var constant = schedule.Text(&schedule.Constant{})
+
+// plain says whether a loss is the cross-entropy without smoothing, which needs no mention. A checkpoint from before there was
+// a choice names none.
+func plain(l loss.Named) bool { return l.Loss == nil || l.String() == loss.Default().String() }
 
 // layersOf lists the layers of a group, such as 784→300→100: each begins where the one before ends.
 func layersOf(spec model.Spec, group string) string {

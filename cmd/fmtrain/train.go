@@ -18,6 +18,7 @@ import (
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loop"
+	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
 	"fmtrain/internal/progress"
 	"fmtrain/internal/schedule"
@@ -47,6 +48,7 @@ last.safetensors and best.safetensors.`, list(configs.Names())),
   fmtrain train --config book-13b --epochs 10 --out runs/book
   fmtrain train --epochs 20 --upper-schedule cosine:warmup=500 --ema 0.999 --patience 4
   fmtrain train --init runs/book --epochs 2
+  fmtrain train --loss focal --focal-gamma 1 --metrics top3,ece,precision:ankle-boot
   fmtrain train --json --log-every 100 | jq .loss`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -68,6 +70,8 @@ last.safetensors and best.safetensors.`, list(configs.Names())),
 		"lower-solver":   config.Solvers,
 		"upper-solver":   config.Solvers,
 		"layernorm-form": config.LayerNormForms,
+		"loss":           config.Losses,
+		"metrics":        config.Metrics,
 		"progress":       config.ProgressModes,
 	} {
 		complete(cmd, flag, words)
@@ -99,14 +103,12 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 
 	spec := specOf(c)
 	weights := model.NewWeights(spec, c.Seed)
-	if c.Init != "" {
-		path, err := checkpointOf(c.Init)
-		if err != nil {
-			return fmt.Errorf("--init: %w", err)
-		}
-		if err := loop.LoadWeights(path, weights); err != nil {
-			return fmt.Errorf("--init: %w", err)
-		}
+	from, err := startFrom(c.Init, weights)
+	if err != nil {
+		return fmt.Errorf("--init: %w", err)
+	}
+	if spec.Loss, err = c.ResolveLoss(from); err != nil {
+		return err
 	}
 	graph, err := model.NewTraining(spec, weights, c.BatchSize, frozen(c)...)
 	if err != nil {
@@ -137,7 +139,15 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 		if trainer.Validation, err = loop.NewEvaluator(spec, weights, validation); err != nil {
 			return err
 		}
+		if trainer.Validation.Metrics, err = newMetrics(c.Metrics); err != nil {
+			return err
+		}
 	}
+	each, err := newMetrics(c.Metrics)
+	if err != nil {
+		return err
+	}
+	trainer.Metrics = each.PerSample()
 
 	var averages model.Weights
 	if c.EMA > 0 {
@@ -178,7 +188,27 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 	return nil
 }
 
-// specOf is the architecture that the settings describe.
+// startFrom sets the weights to those of the run or checkpoint that --init names, and gives the loss that it was trained by; both
+// are left alone if it names none.
+func startFrom(init string, weights model.Weights) (loss.Named, error) {
+	if init == "" {
+		return loss.Named{}, nil
+	}
+	path, err := checkpointOf(init)
+	if err != nil {
+		return loss.Named{}, err
+	}
+	if err := loop.LoadWeights(path, weights); err != nil {
+		return loss.Named{}, err
+	}
+	saved, err := loop.Load(path)
+	if err != nil {
+		return loss.Named{}, err
+	}
+	return saved.Spec.Loss, nil
+}
+
+// specOf is the architecture that the settings describe. Its loss is found once --init has been read.
 func specOf(c config.Config) model.Spec {
 	return model.Spec{
 		Inputs:      dataset.Pixels,

@@ -65,6 +65,17 @@ type Config struct {
 	LayerNormForm string `koanf:"layernorm-form" json:"layernorm_form"`
 	// LayerNormEpsilon is the ε that keeps the division finite where all features of an image are the same.
 	LayerNormEpsilon float64 `koanf:"layernorm-epsilon" json:"layernorm_epsilon"`
+	// Loss is what is minimised. Auto: that of the checkpoint that the run starts from, with its settings; otherwise the
+	// cross-entropy, the likelihood of the labels. [Config.ResolveLoss] finds it.
+	Loss string `koanf:"loss" json:"loss"`
+	// LabelSmoothing is the share of a label that the cross-entropy spreads over all classes, against overconfidence. Nil: 0.
+	LabelSmoothing *float64 `koanf:"label-smoothing" json:"label_smoothing"`
+	// FocalGamma is how much the focal loss turns from the samples that are easy to those that are hard. Nil: 2, as in the paper.
+	FocalGamma *float64 `koanf:"focal-gamma" json:"focal_gamma"`
+	// HuberDelta is the distance from which on an error counts linearly in the Huber loss. Nil: 1, as in PyTorch.
+	HuberDelta *float64 `koanf:"huber-delta" json:"huber_delta"`
+	// Metrics is what the validation images are measured by besides the loss. The accuracy always is: it tells the best epoch.
+	Metrics []string `koanf:"metrics" json:"metrics"`
 	// Validation is how many images, the first of the training set, are held out to choose the best checkpoint. Nil: a
 	// twelfth of them, which [Config.ValidationImages] counts once the data are there.
 	Validation *int `koanf:"validation" json:"validation"`
@@ -106,6 +117,8 @@ func Default() Config {
 		UpperLayers:      1,
 		LayerNormForm:    "book",
 		LayerNormEpsilon: 1e-3,
+		Loss:             auto,
+		Metrics:          []string{"accuracy"},
 		Seed:             42,
 		Shuffle:          true,
 		Progress:         "auto",

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"fmtrain/internal/loss"
 )
 
 // anyConfig draws settings that Resolve would give.
@@ -40,6 +42,8 @@ func anyConfig(t *rapid.T) Config {
 		WeightDecayAll:   rapid.Bool().Draw(t, "weight-decay-all"),
 		LayerNormForm:    rapid.SampledFrom(LayerNormForms).Draw(t, "layernorm-form"),
 		LayerNormEpsilon: rapid.Float64Range(math.SmallestNonzeroFloat32, math.MaxFloat32).Draw(t, "layernorm-epsilon"),
+		Loss:             rapid.SampledFrom(Losses).Draw(t, "loss"),
+		Metrics:          rapid.SliceOfNDistinct(rapid.SampledFrom(Metrics), 1, -1, rapid.ID).Draw(t, "metrics"),
 		Validation:       rapid.Ptr(natural, true).Draw(t, "validation"),
 		Seed:             rapid.Uint64().Draw(t, "seed"),
 		Shuffle:          rapid.Bool().Draw(t, "shuffle"),
@@ -48,6 +52,11 @@ func anyConfig(t *rapid.T) Config {
 		LogEvery:         natural.Draw(t, "log-every"),
 		Progress:         rapid.SampledFrom(ProgressModes).Draw(t, "progress"),
 		JSON:             rapid.Bool().Draw(t, "json"),
+	}
+	for _, s := range c.lossSettings() { // that of the loss, or of a loss not known yet
+		if _, of, _ := loss.Find(s.key); of == c.Loss || c.Loss == auto && c.Init != "" {
+			*s.value = rapid.Ptr(rapid.Float64Range(0.001, 0.999), true).Draw(t, s.key)
+		}
 	}
 	c.UpperLayers = rapid.IntRange(1, len(c.Hidden)).Draw(t, "upper-layers")
 	return c

@@ -28,7 +28,14 @@ func textOf(v any) string {
 	switch v := v.(type) {
 	case []int:
 		return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(v)), ","), "[]")
+	case []string:
+		return strings.Join(v, ",")
 	case *int:
+		if v == nil {
+			return auto
+		}
+		return fmt.Sprint(*v)
+	case *float64:
 		if v == nil {
 			return auto
 		}

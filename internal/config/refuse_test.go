@@ -9,9 +9,12 @@ import (
 const (
 	aWidth    = "at least one hidden layer, each width a whole number from 1 to 65536"
 	aSchedule = "expected a schedule of constant, step, exponential, cosine, 1cycle, plateau"
-	aSolver   = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
-	allNames  = "data, out, epochs, batch-size, accumulate, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
-		"lower-weight-decay, upper-weight-decay, weight-decay-all, clip-norm, ema, layernorm-form, layernorm-epsilon, validation, patience, seed, shuffle, " +
+	aMetric   = "metrics out of accuracy, top3, macro-f1, precision:CLASS, recall:CLASS, ece, auc, each once, where CLASS is one of " +
+		"T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
+	aSolver  = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
+	allNames = "data, out, epochs, batch-size, accumulate, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
+		"lower-weight-decay, upper-weight-decay, weight-decay-all, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
+		"metrics, validation, patience, seed, shuffle, " +
 		"threads, init, log-every, progress, json"
 )
 
@@ -56,6 +59,17 @@ func TestRefusedValues(t *testing.T) {
 		{"layernorm-epsilon", "0", "0", "a finite float32 number above 0", "0"},
 		{"layernorm-epsilon", "1e-60", "1e-60", "a finite float32 number above 0", "1e-60"},
 		{"layernorm-epsilon", ".inf", ".inf", "a finite float32 number above 0", "+Inf"},
+		{"loss", "l1", `the text "l1"`, "one of auto, cross-entropy, focal, huber, mse, hinge", "l1"},
+		{"label-smoothing", "1", "1", "auto or a number of at least 0 and less than 1", "1"},
+		{"label-smoothing", ".nan", ".nan", "auto or a number of at least 0 and less than 1", "nan"},
+		{"focal-gamma", "-1", "-1", "auto or a finite number of at least 0", "-1"},
+		{"huber-delta", "0", "0", "auto or a finite number above 0", "0"},
+		{"huber-delta", ".inf", ".inf", "auto or a finite number above 0", "inf"},
+		{"metrics", "top4", `the text "top4"`, aMetric, "top4"},
+		{"metrics", "[top3, precision:Boot]", `the list [the text "top3", the text "precision:Boot"]`, aMetric, "top3,precision:Boot"},
+		{"metrics", "[ece, ece]", `the list [the text "ece", the text "ece"]`, aMetric, "ece,ece"},
+		{"metrics", "[]", "an empty list", aMetric, ""},
+		{"metrics", "5", "5", aMetric, "5"},
 		{"validation", "-1", "-1", "auto or a whole number of at least 0", "-1"},
 		{"validation", `"5"`, `the text "5"`, "auto or a whole number of at least 0", ""},
 		{"accumulate", "0", "0", "a whole number from 1 to 4096", "0"},
@@ -148,6 +162,11 @@ func TestRefusedFiles(t *testing.T) {
 		{file: "upper-layers: 2", want: "f.yaml:1: upper-layers: " + tooMany + "2, hidden layers 1"},
 		{args: []string{"--upper-layers", "2"}, want: "--upper-layers: " + tooMany + "2, hidden layers 1"},
 		{file: "hidden: [5, 5]\nupper-layers: 2", args: []string{"--hidden", "5"}, want: "f.yaml:2: upper-layers: " + tooMany + "2, hidden layers 1"},
+		{file: "loss: mse\nfocal-gamma: 2", want: "f.yaml:2: focal-gamma: expected with the loss focal only, found with mse: leave it out or set it to auto"},
+		{args: []string{"--huber-delta=2"}, want: "--huber-delta: expected with the loss huber only, found with cross-entropy: leave it out or set it to auto"},
+		{file: "focal-gamma: 2", args: []string{"--loss=hinge", "--label-smoothing=0.1", "--init=run"},
+			want: "--label-smoothing: expected with the loss cross-entropy only, found with hinge: leave it out or set it to auto\n" +
+				"f.yaml:1: focal-gamma: expected with the loss focal only, found with hinge: leave it out or set it to auto"},
 		{args: []string{"--hidden", ""}, want: "--hidden: expected " + aWidth + `, found ""`},
 	} {
 		_, err := resolve("f.yaml", []byte(test.file), flags(t, test.args...))

@@ -62,6 +62,7 @@ func resolve(name string, text []byte, fs *pflag.FlagSet) (Config, error) {
 	}
 	if len(src.problems) == 0 {
 		src.checkGroups(c)
+		src.checkLoss(c)
 	}
 	if len(src.problems) > 0 {
 		return Config{}, errors.Join(src.problems...)

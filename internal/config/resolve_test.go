@@ -53,6 +53,15 @@ func TestPrecedence(t *testing.T) {
 		}},
 		{"validation: 0", nil, func(c *Config) { c.Validation = new(0) }},
 		{"validation: 10", []string{"--validation", "auto"}, func(*Config) {}},
+		{"loss: focal", nil, func(c *Config) { c.Loss = "focal" }},
+		{"loss: focal\nfocal-gamma: 3", nil, func(c *Config) { c.Loss, c.FocalGamma = "focal", new(3.) }},
+		{"loss: focal\nfocal-gamma: 3", []string{"--loss=mse", "--focal-gamma=auto"}, func(c *Config) { c.Loss = "mse" }},
+		{"", []string{"--label-smoothing=0.1"}, func(c *Config) { c.LabelSmoothing = new(0.1) }},
+		{"label-smoothing: 0\nloss: hinge", nil, func(c *Config) { c.LabelSmoothing, c.Loss = new(0.), "hinge" }},
+		{"init: run\nhuber-delta: 2", nil, func(c *Config) { c.Init, c.HuberDelta = "run", new(2.) }}, // its loss may be the Huber loss
+		{"metrics: top3", nil, func(c *Config) { c.Metrics = []string{"top3"} }},
+		{"metrics: [ece, precision:ankle-boot]", nil, func(c *Config) { c.Metrics = []string{"ece", "precision:Ankle boot"} }},
+		{"metrics: ece", []string{"--metrics", "accuracy, recall:Ankle boot"}, func(c *Config) { c.Metrics = []string{"accuracy", "recall:Ankle boot"} }},
 		{"hidden: [5, 5, 5]", []string{"--upper-layers", "3"}, func(c *Config) { c.Hidden, c.UpperLayers = []int{5, 5, 5}, 3 }},
 		{"lower-solver: adamw", nil, func(c *Config) { c.LowerSolver, c.LowerWeightDecay = "adamw", 0.004 }},
 		{"lower-weight-decay: 0", []string{"--lower-solver", "adamw", "--upper-solver", "adamw"}, func(c *Config) {
@@ -102,8 +111,8 @@ func TestFileAndFlagAreTwins(t *testing.T) {
 // lineOf is a setting as a file has it.
 func lineOf(t *rapid.T, c Config, key string) string {
 	v := values(c)[key]
-	if n, ok := v.(*int); ok && n == nil {
-		v = auto
+	if text := textOf(v); text == auto {
+		v = text
 	}
 	line, err := yaml.Marshal(map[string]any{key: v})
 	if err != nil {

@@ -1,7 +1,10 @@
 package config
 
 import (
+	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
+	"fmtrain/internal/loss"
+	"fmtrain/internal/metric"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 )
@@ -13,6 +16,8 @@ var (
 	Solvers        = solver.Names()
 	Activations    = layer.Activations()
 	Schedules      = schedule.Names()
+	Losses         = append([]string{auto}, loss.Names()...)
+	Metrics        = metric.Names(dataset.ClassNames[:])
 	LayerNormForms = []string{"book", "keras", "none"}
 	ProgressModes  = []string{"auto", "bar", "lines", "none"}
 )
@@ -63,6 +68,11 @@ var settings = []setting{
 	{"ema", below1("DECAY"), "keep and measure an exponential moving average of the weights, as with 0.999 (0: none)"},
 	{"layernorm-form", oneOf(LayerNormForms), "LayerNorm after each hidden layer: book (divides by σ+ε), keras (by √(σ²+ε)) or none"},
 	{"layernorm-epsilon", positive("EPSILON"), "ε of LayerNorm"},
+	{"loss", oneOf(Losses), "what is minimised: " + strings.Join(loss.Names(), ", ") + " (auto: that of --init, otherwise cross-entropy)"},
+	{"label-smoothing", orAuto(ofLoss("label-smoothing")), "share of a label that the cross-entropy spreads over all classes (auto: 0)"},
+	{"focal-gamma", orAuto(ofLoss("focal-gamma")), "γ of the focal loss: how much the hard samples count (auto: 2)"},
+	{"huber-delta", orAuto(ofLoss("huber-delta")), "δ of the Huber loss: errors beyond it count linearly (auto: 1)"},
+	{"metrics", metrics(), "what else to measure, out of " + strings.Join(metric.Kinds(), ", ")},
 	{"validation", orAuto(atLeast(0)), "first training images held out for validation (auto: a twelfth)"},
 	{"patience", atLeast(0), "end after N epochs without a better validation accuracy (0: never)"},
 	{"seed", seed(), "seed of the initial weights and of the order of the images"},

@@ -141,7 +141,7 @@ func readNode(f format, n *yaml.Node) (any, bool) {
 		texts = append(texts, target(s).Value)
 	}
 	v, ok := f.read(strings.Join(texts, ","))
-	if _, list := v.([]int); !ok || n.Kind == yaml.SequenceNode && !list {
+	if !ok || n.Kind == yaml.SequenceNode && !isList(v) {
 		return nil, false
 	}
 	for _, s := range scalars {
@@ -150,6 +150,14 @@ func readNode(f format, n *yaml.Node) (any, bool) {
 		}
 	}
 	return v, true
+}
+
+func isList(v any) bool {
+	switch v.(type) {
+	case []int, []string:
+		return true
+	}
+	return false
 }
 
 // suits tells whether a scalar of the YAML type is a way to write the value.

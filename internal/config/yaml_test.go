@@ -39,6 +39,11 @@ clip-norm: 0
 ema: 0
 layernorm-form: book
 layernorm-epsilon: 0.001
+loss: auto
+label-smoothing: auto
+focal-gamma: auto
+huber-delta: auto
+metrics: [accuracy]
 validation: 500
 patience: 0
 seed: 42

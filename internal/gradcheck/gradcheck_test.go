@@ -13,6 +13,7 @@ import (
 
 	"fmtrain/internal/gradcheck"
 	"fmtrain/internal/layer"
+	"fmtrain/internal/loss"
 )
 
 func floats(shape []int, values ...float32) *tensor.Dense {
@@ -69,7 +70,7 @@ func TestGradientOfASquare(t *testing.T) {
 func TestGradientOfALoss(t *testing.T) {
 	p := &gradcheck.Problem{
 		Build: func(n gorgonia.Nodes) (*gorgonia.Node, error) {
-			loss, err := layer.NewCrossEntropy(n[1], n[0])
+			loss, err := layer.NewBatchLoss(loss.Default(), n[1], n[0])
 			if err != nil {
 				return nil, err
 			}
@@ -105,7 +106,7 @@ func TestErrors(t *testing.T) {
 	// A label out of range is an error of the run, not of the construction.
 	label := &gradcheck.Problem{
 		Build: func(n gorgonia.Nodes) (*gorgonia.Node, error) {
-			loss, err := layer.NewCrossEntropy(n[0], n[1])
+			loss, err := layer.NewBatchLoss(loss.Default(), n[0], n[1])
 			if err != nil {
 				return nil, err
 			}

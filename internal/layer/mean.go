@@ -11,8 +11,8 @@ import (
 // ignored, 0 if all are. It counts, too.
 type mean struct {
 	op.Base
-	counts *CrossEntropy
-	rows   *crossEntropy // whose losses it sums in float64
+	counts *BatchLoss
+	rows   *lossRows // whose losses it sums in float64
 	loss   *gorgonia.F32
 }
 

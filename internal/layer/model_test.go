@@ -9,6 +9,7 @@ import (
 	"fmtrain/internal/gradcheck"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
+	"fmtrain/internal/loss"
 )
 
 // A whole classifier, with a short batch, by symbolic differentiation and by the LispMachine: the same bits. The weights are
@@ -37,7 +38,7 @@ func TestClassifierGradients(t *testing.T) {
 					if err != nil {
 						return nil, err
 					}
-					loss, err := layer.NewCrossEntropy(logits, n[1])
+					loss, err := layer.NewBatchLoss(loss.Default(), logits, n[1])
 					if err != nil {
 						return nil, err
 					}

@@ -25,6 +25,7 @@ func (t *Trainer) differentiate(it Iteration, rows, next []int32) (counted Mean,
 		}
 		loss := t.Graph.Loss
 		counted.Add(loss.LossSum, loss.Correct, loss.Count)
+		t.Metrics.Update(loss.Logits, t.Graph.Labels, loss.Predictions)
 		if len(rows) > batch {
 			t.sums.add(t, first, last, len(rows))
 		}

@@ -43,7 +43,8 @@ type Progress struct {
 }
 
 // Checkpoints writes a run's checkpoints. Each holds the weights as model.<name>, their averages, if there are any, as
-// ema.<name>, the solvers' slots as solver.<group>.<slot>.<parameter>, and in its metadata, as JSON, the architecture under "model", the resolved settings under
+// ema.<name>, the solvers' slots as solver.<group>.<slot>.<parameter>, and in its metadata, as JSON, the architecture and the loss
+// under "model", the resolved settings under
 // "settings", the [Progress] under "progress" and what a solver counts under "solver.<group>".
 type Checkpoints struct {
 	Run      string // the run directory
@@ -130,7 +131,7 @@ func Load(path string) (*Saved, error) {
 	s := &Saved{Settings: json.RawMessage(file.Metadata["settings"])}
 	for key, value := range map[string]any{"model": &s.Spec, "progress": &s.Progress} {
 		if err := json.Unmarshal([]byte(file.Metadata[key]), value); err != nil {
-			return nil, fmt.Errorf("%s: expected JSON under %q in the metadata, found %q", path, key, file.Metadata[key])
+			return nil, fmt.Errorf("%s: expected JSON under %q in the metadata, found %q: %w", path, key, file.Metadata[key], err)
 		}
 	}
 	if err := checkSpec(s.Spec, file); err != nil {

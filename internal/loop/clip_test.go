@@ -17,7 +17,7 @@ func clipped(t *testing.T, to float64, members int) (before, after [][]float32) 
 	trainer.Team = team.New(members)
 	defer trainer.Team.Close()
 	trainer.share()
-	_, err := trainer.differentiate(Iteration{Epoch: 1, Iteration: 1}, trainer.Sampler.Order(1)[:s.batch])
+	_, err := trainer.differentiate(Iteration{Epoch: 1, Iteration: 1}, trainer.Sampler.Order(1)[:s.batch], nil)
 	must(t, err)
 	for _, g := range trainer.gradients.values {
 		before = append(before, slices.Clone(g))

@@ -2,15 +2,19 @@ package loop
 
 import (
 	"fmt"
+	"slices"
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
+	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/team"
 )
 
 // Evaluator measures a model on a set, with the weights as they are at each call.
 type Evaluator struct {
+	Metrics *metric.Set // to measure besides loss and accuracy; nil for none
+
 	feed  feed
 	order []int32
 	team  *team.Team
@@ -44,6 +48,7 @@ type Evaluation struct {
 	Loss, Accuracy float64 // means over the samples
 	Count          int
 	Confusion      Confusion
+	Metrics        metric.Values // of the evaluator's metrics
 }
 
 // Evaluate runs the model over the whole set.
@@ -52,6 +57,7 @@ func (e *Evaluator) Evaluate() (*Evaluation, error) {
 	var confusion Confusion
 	graph := e.feed.graph
 	batch := len(graph.Labels)
+	e.Metrics.Reset()
 	for order := e.order; len(order) > 0; {
 		rows := order[:min(batch, len(order))]
 		order = order[len(rows):]
@@ -61,13 +67,16 @@ func (e *Evaluator) Evaluate() (*Evaluation, error) {
 		}
 		loss := graph.Loss
 		total.Add(loss.LossSum, loss.Correct, loss.Count)
+		e.Metrics.Update(loss.Logits, graph.Labels, loss.Predictions)
 		for i, label := range graph.Labels {
 			if label != layer.Ignored {
 				confusion[label][loss.Predictions[i]]++
 			}
 		}
 	}
-	return &Evaluation{Loss: total.Loss(), Accuracy: total.Accuracy(), Count: total.Seen, Confusion: confusion}, nil
+	return &Evaluation{
+		Loss: total.Loss(), Accuracy: total.Accuracy(), Count: total.Seen, Confusion: confusion, Metrics: slices.Clone(e.Metrics.Values()),
+	}, nil
 }
 
 // Confusion counts samples by true class (row) and predicted class (column).

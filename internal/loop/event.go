@@ -1,6 +1,10 @@
 package loop
 
-import "time"
+import (
+	"time"
+
+	"fmtrain/internal/metric"
+)
 
 // Observer watches a run: a progress bar, a log of metrics. It is called by the loop, in order and never at the same time;
 // what it is given is the loop's own and is valid until it returns. An error it returns ends the run.
@@ -34,6 +38,7 @@ type Iteration struct {
 	Iteration, Iterations int           // from 1
 	BatchLoss             float64       // mean over the samples of this batch
 	Loss, Accuracy        float64       // means over the samples of the epoch so far
+	Metrics               metric.Values // of the samples of the epoch so far; none unless asked for
 	Seen                  int           // samples of the epoch so far
 	Elapsed               time.Duration // time in the training loop in this epoch
 	Rates                 Rates
@@ -41,11 +46,12 @@ type Iteration struct {
 
 // Epoch is told at the end of each epoch, after validation.
 type Epoch struct {
-	Epoch, Epochs        int     // from 1
-	Iterations           int     // of this epoch
-	Loss, Accuracy       float64 // means over the epoch's samples
-	ValLoss, ValAccuracy float64 // means over the validation images; NaN if there are none
-	Seconds              float64 // of the training loop alone
+	Epoch, Epochs        int           // from 1
+	Iterations           int           // of this epoch
+	Loss, Accuracy       float64       // means over the epoch's samples
+	ValLoss, ValAccuracy float64       // means over the validation images; NaN if there are none
+	Metrics              metric.Values // of the validation images; none unless asked for
+	Seconds              float64       // of the training loop alone
 	SamplesPerSecond     float64
 	Rates                Rates       // of the epoch's last step
 	Scheduled            bool        // some group's rate has a schedule

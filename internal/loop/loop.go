@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
@@ -29,6 +30,7 @@ type Trainer struct {
 	Train       *dataset.Set
 	Sampler     *dataset.Sampler // of the training set
 	Validation  *Evaluator       // nil if no images are set apart
+	Metrics     *metric.Set      // of the samples that are trained on; nil for none
 	Epochs      int
 	Checkpoints *Checkpoints
 	Observers   []Observer
@@ -89,6 +91,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	order := t.Sampler.Order(epoch)
 	it := Iteration{Epoch: epoch, Epochs: t.Epochs, Iterations: t.iterations(), Rates: t.rates()}
 	var running Mean
+	t.Metrics.Reset()
 	t.pace.Begin()
 	for it.Iteration < it.Iterations {
 		if ctx.Err() != nil {
@@ -106,6 +109,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 
 		it.BatchLoss = counted.Loss()
 		it.Loss, it.Accuracy, it.Seen = running.Loss(), running.Accuracy(), running.Seen
+		it.Metrics = t.Metrics.Values()
 		it.Elapsed = time.Since(begin)
 		if err := t.tell(func(o Observer) error { return o.OnIteration(&it) }); err != nil {
 			return err
@@ -155,7 +159,7 @@ func (t *Trainer) finish(it Iteration) error {
 		if !finite(v.Loss) {
 			return t.diverged(it, "the validation loss")
 		}
-		e.ValLoss, e.ValAccuracy = v.Loss, v.Accuracy
+		e.ValLoss, e.ValAccuracy, e.Metrics = v.Loss, v.Accuracy, v.Metrics
 		t.note(v.Loss)
 		if err := t.validateAverage(it, e); err != nil {
 			return err

@@ -20,7 +20,7 @@ import (
 type Graph struct {
 	Images []float32 // the batch, [batch, inputs]
 	Labels []int32   // its labels, [batch], layer.Ignored where a row is not used
-	Loss   *layer.CrossEntropy
+	Loss   *layer.BatchLoss
 	Groups []Group // of a training graph: lower, then upper
 
 	machine *vm.Static
@@ -119,7 +119,7 @@ func build(spec Spec, weights Weights, batch int) (*builder, error) {
 		}
 	}
 	var err error
-	b.Loss, err = layer.NewCrossEntropy(x, gorgonia.NodeFromAny(b.graph, labels, gorgonia.WithName("labels")))
+	b.Loss, err = layer.NewBatchLoss(spec.loss(), x, gorgonia.NodeFromAny(b.graph, labels, gorgonia.WithName("labels")))
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}

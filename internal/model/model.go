@@ -1,7 +1,7 @@
 // Package model makes a classifier of an architecture: its weights, in two named groups, and the graphs that train and
 // evaluate it.
 //
-//	images → [dense → LayerNorm → activation]* → dense → logits → cross-entropy
+//	images → [dense → LayerNorm → activation]* → dense → logits → loss
 //
 // The layers near the images are the group "lower", those near the logits the group "upper"; each group is trained by a
 // solver of its own, from the gradients of one backward pass.
@@ -14,6 +14,7 @@ import (
 
 	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
+	"fmtrain/internal/loss"
 )
 
 // The groups of parameters.
@@ -25,15 +26,16 @@ const (
 // NoLayerNorm is the form of a model that has no LayerNorm.
 const NoLayerNorm layernorm.Form = "none"
 
-// Spec is an architecture.
+// Spec is an architecture, and the loss that it is trained by.
 type Spec struct {
-	Inputs      int            `json:"inputs"`       // values of a sample
-	Hidden      []int          `json:"hidden"`       // widths of the hidden layers, from the images up
-	Classes     int            `json:"classes"`      // logits of a sample
-	Activation  string         `json:"activation"`   // of the hidden layers, one of layer.Activations
-	LayerNorm   layernorm.Form `json:"layernorm"`    // after each hidden layer's product; NoLayerNorm for none
-	Epsilon     float64        `json:"epsilon"`      // of LayerNorm
-	UpperLayers int            `json:"upper_layers"` // dense layers of the upper group, counted from the logits, from 1 to len(Hidden)
+	Inputs      int            `json:"inputs"`        // values of a sample
+	Hidden      []int          `json:"hidden"`        // widths of the hidden layers, from the images up
+	Classes     int            `json:"classes"`       // logits of a sample
+	Activation  string         `json:"activation"`    // of the hidden layers, one of layer.Activations
+	LayerNorm   layernorm.Form `json:"layernorm"`     // after each hidden layer's product; NoLayerNorm for none
+	Epsilon     float64        `json:"epsilon"`       // of LayerNorm
+	UpperLayers int            `json:"upper_layers"`  // dense layers of the upper group, counted from the logits, from 1 to len(Hidden)
+	Loss        loss.Named     `json:"loss,omitzero"` // none for the cross-entropy: a checkpoint may be older than the choice
 }
 
 // Check is an error if the architecture is not one that can be built: it may come from a file.
@@ -91,6 +93,14 @@ func (s Spec) Layers() []Layer {
 		layers[i] = l
 	}
 	return layers
+}
+
+// loss is that of the graphs.
+func (s Spec) loss() loss.Loss {
+	if s.Loss.Loss == nil {
+		return loss.Default().Loss
+	}
+	return s.Loss.Loss
 }
 
 // norms says whether LayerNorm follows the layer's product.

@@ -18,8 +18,8 @@ import (
 // after each epoch the line of [Lines] above it. The time for redraws is that of the events, so an iteration that isn't drawn
 // costs a comparison.
 //
-// The bar fits the terminal: on a narrow one it leaves out the learn rates first, then the time left, the images a second,
-// the accuracy; on 20 columns it is "1/5 71% loss 0.6013".
+// The bar fits the terminal: on a narrow one it leaves out the learn rates first, then the metrics besides the accuracy, the
+// time left, the images a second, the accuracy; on 20 columns it is "1/5 71% loss 0.6013".
 type Bar struct {
 	screen screen
 	lines  *Lines
@@ -79,6 +79,8 @@ func layouts(it *loop.Iteration) []layout {
 		number  = []part{{value: mean(it.Loss)}}
 		acc     = []part{{label: "acc", value: mean(it.Accuracy)}}
 
+		extra = metrics(it.Metrics)
+
 		rates, images, speed, timeLeft, left []part
 	)
 	rates = rateParts(it.Rates)
@@ -93,8 +95,9 @@ func layouts(it *loop.Iteration) []layout {
 		left = []part{{value: t}}
 	}
 	return []layout{
-		{2, slices.Concat(epoch, count, wide, loss, acc, rates, images, timeLeft)},
-		{1, slices.Concat(ep, count, bar, loss, acc, rates, speed, left)},
+		{2, slices.Concat(epoch, count, wide, loss, acc, extra, rates, images, timeLeft)},
+		{1, slices.Concat(ep, count, bar, loss, acc, extra, rates, speed, left)},
+		{1, slices.Concat(ep, count, wide, loss, acc, extra, speed, left)},
 		{1, slices.Concat(ep, count, wide, loss, acc, speed, left)},
 		{1, slices.Concat(ep, count, wide, loss, acc, speed)},
 		{1, slices.Concat(ep, count, bar, loss, acc)},

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fmtrain/internal/loop"
+	"fmtrain/internal/metric"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -46,6 +47,29 @@ func TestBarFrames(t *testing.T) {
 		{3, ""},
 		{1, ""},
 		{0, ""},
+	} {
+		e := newEmulator(t, c.columns)
+		if err := onTerminal(e, false).OnIteration(it); err != nil {
+			t.Fatal(err)
+		}
+		if got := e.screen(); got != c.want {
+			t.Errorf("%d columns:\n got %q\nwant %q", c.columns, got, c.want)
+		}
+	}
+}
+
+// Metrics besides the accuracy are shown where there is room for them.
+func TestBarWithMetrics(t *testing.T) {
+	it := fashion.iteration(1, 1234)
+	it.Loss, it.Accuracy, it.Metrics = 0.60134, 0.79206, metric.Values{{Name: "top3", Value: 0.97889}}
+	for _, c := range []struct {
+		columns int
+		want    string
+	}{
+		{126, "Epoch 1/5  1234/1719  [======>   ]  loss 0.6013  acc 0.7921  top3 0.9789  lower 0.0001  upper 0.001  107k images/s  0:03 left"},
+		{92, "1/5 1234/1719 [=> ] loss 0.6013 acc 0.7921 top3 0.9789 lower 0.0001 upper 0.001 107k/s 0:03"},
+		{91, "1/5 1234/1719 [==================>        ] loss 0.6013 acc 0.7921 top3 0.9789 107k/s 0:03"},
+		{70, "1/5 1234/1719 [===========>      ] loss 0.6013 acc 0.7921 107k/s 0:03"},
 	} {
 		e := newEmulator(t, c.columns)
 		if err := onTerminal(e, false).OnIteration(it); err != nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fmtrain/internal/loop"
+	"fmtrain/internal/metric"
 )
 
 // JSON writes one JSON object a line, each in one Write:
@@ -18,6 +19,8 @@ import (
 //	{"event":"iteration","epoch":1,"iteration":100,"batch_loss":1.2,"loss":1.6,"accuracy":0.5,"lr":{"lower":0.0001,"upper":0.001}}
 //	{"event":"epoch","epoch":1,"iterations":1719,"loss":0.6,"accuracy":0.79,"val_loss":0.45,"val_accuracy":0.84,"seconds":0.52,"samples_per_second":105432.1,"lr":{"lower":0.0001,"upper":0.001},"best_epoch":1}
 //	{"event":"done","epochs":5,"best_epoch":5,"checkpoint":"runs/1/checkpoints/best.safetensors","seconds":3.1}
+//
+// Where metrics were asked for, an epoch has those of the validation images after val_accuracy: "metrics":{"top3":0.97,"ece":0.03}.
 //
 // An epoch's line ends in "ema_val_loss" and "ema_val_accuracy" if the weights are averaged, and the last line has
 // "stopped_early":true after its epochs if the run ended before its last epoch. The rates are those of the step, or of the
@@ -91,6 +94,7 @@ func (j *JSON) OnEpoch(e *loop.Epoch) error {
 	j.number("accuracy", e.Accuracy)
 	j.number("val_loss", e.ValLoss)
 	j.number("val_accuracy", e.ValAccuracy)
+	j.metrics(e.Metrics)
 	j.number("seconds", e.Seconds)
 	j.number("samples_per_second", e.SamplesPerSecond)
 	j.rates(e.Rates)
@@ -156,6 +160,16 @@ func (j *JSON) rates(rates loop.Rates) {
 		j.line = appendNumber(j.line, r.LearnRate)
 	}
 	j.line = append(j.line, '}')
+}
+
+// metrics writes those that were asked for, of the validation images.
+func (j *JSON) metrics(values metric.Values) {
+	if len(values) == 0 {
+		return
+	}
+	object, _ := values.MarshalJSON() // the error is part of the interface; there is none
+	j.key("metrics")
+	j.line = append(j.line, object...)
 }
 
 func (j *JSON) write() error {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fmtrain/internal/loop"
+	"fmtrain/internal/metric"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -65,6 +66,18 @@ func TestJSONOptionalKeys(t *testing.T) {
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// Metrics that were asked for stand in their order; one of no samples is null.
+func TestJSONMetrics(t *testing.T) {
+	var got bytes.Buffer
+	err := NewJSON(&got, 0).OnEpoch(&loop.Epoch{Epoch: 1, Metrics: metric.Values{{Name: "top3", Value: 0.5}, {Name: "auc", Value: math.NaN()}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := `"val_accuracy":0,"metrics":{"top3":0.5,"auc":null},"seconds":0,`; !strings.Contains(got.String(), want) {
+		t.Errorf("expected %s, found %s", want, &got)
 	}
 }
 

@@ -5,10 +5,12 @@ import (
 	"io"
 
 	"fmtrain/internal/loop"
+	"fmtrain/internal/metric"
 )
 
 // Lines writes one line an epoch, 79 columns or less in an ordinary run: loss and accuracy in training and, where there is
-// validation, in validation; the training time and the images a second; "best" if its validation accuracy is the best so far.
+// validation, in validation; metrics that were asked for, in validation, which may make the line longer; the training time and
+// the images a second; "best" if its validation accuracy is the best so far.
 //
 //	Epoch 1/5  loss 0.6013 val 0.4571  acc 0.7921 val 0.8402  0.52 s 105k/s  best
 //
@@ -43,7 +45,11 @@ func (l *Lines) OnEpoch(e *loop.Epoch) error {
 		acc = append(acc, part{label: "ema", value: mean(e.Average.Accuracy)})
 	}
 	speed := []part{{value: seconds(e.Seconds)}, {value: rough(e.SamplesPerSecond) + "/s"}}
-	groups := [][]part{epoch, loss, acc, speed}
+	groups := [][]part{epoch, loss, acc}
+	if len(e.Metrics) > 0 {
+		groups = append(groups, append([]part{{label: "val"}}, metrics(e.Metrics)...))
+	}
+	groups = append(groups, speed)
 	if e.Scheduled {
 		groups = append(groups, rateParts(e.Rates))
 	}
@@ -62,6 +68,14 @@ func (l *Lines) OnEpoch(e *loop.Epoch) error {
 		return fmt.Errorf("write the line of epoch %d: %w", e.Epoch, err)
 	}
 	return nil
+}
+
+// metrics are parts like "top3 0.9789".
+func metrics(values metric.Values) (parts []part) {
+	for _, v := range values {
+		parts = append(parts, part{label: v.Name, value: mean(v.Value)})
+	}
+	return parts
 }
 
 // OnDone writes nothing.

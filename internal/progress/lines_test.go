@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fmtrain/internal/loop"
+	"fmtrain/internal/metric"
 )
 
 func TestLine(t *testing.T) {
@@ -30,6 +31,11 @@ func TestLine(t *testing.T) {
 				Average: &loop.Validation{Loss: 0.45123, Accuracy: 0.8612}, Scheduled: true,
 				Rates: loop.Rates{{Group: "lower", LearnRate: 1e-4 / 3}, {Group: "upper", LearnRate: 0.00123}}},
 			"Epoch 2/5  loss 0.6000 val 0.5000 ema 0.4512  acc 0.8000 val 0.8500 ema 0.8612  0.52 s 105k/s  lower 0.0000333 upper 0.00123\n",
+		},
+		{
+			loop.Epoch{Epoch: 1, Epochs: 5, Loss: 0.6, ValLoss: 0.5, Accuracy: 0.8, ValAccuracy: 0.75, Seconds: 0.52, SamplesPerSecond: 105432, BestEpoch: 1,
+				Metrics: metric.Values{{Name: "top3", Value: 0.97889}, {Name: "precision:Ankle boot", Value: 1}}},
+			"Epoch 1/5  loss 0.6000 val 0.5000  acc 0.8000 val 0.7500  val top3 0.9789 precision:Ankle boot 1.0000  0.52 s 105k/s  best\n",
 		},
 	} {
 		var got bytes.Buffer

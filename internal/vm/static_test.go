@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fmtrain/internal/layer"
+	"fmtrain/internal/loss"
 	"fmtrain/internal/op"
 	"fmtrain/internal/team"
 	"fmtrain/internal/vm"
@@ -112,7 +113,7 @@ func TestStaticLeavesOutTheGradientOfTheImages(t *testing.T) {
 	b := gorgonia.NodeFromAny(g, op.New(4), gorgonia.WithName("b"))
 	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{0, 1})), gorgonia.WithName("labels"))
 	logits := gorgonia.Must(layer.Dense(images, w, b))
-	loss := must[*layer.CrossEntropy](t)(layer.NewCrossEntropy(logits, labels)).Node
+	loss := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), logits, labels)).Node
 	gradients := must[gorgonia.Nodes](t)(gorgonia.Grad(loss, images, w, b))
 	machine := must[*vm.Static](t)(vm.NewStatic(loss, gradients[1], gradients[2]))
 	var ops []string

@@ -12,6 +12,7 @@ import (
 
 	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
+	"fmtrain/internal/loss"
 	"fmtrain/internal/team"
 	"fmtrain/internal/vm"
 )
@@ -79,7 +80,7 @@ func mlp(t rapid.TB, g *gorgonia.ExprGraph) expression {
 	h = c.do(layernorm.Apply(h, alpha, beta, layernorm.Book, layernorm.DefaultEpsilon))
 	h = c.do(layer.Activation("gelu", h))
 	logits := c.do(layer.Dense(h, w2, b2))
-	loss, err := layer.NewCrossEntropy(logits, labels)
+	loss, err := layer.NewBatchLoss(loss.Default(), logits, labels)
 	if err != nil {
 		t.Fatal(err)
 	}

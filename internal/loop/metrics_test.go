@@ -1,0 +1,189 @@
+package loop
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"fmtrain/internal/checkpoint"
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/loss"
+	"fmtrain/internal/metric"
+	"fmtrain/internal/team"
+)
+
+func newMetrics(t testing.TB, names ...string) *metric.Set {
+	t.Helper()
+	s, err := metric.NewSet(names, dataset.ClassNames[:])
+	must(t, err)
+	return s
+}
+
+// The means over the training samples are those of the epoch so far, though the batches are of different sizes: the accuracy by
+// its function is the one that the loss op counted.
+func TestTrainingMetrics(t *testing.T) {
+	s := small()
+	s.epochs = 2
+	iterations := 0
+	seen := recorder{onIteration: func(it *Iteration) error {
+		iterations++
+		if len(it.Metrics) != 2 || it.Metrics[0] != (metric.Value{Name: "accuracy", Value: it.Accuracy}) || !(it.Metrics[1].Value >= it.Accuracy) {
+			t.Errorf("epoch %d, iteration %d: accuracy %v, metrics %v", it.Epoch, it.Iteration, it.Accuracy, it.Metrics)
+		}
+		return nil
+	}}
+	trainer := s.trainer(t, &seen)
+	trainer.Metrics = newMetrics(t, "accuracy", "top3")
+	train(t, trainer)
+	if iterations != 6 {
+		t.Errorf("%d iterations", iterations)
+	}
+}
+
+// The metrics of an evaluation are over its samples, and not of those before: precision and recall are those of the confusion
+// matrix.
+func TestEvaluationMetrics(t *testing.T) {
+	s := small()
+	s.images, s.epochs, s.validation = 700, 8, evaluationBatch+30
+	var seen recorder
+	trainer := s.trainer(t, &seen)
+	trainer.Validation.Metrics = newMetrics(t, "precision:Bag", "recall:Bag", "accuracy", "macro-f1", "ece", "auc")
+	train(t, trainer)
+	result, err := trainer.Validation.Evaluate()
+	must(t, err)
+	const bag = 8
+	scores := result.Confusion.Scores()
+	var f1 float64
+	for _, class := range scores {
+		f1 += class.F1 / dataset.Classes
+	}
+	for i, want := range []float64{scores[bag].Precision, scores[bag].Recall, result.Accuracy, f1} {
+		if found := result.Metrics[i]; math.Abs(found.Value-want) > 1e-12 {
+			t.Errorf("expected %v, found %v", want, found)
+		}
+	}
+	for i, found := range seen.epochs[7].Metrics {
+		if found != result.Metrics[i] || !(found.Value > 0 && found.Value < 1) {
+			t.Errorf("epoch 8 has %v, an evaluation after it %v", found, result.Metrics[i])
+		}
+	}
+	if seen.epochs[6].Metrics[5] == seen.epochs[7].Metrics[5] {
+		t.Error("the last epochs have the same metrics")
+	}
+}
+
+// A checkpoint keeps the loss with its settings; one without means the cross-entropy. What is measured of it is what the run
+// measured.
+func TestCheckpointKeepsTheLoss(t *testing.T) {
+	for _, l := range []loss.Named{
+		{}, // as from before there was a choice
+		loss.Default(),
+		{Name: "cross-entropy", Loss: &loss.CrossEntropy{LabelSmoothing: 0.25}},
+		{Name: "focal", Loss: &loss.Focal{Gamma: 0.5}},
+		{Name: "huber", Loss: &loss.Huber{Delta: 0.125}},
+		{Name: "mse", Loss: loss.Func(loss.SquaredError)},
+		{Name: "hinge", Loss: loss.Func(loss.Hinge)},
+	} {
+		s := small()
+		s.epochs, s.validation, s.spec.Loss = 1, 20, l
+		var seen recorder
+		trainer := s.trainer(t, &seen)
+		train(t, trainer)
+		file, err := checkpoint.Load(trainer.Checkpoints.Last())
+		must(t, err)
+		if named := strings.Contains(file.Metadata["model"], `"loss"`); named != (l.Loss != nil) {
+			t.Errorf("%s: the metadata has %s", l.Name, file.Metadata["model"])
+		}
+		saved, err := Load(trainer.Checkpoints.Last())
+		must(t, err)
+		if l.Loss != nil && saved.Spec.Loss.String() != l.String() {
+			t.Errorf("expected %v, found %v", l, saved.Spec.Loss)
+		}
+		evaluator, err := NewEvaluator(saved.Spec, saved.Weights, trainer.Validation.feed.set)
+		must(t, err)
+		result, err := evaluator.Evaluate()
+		must(t, err)
+		if result.Loss != seen.epochs[0].ValLoss {
+			t.Errorf("%s: the epoch's loss is %v, that of its checkpoint %v", l.Name, seen.epochs[0].ValLoss, result.Loss)
+		}
+		if l.Loss == nil { // the loss of old is the cross-entropy
+			saved.Spec.Loss = loss.Default()
+			evaluator, err := NewEvaluator(saved.Spec, saved.Weights, trainer.Validation.feed.set)
+			must(t, err)
+			plain, err := evaluator.Evaluate()
+			must(t, err)
+			if plain.Loss != result.Loss {
+				t.Errorf("a checkpoint without a loss: expected the cross-entropy %v, found %v", plain.Loss, result.Loss)
+			}
+		}
+	}
+}
+
+// A loss that there isn't, as from a later program, is refused by name.
+func TestLoadRefusesLosses(t *testing.T) {
+	s := small()
+	s.epochs = 0
+	trainer := s.trainer(t)
+	train(t, trainer)
+	path := trainer.Checkpoints.Last()
+	file, err := checkpoint.Load(path)
+	must(t, err)
+	for text, want := range map[string]string{
+		`{"name":"triplet"}`:                  `loss: expected one of cross-entropy, focal, huber, mse, hinge, found "triplet"`,
+		`{"name":"focal","focal_gamma":-2}`:   "loss focal: focal_gamma: expected a finite number of at least 0, found -2",
+		`{"name":"hinge","margin":2}`:         "loss hinge: expected no setting margin, found it",
+		`"focal"`:                             "loss: expected an object",
+		`{"name":"huber","huber_delta":null}`: "loss huber: huber_delta: expected a finite number above 0, found <nil>",
+	} {
+		spec, err := json.Marshal(s.spec)
+		must(t, err)
+		file.Metadata["model"] = strings.TrimSuffix(string(spec), "}") + `,"loss":` + text + "}"
+		must(t, checkpoint.Save(path, file))
+		if _, err := Load(path); err == nil || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: expected %s, found %v", text, want, err)
+		}
+	}
+}
+
+// Whoever computes the rows of a loss, the weights have the same bits.
+func TestLossesByATeam(t *testing.T) {
+	for _, name := range loss.Names() {
+		l, err := loss.New(name)
+		must(t, err)
+		var alone map[string][]uint32
+		for members := 1; members <= 2; members++ {
+			s := small()
+			s.epochs, s.spec.Loss = 1, l
+			trainer := s.trainer(t)
+			trainer.Team = team.New(members)
+			defer trainer.Team.Close()
+			train(t, trainer)
+			trained := bits(trainer.Checkpoints.Weights)
+			if members == 1 {
+				alone = trained
+			} else if !same(alone, trained) {
+				t.Errorf("%s: a team comes to other weights", name)
+			}
+		}
+	}
+}
+
+// Metrics of the samples that are trained on allocate nothing at a step.
+func TestMetricsAllocateNothing(t *testing.T) {
+	s := small()
+	s.batch = 4
+	epoch := func(images int) float64 {
+		s.images = images
+		trainer := s.trainer(t, silent{})
+		trainer.Metrics = newMetrics(t, "top3")
+		trainer.share()
+		must(t, trainer.epoch(context.Background(), 1)) // the solvers make their slots
+		return allocations(func() { must(t, trainer.epoch(context.Background(), 2)) })
+	}
+	few, many := 2, 602
+	if step := (epoch(many*s.batch) - epoch(few*s.batch)) / float64(many-few); step > 0.1 {
+		t.Errorf("a step makes %v allocations", step)
+	}
+}

@@ -1,0 +1,117 @@
+package loss_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"fmtrain/internal/loss"
+)
+
+// The tolerances of the losses and of a row's gradient, relative to the loss or to the gradient's largest entry where that is
+// more than 1. Losses are float64 on both sides. Gradients are rounded to float32, and those of a softmax from a softmax that
+// was: half an ULP of 1 each.
+const (
+	goldenLoss     = 1e-12
+	goldenGradient = 0x1p-23
+)
+
+type golden struct {
+	Inputs []struct {
+		Logits [][]float32 `json:"logits"`
+		Labels []int       `json:"labels"` // -1: a row that counts for nothing
+	} `json:"inputs"`
+	Cases []struct {
+		Loss     string             `json:"loss"`
+		Settings map[string]float64 `json:"settings"`
+		Input    int                `json:"input"`
+		Losses   []float64          `json:"losses"` // of the rows that count
+		Mean     float64            `json:"mean"`
+		Gradient [][]float64        `json:"gradient"` // of the mean
+	} `json:"cases"`
+}
+
+// Every loss and gradient is that of PyTorch in float64.
+func TestGolden(t *testing.T) {
+	files, err := filepath.Glob("../../testdata/golden/losses*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no testdata/golden/losses*.json: %v", err)
+	}
+	seen := map[string]bool{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var g golden
+		if err := json.Unmarshal(raw, &g); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for i, c := range g.Cases {
+			seen[c.Loss] = true
+			t.Run(fmt.Sprintf("%s/%d-%s", filepath.Base(file), i, c.Loss), func(t *testing.T) {
+				l := withSettings(t, c.Loss, c.Settings)
+				input := g.Inputs[c.Input]
+				var sum, worstLoss, worstGradient float64
+				count := 0
+				for r, logits := range input.Logits {
+					if input.Labels[r] < 0 {
+						continue
+					}
+					dlogits, work := make([]float32, len(logits)), make([]float64, len(logits))
+					found := l.Row(dlogits, work, logits, input.Labels[r])
+					want := c.Losses[count]
+					worstLoss = max(worstLoss, math.Abs(found-want)/max(1, math.Abs(want)))
+					sum += found
+					count++
+					var difference, largest float64
+					for j, d := range dlogits {
+						want := c.Gradient[r][j] * float64(len(c.Losses))
+						difference = max(difference, math.Abs(float64(d)-want)) // NaN if one is
+						largest = max(largest, math.Abs(want))
+					}
+					worstGradient = max(worstGradient, difference/max(1, largest))
+				}
+				if count != len(c.Losses) || count == 0 {
+					t.Fatalf("compared %d rows, the file has %d", count, len(c.Losses))
+				}
+				worstLoss = max(worstLoss, math.Abs(sum/float64(count)-c.Mean)/max(1, math.Abs(c.Mean)))
+				if !(worstLoss <= goldenLoss) {
+					t.Errorf("a loss or the mean is off by %.2g, tolerance %.2g", worstLoss, goldenLoss)
+				}
+				if !(worstGradient <= goldenGradient) {
+					t.Errorf("a gradient is off by %.2g of its largest entry, tolerance %.2g", worstGradient, goldenGradient)
+				}
+				t.Logf("largest errors %.2g, %.2g", worstLoss, worstGradient)
+			})
+		}
+	}
+	for _, name := range loss.Names() {
+		if !seen[name] {
+			t.Errorf("no golden file has a case of %s", name)
+		}
+	}
+}
+
+// withSettings makes a loss with these settings, which must be its own.
+func withSettings(t *testing.T, name string, settings map[string]float64) loss.Named {
+	t.Helper()
+	l, err := loss.New(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := 0
+	for _, s := range l.Settings() {
+		if value, ok := settings[s.Name]; ok {
+			*s.Value = value
+			set++
+		}
+	}
+	if set != len(settings) {
+		t.Fatalf("%s: expected settings among %v, found %v", name, l, settings)
+	}
+	return l
+}

@@ -1,0 +1,72 @@
+package loss
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Named is a loss and its name in the registry. As JSON it is an object of the name and the settings:
+//
+//	{"focal_gamma":2,"name":"focal"}
+type Named struct {
+	Name string
+	Loss
+}
+
+// String is the name and the settings, as in "focal (focal-gamma 2)".
+func (n Named) String() string {
+	var settings []string
+	for _, s := range n.Settings() {
+		settings = append(settings, fmt.Sprintf("%s %v", s.Name, *s.Value))
+	}
+	if len(settings) == 0 {
+		return n.Name
+	}
+	return fmt.Sprintf("%s (%s)", n.Name, strings.Join(settings, ", "))
+}
+
+// MarshalJSON writes the name and the settings.
+func (n Named) MarshalJSON() ([]byte, error) {
+	object := map[string]any{"name": n.Name}
+	for _, s := range n.Settings() {
+		object[jsonKey(s)] = *s.Value
+	}
+	return json.Marshal(object)
+}
+
+// UnmarshalJSON makes the loss anew. A setting that is left out has its default; one that the loss doesn't have, or a value that
+// it doesn't take, is an error.
+func (n *Named) UnmarshalJSON(text []byte) error {
+	var object map[string]any
+	if err := json.Unmarshal(text, &object); err != nil {
+		return fmt.Errorf("loss: expected an object: %w", err)
+	}
+	name, ok := object["name"].(string)
+	if !ok {
+		return fmt.Errorf("loss: expected a name, found %v", object["name"])
+	}
+	delete(object, "name")
+	made, err := New(name)
+	if err != nil {
+		return err
+	}
+	for _, s := range made.Settings() {
+		found, given := object[jsonKey(s)]
+		delete(object, jsonKey(s))
+		if !given {
+			continue
+		}
+		if *s.Value, ok = found.(float64); !ok || !s.Valid(*s.Value) {
+			return fmt.Errorf("loss %s: %s: expected %s, found %v", name, jsonKey(s), s.Allowed, found)
+		}
+	}
+	for key := range object {
+		return fmt.Errorf("loss %s: expected no setting %s, found it", name, key)
+	}
+	*n = made
+	return nil
+}
+
+// jsonKey is a setting's name as the other JSON of a run has it.
+func jsonKey(s Setting) string { return strings.ReplaceAll(s.Name, "-", "_") }
