@@ -99,7 +99,7 @@ layers.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
 	})
-	root.AddCommand(newTrain(s), newEval(s), newCheckLayerNorm(s), newData(s), newVersion(s))
+	root.AddCommand(newTrain(s), newEval(s), newCheckLayerNorm(s), newDebug(s), newData(s), newVersion(s))
 	return root
 }
 

@@ -60,7 +60,13 @@ last.safetensors and best.safetensors.`, list(configs.Names())),
 		},
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&file, "config", "", "settings `FILE`, or the name of a built-in config")
+	addSettings(cmd, &file)
+	return cmd
+}
+
+// addSettings gives a command the settings of a run as flags, and --config, whose value goes to file.
+func addSettings(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "config", "", "settings `FILE`, or the name of a built-in config")
 	config.AddFlags(cmd.Flags())
 	for flag, words := range map[string][]string{
 		"config":         configs.Names(),
@@ -73,10 +79,10 @@ last.safetensors and best.safetensors.`, list(configs.Names())),
 		"loss":           config.Losses,
 		"metrics":        config.Metrics,
 		"progress":       config.ProgressModes,
+		"vm":             config.Machines,
 	} {
 		complete(cmd, flag, words)
 	}
-	return cmd
 }
 
 // runTrain trains a model as the settings say.
@@ -101,16 +107,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 		return err
 	}
 
-	spec := specOf(c)
-	weights := model.NewWeights(spec, c.Seed)
-	from, err := startFrom(c.Init, weights)
-	if err != nil {
-		return fmt.Errorf("--init: %w", err)
-	}
-	if spec.Loss, err = c.ResolveLoss(from); err != nil {
-		return err
-	}
-	graph, err := model.NewTraining(spec, weights, c.BatchSize, frozen(c)...)
+	spec, weights, graph, err := newModel(&c)
 	if err != nil {
 		return err
 	}
@@ -206,6 +203,23 @@ func startFrom(init string, weights model.Weights) (loss.Named, error) {
 		return loss.Named{}, err
 	}
 	return saved.Spec.Loss, nil
+}
+
+// newModel makes the model that the settings describe, and its training graph, and resolves the loss.
+func newModel(c *config.Config) (spec model.Spec, weights model.Weights, graph *model.Graph, err error) {
+	spec = specOf(*c)
+	weights = model.NewWeights(spec, c.Seed)
+	from, err := startFrom(c.Init, weights)
+	if err != nil {
+		return spec, nil, nil, fmt.Errorf("--init: %w", err)
+	}
+	if spec.Loss, err = c.ResolveLoss(from); err != nil {
+		return spec, nil, nil, err
+	}
+	if graph, err = model.NewTraining(spec, weights, c.BatchSize, frozen(*c)...); err != nil {
+		return spec, nil, nil, err
+	}
+	return spec, weights, graph, graph.Use(c.VM)
 }
 
 // specOf is the architecture that the settings describe. Its loss is found once --init has been read.

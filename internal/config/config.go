@@ -89,6 +89,9 @@ type Config struct {
 	// Threads is how many processors a step may use; while training, fewer are taken where that is quicker. The results are
 	// the same bits for any number. Nil: all physical cores.
 	Threads *int `koanf:"threads" json:"threads"`
+	// VM is what runs the graph: the compiled executor, or Gorgonia's tape machine or LispMachine, which train to the same numbers
+	// slowly, to debug with and to learn from.
+	VM string `koanf:"vm" json:"vm"`
 	// Init is a checkpoint whose weights the run starts from. Empty: weights drawn from the seed.
 	Init string `koanf:"init" json:"init"`
 	// LogEvery adds a line to the metrics every so many iterations. 0: epochs only, which keeps the file small.
@@ -121,6 +124,7 @@ func Default() Config {
 		Metrics:          []string{"accuracy"},
 		Seed:             42,
 		Shuffle:          true,
+		VM:               "static",
 		Progress:         "auto",
 	}
 }

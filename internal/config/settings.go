@@ -5,6 +5,7 @@ import (
 	"fmtrain/internal/layer"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
+	"fmtrain/internal/model"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 )
@@ -18,6 +19,7 @@ var (
 	Schedules      = schedule.Names()
 	Losses         = append([]string{auto}, loss.Names()...)
 	Metrics        = metric.Names(dataset.ClassNames[:])
+	Machines       = model.Machines()
 	LayerNormForms = []string{"book", "keras", "none"}
 	ProgressModes  = []string{"auto", "bar", "lines", "none"}
 )
@@ -78,6 +80,7 @@ var settings = []setting{
 	{"seed", seed(), "seed of the initial weights and of the order of the images"},
 	{"shuffle", boolean(), "draw a new order of the images each epoch"},
 	{"threads", orAuto(within(1, maxThreads)), "most processors that a step may use (auto: all physical cores); does not change the results"},
+	{"vm", oneOf(Machines), "what runs the graph: " + strings.Join(Machines, ", ") + "; the same numbers, the last two slowly"},
 	{"init", text("CHECKPOINT"), "start from the weights of this checkpoint"},
 	{"log-every", atLeast(0), "add a line to the metrics every N iterations (0: epochs only)"},
 	{"progress", oneOf(ProgressModes), "how the run is shown: " + strings.Join(ProgressModes, ", ")},

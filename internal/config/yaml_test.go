@@ -49,6 +49,7 @@ patience: 0
 seed: 42
 shuffle: true
 threads: auto
+vm: static
 init: ""
 log-every: 0
 progress: auto

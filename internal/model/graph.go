@@ -7,7 +7,6 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
-	"fmtrain/internal/kernel"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/op"
@@ -23,7 +22,9 @@ type Graph struct {
 	Loss   *layer.BatchLoss
 	Groups []Group // of a training graph: lower, then upper
 
-	machine *vm.Static
+	machine machine
+	outputs gorgonia.Nodes // the loss, and the gradients of a training graph
+	rebuild func() (*builder, error)
 }
 
 // Group is the parameters that one solver trains.
@@ -60,8 +61,7 @@ func NewTraining(spec Spec, weights Weights, batch int, frozen ...string) (*Grap
 		}
 		outputs = append(outputs, gradients...)
 	}
-	b.machine, err = vm.NewStatic(outputs...)
-	return &b.Graph, err
+	return b.onStatic(outputs)
 }
 
 // NewInference makes the graph that computes the loss, and with it the predictions, over the same weights.
@@ -70,7 +70,13 @@ func NewInference(spec Spec, weights Weights, batch int) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.machine, err = vm.NewStatic(b.Loss.Node)
+	return b.onStatic(gorgonia.Nodes{b.Loss.Node})
+}
+
+// onStatic is the graph with a machine that computes the outputs.
+func (b *builder) onStatic(outputs gorgonia.Nodes) (*Graph, error) {
+	m, err := vm.NewStatic(outputs...)
+	b.outputs, b.machine = outputs, m
 	return &b.Graph, err
 }
 
@@ -79,23 +85,6 @@ func (g *Graph) Share(t *team.Team) { g.machine.Share(t) }
 
 // Run computes the graph for the current batch.
 func (g *Graph) Run() error { return g.machine.RunAll() }
-
-// FirstNonFinite names the first node of the last run, in the order it ran, that holds a NaN or an infinity, such as
-// "lower.0.dense" or "gradient of lower.0.weight"; it is empty if there is none.
-func (g *Graph) FirstNonFinite() (name string) {
-	g.machine.Values(func(n *gorgonia.Node, v gorgonia.Value) bool {
-		if values, err := op.Floats(v); err != nil || kernel.AllFinite(values) {
-			return true
-		}
-		if of := n.DerivOf(); len(of) > 0 {
-			name = "gradient of " + of[0].Name()
-		} else {
-			name = n.Name()
-		}
-		return false
-	})
-	return name
-}
 
 // builder is a graph in the making, with a node for each weight.
 type builder struct {
@@ -106,9 +95,18 @@ type builder struct {
 
 // build makes the forward part of a graph, from the images to the loss.
 func build(spec Spec, weights Weights, batch int) (*builder, error) {
+	images, labels := op.New(batch, spec.Inputs), tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
+	b, err := buildOver(spec, weights, images, labels)
+	if err != nil {
+		return nil, err
+	}
+	b.rebuild = func() (*builder, error) { return buildOver(spec, weights, images, labels) }
+	return b, nil
+}
+
+// buildOver is build over images and labels that are there.
+func buildOver(spec Spec, weights Weights, images, labels *tensor.Dense) (*builder, error) {
 	b := &builder{graph: gorgonia.NewGraph()}
-	images := op.New(batch, spec.Inputs)
-	labels := tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
 	b.Images, b.Labels = images.Float32s(), labels.Int32s()
 
 	x := gorgonia.NodeFromAny(b.graph, images, gorgonia.WithName("images"))

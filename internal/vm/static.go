@@ -112,7 +112,7 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 func levelOf(n *gorgonia.Node, levels map[*gorgonia.Node]int) (int, error) {
 	parted, _ := n.Op().(op.Parted)
 	level := 0
-	for i, child := range children(n) {
+	for i, child := range Inputs(n) {
 		l, ok := levels[child]
 		if !ok {
 			return 0, fmt.Errorf("vm: node %s runs before its child %s", n.Name(), child.Name())
@@ -125,8 +125,8 @@ func levelOf(n *gorgonia.Node, levels map[*gorgonia.Node]int) (int, error) {
 	return level, nil
 }
 
-// children are the nodes that a node's op takes as inputs, in their order.
-func children(n *gorgonia.Node) (nodes []*gorgonia.Node) {
+// Inputs are the nodes that a node's op takes, in their order.
+func Inputs(n *gorgonia.Node) (nodes []*gorgonia.Node) {
 	for it := n.Graph().From(n.ID()); it != nil && it.Next(); {
 		nodes = append(nodes, it.Node().(*gorgonia.Node))
 	}
@@ -136,7 +136,7 @@ func children(n *gorgonia.Node) (nodes []*gorgonia.Node) {
 // add appends the step of a node, whose children have theirs.
 func (m *Static) add(n *gorgonia.Node) {
 	s := step{node: n, op: n.Op()}
-	for _, child := range children(n) {
+	for _, child := range Inputs(n) {
 		s.children = append(s.children, m.index[child])
 	}
 	s.args = make([]gorgonia.Value, len(s.children))

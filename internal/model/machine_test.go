@@ -1,0 +1,115 @@
+package model_test
+
+import (
+	"math"
+	"testing"
+
+	"fmtrain/internal/model"
+	"fmtrain/internal/solver"
+)
+
+// The static executor, the tape machine and the LispMachine train to the same numbers, step by step: losses, gradients and, since
+// the gradients are, weights.
+func TestMachinesTrainToTheSameNumbers(t *testing.T) {
+	const steps, batch = 8, 6
+	spec := small()
+	spec.Activation = "relu"
+	type twin struct {
+		name    string
+		weights model.Weights
+		graph   *model.Graph
+		solvers []solver.Solver
+	}
+	var twins []twin
+	for _, name := range model.Machines() {
+		w := twin{name: name, weights: model.NewWeights(spec, 42)}
+		w.graph = training(t, spec, w.weights, batch)
+		if err := w.graph.Use(name); err != nil {
+			t.Fatal(err)
+		}
+		for range w.graph.Groups {
+			options, err := solver.Defaults("nadam")
+			if err != nil {
+				t.Fatal(err)
+			}
+			s, err := solver.New("nadam", 0.01, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.solvers = append(w.solvers, s)
+		}
+		twins = append(twins, w)
+	}
+	first := twins[0]
+	for step := range steps {
+		for _, w := range twins {
+			fill(w.graph, uint64(step), spec.Classes)
+			run(t, w.graph)
+			for i, group := range w.graph.Groups {
+				if err := w.solvers[i].Step(group.Parameters); err != nil {
+					t.Fatalf("%s: %v", w.name, err)
+				}
+			}
+			if w.graph.Loss.LossSum != first.graph.Loss.LossSum || w.graph.Loss.Correct != first.graph.Loss.Correct {
+				t.Fatalf("step %d: %s has the loss %v and %d correct, %s %v and %d", step, w.name, w.graph.Loss.LossSum,
+					w.graph.Loss.Correct, first.name, first.graph.Loss.LossSum, first.graph.Loss.Correct)
+			}
+			for i, g := range gradients(t, w.graph) {
+				for j, v := range gradients(t, first.graph)[i] {
+					if g[j] != v {
+						t.Fatalf("step %d: %s has the gradient %v at %d of parameter %d, %s %v", step, w.name, g[j], j, i, first.name, v)
+					}
+				}
+			}
+		}
+	}
+	for _, w := range twins[1:] {
+		for i := range w.weights {
+			for j, v := range first.weights[i].Value.Float32s() {
+				if found := w.weights[i].Value.Float32s()[j]; found != v {
+					t.Fatalf("%s has %v for %s at %d, %s %v", w.name, found, w.weights[i].Name, j, first.name, v)
+				}
+			}
+		}
+	}
+	wantError(t, first.graph.Use("abacus"), "static, tape, lisp", "abacus")
+}
+
+// The nodes of a run know their pass and their group, and the first that is not finite is named whatever the machine.
+func TestNodesOfEachMachine(t *testing.T) {
+	spec := small()
+	for _, name := range model.Machines() {
+		ws := model.NewWeights(spec, 1)
+		g := training(t, spec, ws, 4)
+		if err := g.Use(name); err != nil {
+			t.Fatal(err)
+		}
+		fill(g, 1, spec.Classes)
+		run(t, g)
+		found := map[string]model.Node{}
+		for _, n := range g.Nodes() {
+			for _, input := range n.Inputs {
+				if _, ok := found[input]; !ok {
+					t.Errorf("%s: %s comes before its input %s", name, n.Name, input)
+				}
+			}
+			found[n.Name] = n
+		}
+		dense := found["lower.1.dense"]
+		if dense.Backward || dense.Group != model.Lower || len(dense.Values) != 4*6 || dense.Op != "Dense" {
+			t.Errorf("%s: expected lower.1.dense to be 24 values of the lower group's forward pass, found %+v", name, dense)
+		}
+		back, ok := found["gradient of upper.0.weight"]
+		if want := name != model.LispMachine; ok != want || ok && (!back.Backward || back.Group != model.Upper) {
+			t.Errorf("%s: expected a gradient of the upper group's backward pass to be %v, found %v, %+v", name, want, ok, back)
+		}
+		if first := g.FirstNonFinite(); first != "" {
+			t.Errorf("%s: expected every value to be finite, found one in %s that is not", name, first)
+		}
+		weight(t, ws, "lower.1.weight")[3] = float32(math.Inf(1))
+		run(t, g)
+		if first := g.FirstNonFinite(); first != "lower.1.weight" {
+			t.Errorf("%s: expected the first infinity in lower.1.weight, found it in %q", name, first)
+		}
+	}
+}

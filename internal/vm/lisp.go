@@ -1,0 +1,41 @@
+package vm
+
+import (
+	"fmt"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+
+	"fmtrain/internal/team"
+)
+
+// Lisp builds a graph anew at each run and runs it forward and back on Gorgonia's LispMachine, which differentiates the values
+// as it goes and needs no gradient nodes. That is define-by-run: the graph of each run may be another, and costs its building.
+type Lisp struct {
+	build func() (*gorgonia.ExprGraph, error)
+	nodes gorgonia.Nodes // of the last run, children first
+}
+
+// NewLisp makes a machine that runs what build returns, the loss being the graph's only root.
+func NewLisp(build func() (*gorgonia.ExprGraph, error)) *Lisp { return &Lisp{build: build} }
+
+// RunAll builds the graph and runs it.
+func (l *Lisp) RunAll() error {
+	g, err := l.build()
+	if err != nil {
+		return err
+	}
+	if l.nodes, err = gorgonia.Sort(g); err != nil {
+		return fmt.Errorf("vm: sorting the graph: %w", err)
+	}
+	slices.Reverse(l.nodes)
+	machine := gorgonia.NewLispMachine(g)
+	defer machine.Close()
+	return machine.RunAll()
+}
+
+// Values calls visit for each node that the last run has bound to a value, children first, until visit returns false.
+func (l *Lisp) Values(visit func(*gorgonia.Node, gorgonia.Value) bool) { visitBound(l.nodes, visit) }
+
+// Share does nothing: the LispMachine shares nothing out.
+func (l *Lisp) Share(*team.Team) {}
