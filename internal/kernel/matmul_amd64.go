@@ -6,8 +6,9 @@ package kernel
 type blocking struct {
 	strips []stripKind // by their width, from the narrowest
 
-	packedRows int  // the rows of c from which packing b takes less time than it saves
-	whole      bool // the strips read the rows of b whole, without a mask
+	packedRows   int  // the rows of c from which packing b takes less time than it saves
+	inPlaceDepth int  // the longest block of k where b is not packed, as simdDepth where it is
+	whole        bool // the strips read the rows of b whole, without a mask
 }
 
 // A stripKind is the columns of c whose sums lie in some vectors beside each other.
@@ -29,18 +30,19 @@ const (
 )
 
 // The blockings are the fastest on the shapes of BenchmarkProducts. A vector takes as long whether its columns are used or not,
-// so the widest strips are taken only where they are nearly full.
+// so the widest strips are taken only where they are nearly full. The low tiles of AVX2 read b so often that a strip of it has
+// to stay in the first cache, unless it is packed and the vectors lie as they do in the cache.
 var (
 	avx2Blocking = blocking{[]stripKind{
 		{8, 1, 8, 12, strip8AVX2, pack8AVX2},
 		{16, 9, 8, 6, strip16AVX2, pack16AVX2},
 		{24, 24, 8, 4, strip24AVX2, pack24AVX2},
-	}, 64, true}
+	}, 128, 128, true}
 	avx512Blocking = blocking{[]stripKind{
 		{8, 1, 8, 11, strip8AVX512, pack8AVX512},
 		{16, 9, 16, 11, strip16AVX512, pack16AVX512},
 		{32, 25, 16, 11, strip32AVX512, pack32AVX512},
-	}, 512, false}
+	}, 512, simdDepth, false}
 )
 
 // A stripPanel is a strip of b, row after row, or the transpose of one.
@@ -62,7 +64,12 @@ func (by *blocking) product(c, a, b, start Matrix) {
 	panel := stripPanels.get()
 	defer stripPanels.put(panel)
 	m := c.rows
+	transposed := b.column != 1
+	packed := !transposed && (m >= by.packedRows || b.row >= farRows)
 	depth := blockLength(a.columns, simdDepth)
+	if !transposed && !packed {
+		depth = blockLength(a.columns, by.inPlaceDepth)
+	}
 	for l := 0; l < a.columns; l += depth {
 		steps := min(depth, a.columns-l)
 		if l > 0 {
@@ -79,10 +86,10 @@ func (by *blocking) product(c, a, b, start Matrix) {
 			}
 			rows, bStep := b.values[l*b.row+left*b.column:], b.row
 			switch {
-			case b.column != 1:
+			case transposed:
 				panel.transpose(rows, b.column, columns, steps, kind.columns)
 				rows, bStep = panel[:], kind.columns
-			case m >= by.packedRows, b.row >= farRows, by.whole && last < kind.lanes:
+			case packed, by.whole && last < kind.lanes:
 				kind.pack(&panel[0], &rows[0], steps, b.row, last)
 				rows, bStep = panel[:], kind.columns
 			}

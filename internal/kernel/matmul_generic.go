@@ -6,7 +6,7 @@ package kernel
 const (
 	goTileRows, goTileColumns = 2, 3
 	goDepth                   = 256 // the longest block of k
-	goRows                    = 32  // the rows of a block of a
+	goRows                    = 128 // the rows of a block of a, for which a strip of b is packed once
 )
 
 // goPanels are a block of a and a strip of b. What they lack to whole tiles is computed with whatever is there, and left out.
@@ -41,9 +41,14 @@ func productGo(c, a, b, start Matrix) {
 							copy(sums[r][:columns], start.values[(top+i+r)*start.row+left:])
 						}
 					}
-					sums = sums.product(p.a[i/goTileRows][:steps], p.b[:steps])
+					sums.add(p.a[i/goTileRows][:steps], p.b[:steps])
 					for r := range height {
-						copy(c.values[(top+i+r)*c.row+left:], sums[r][:columns])
+						row := c.values[(top+i+r)*c.row+left:]
+						if columns == goTileColumns { // an array is copied without a call
+							*(*[goTileColumns]float32)(row) = sums[r]
+						} else {
+							copy(row, sums[r][:columns])
+						}
 					}
 				}
 			}
@@ -74,8 +79,8 @@ func (p *goPanels) packB(b Matrix) {
 // A goTile is some entries of c.
 type goTile [goTileRows][goTileColumns]float32
 
-// product adds the products of the packed rows of a and columns of b.
-func (t goTile) product(a [][goTileRows]float32, b [][goTileColumns]float32) goTile {
+// add adds the products of the packed rows of a and columns of b.
+func (t *goTile) add(a [][goTileRows]float32, b [][goTileColumns]float32) {
 	c00, c01, c02 := t[0][0], t[0][1], t[0][2]
 	c10, c11, c12 := t[1][0], t[1][1], t[1][2]
 	a = a[:len(b)]
@@ -88,5 +93,5 @@ func (t goTile) product(a [][goTileRows]float32, b [][goTileColumns]float32) goT
 		c02 += float32(x[0] * y[2])
 		c12 += float32(x[1] * y[2])
 	}
-	return goTile{{c00, c01, c02}, {c10, c11, c12}}
+	*t = goTile{{c00, c01, c02}, {c10, c11, c12}}
 }
