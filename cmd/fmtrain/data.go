@@ -59,6 +59,11 @@ them, or else uses the sample embedded in the program.`, dataset.DirVariable),
 func loadData(ctx context.Context, s streams, dir string) (*dataset.Data, error) {
 	options := dataset.DefaultOptions()
 	options.Dir = dir
+	return load(ctx, s, options)
+}
+
+// load is loadData with any options.
+func load(ctx context.Context, s streams, options dataset.Options) (*dataset.Data, error) {
 	bar := newDownload(s)
 	options.Progress = bar.Update
 	data, err := dataset.Load(ctx, options)

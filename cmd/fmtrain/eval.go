@@ -106,7 +106,9 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if o.data == "" {
 		o.data = settings.Data
 	}
-	data, err := loadData(ctx, s, o.data)
+	options := dataset.DefaultOptions()
+	options.Dir, options.TestOnly = o.data, o.split == "test"
+	data, err := load(ctx, s, options)
 	if err != nil {
 		return err
 	}

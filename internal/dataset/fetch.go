@@ -35,7 +35,7 @@ func Fetch(ctx context.Context, o Options, dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
-	present, _ := readFiles(os.DirFS(dir), dir, o.catalogue())
+	present, _ := readFiles(os.DirFS(dir), dir, o.catalogue(), trainImages)
 	for _, s := range present {
 		if s.State == Digits || s.State == Unknown {
 			return fmt.Errorf("%s: expected Fashion-MNIST or no file, found another data set: move it away, or download into "+

@@ -243,7 +243,7 @@ func TestFetchIntoAFilledDirectory(t *testing.T) {
 	if diff := cmp.Diff(packedNames, names(t, dir)); diff != "" {
 		t.Error(diff)
 	}
-	status, _ := verify(filesOf(dir), dir, &f.known)
+	status, _ := verify(filesOf(dir), dir, &f.known, trainImages)
 	if diff := cmp.Diff([4]State{Fashion, Fashion, Fashion, Fashion}, states(status)); diff != "" {
 		t.Error(diff)
 	}

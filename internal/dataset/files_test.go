@@ -54,7 +54,7 @@ func TestVerify(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			dir := f.dir(t)
 			c.change(t, dir)
-			status, _ := verify(filesOf(dir), dir, &f.known)
+			status, _ := verify(filesOf(dir), dir, &f.known, trainImages)
 			if diff := cmp.Diff(c.want, states(status)); diff != "" {
 				t.Error(diff)
 			}
@@ -72,7 +72,7 @@ func TestVerify(t *testing.T) {
 func TestVerifyTellsWhatItFound(t *testing.T) {
 	f := newFixture()
 	dir := f.dir(t)
-	status, _ := verify(filesOf(dir), dir, &f.known)
+	status, _ := verify(filesOf(dir), dir, &f.known, trainImages)
 	want := FileStatus{
 		Name:    "t10k-labels-idx1-ubyte",
 		Path:    filepath.Join(dir, "t10k-labels-idx1-ubyte.gz"),

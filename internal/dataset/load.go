@@ -34,6 +34,10 @@ type Options struct {
 	// again from 0 when the next mirror is tried.
 	Progress func(name string, done, total int64)
 
+	// TestOnly says that the training files are not wanted, whose decompression takes most of the time. They must be there all
+	// the same where directories are searched.
+	TestOnly bool
+
 	known *catalogue // nil for Fashion-MNIST
 }
 
@@ -76,7 +80,7 @@ func (k Kind) String() string {
 
 // Data is a data set in memory.
 type Data struct {
-	Train, Test *Set
+	Train, Test *Set   // Train may be nil with [Options.TestOnly]
 	Origin      string // its directory, or [SampleName]: what leads [Load] to it again
 	Kind        Kind
 	Warnings    []string // what the user must know of it, a sentence or two each
@@ -130,10 +134,10 @@ func Load(ctx context.Context, o Options) (*Data, error) {
 		return nil, err
 	}
 	if o.Dir != "" {
-		return open(o.Dir, o.catalogue())
+		return o.open(o.Dir)
 	}
 	if o.EnvDir != "" {
-		data, err := open(o.EnvDir, o.catalogue())
+		data, err := o.open(o.EnvDir)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", DirVariable, err)
 		}
@@ -145,7 +149,7 @@ func Load(ctx context.Context, o Options) (*Data, error) {
 		if dir == "" || !o.catalogue().complete(dir) {
 			continue
 		}
-		data, err := open(dir, o.catalogue())
+		data, err := o.open(dir)
 		if err == nil {
 			data.Warnings = append(warnings, data.Warnings...)
 			return data, nil
@@ -175,11 +179,11 @@ func download(ctx context.Context, o Options) (*Data, error) {
 	if err := Fetch(ctx, o, o.CacheDir); err != nil {
 		return nil, err
 	}
-	return open(o.CacheDir, o.catalogue())
+	return o.open(o.CacheDir)
 }
 
 // open reads a directory that must hold the data, or the embedded sample.
-func open(dir string, c *catalogue) (*Data, error) {
+func (o Options) open(dir string) (*Data, error) {
 	if dir == SampleName {
 		return openSample()
 	}
@@ -188,7 +192,11 @@ func open(dir string, c *catalogue) (*Data, error) {
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("data directory %s: expected a directory, found a file", dir)
 	}
-	data, status, err := read(os.DirFS(dir), dir, c)
+	first := trainImages
+	if o.TestOnly {
+		first = testImages
+	}
+	data, status, err := read(os.DirFS(dir), dir, o.catalogue(), first)
 	if err != nil {
 		return nil, err
 	}
@@ -197,10 +205,11 @@ func open(dir string, c *catalogue) (*Data, error) {
 	return data, nil
 }
 
-// read makes the two sets of four readable files. If files are missing the error names them all; else it is that of the
-// first damaged one.
-func read(fsys fs.FS, dir string, c *catalogue) (*Data, [4]FileStatus, error) {
-	status, bodies := verify(fsys, dir, c)
+// read makes the sets of the readable files from the first one on. If files are missing the error names them all; else it is
+// that of the first damaged one.
+func read(fsys fs.FS, dir string, c *catalogue, first int) (*Data, []FileStatus, error) {
+	all, bodies := verify(fsys, dir, c, first)
+	status := all[first:]
 	var missing []string
 	for _, s := range status {
 		if s.State == Missing {
@@ -216,14 +225,15 @@ func read(fsys fs.FS, dir string, c *catalogue) (*Data, [4]FileStatus, error) {
 			return nil, status, s.Err
 		}
 	}
-	return &Data{
-		Train: &Set{Images: bodies[trainImages], Labels: bodies[trainLabels]},
-		Test:  &Set{Images: bodies[testImages], Labels: bodies[testLabels]},
-	}, status, nil
+	data := &Data{Test: &Set{Images: bodies[testImages], Labels: bodies[testLabels]}}
+	if first == trainImages {
+		data.Train = &Set{Images: bodies[trainImages], Labels: bodies[trainLabels]}
+	}
+	return data, status, nil
 }
 
 // identify tells from the files' hashes which data set it is.
-func identify(dir string, status [4]FileStatus) (Kind, []string) {
+func identify(dir string, status []FileStatus) (Kind, []string) {
 	var strange []string
 	digits := 0
 	for _, s := range status {

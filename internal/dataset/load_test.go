@@ -1,6 +1,7 @@
 package dataset
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"net/http"
@@ -222,5 +223,26 @@ func BenchmarkLoad(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.SetBytes(int64(len(data.Train.Images) + len(data.Test.Images)))
+	}
+}
+
+// With TestOnly the training files are not read, damaged as they may be; the test set is the same.
+func TestLoadTestOnly(t *testing.T) {
+	f := newFixture()
+	dir := f.dir(t)
+	whole, err := Load(t.Context(), Options{Dir: dir, known: &f.known})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, dir, f.known[trainImages].name, []byte("damaged"))
+	if _, err := Load(t.Context(), Options{Dir: dir, known: &f.known}); err == nil {
+		t.Error("expected the damaged training images to be refused")
+	}
+	data, err := Load(t.Context(), Options{Dir: dir, known: &f.known, TestOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data.Train != nil || data.Kind != FashionMNIST || !bytes.Equal(data.Test.Images, whole.Test.Images) || !bytes.Equal(data.Test.Labels, whole.Test.Labels) {
+		t.Errorf("expected the test set alone, as in the whole, found %v with a training set %v", data.Kind, data.Train != nil)
 	}
 }

@@ -24,7 +24,7 @@ var embedded embed.FS
 var sample, _ = fs.Sub(embedded, "sample")
 
 func openSample() (*Data, error) {
-	data, _, err := read(sample, SampleName, &fashionMNIST)
+	data, _, err := read(sample, SampleName, &fashionMNIST, trainImages)
 	if err != nil {
 		return nil, err
 	}
