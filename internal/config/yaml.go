@@ -193,7 +193,14 @@ func suits(tag string, v any) bool {
 	}
 }
 
-// describe is a node's value with as much of its type as the reader needs to see the mistake.
+// maxItems is how many entries of a list, and maxText how many letters of a text, are quoted in a description.
+const (
+	maxItems = 20
+	maxText  = 200
+)
+
+// describe is a node's value with as much of its type as the reader needs to see the mistake, and no more of what a deep list or a
+// long text holds.
 func describe(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode:
@@ -202,14 +209,22 @@ func describe(n *yaml.Node) string {
 		return "an empty list"
 	case n.Kind == yaml.SequenceNode:
 		var items []string
-		for _, item := range n.Content {
+		for i, item := range n.Content {
+			if i == maxItems {
+				items = append(items, fmt.Sprintf("... (%d in all)", len(n.Content)))
+				break
+			}
+			if item.Kind == yaml.SequenceNode {
+				items = append(items, "a list")
+				continue
+			}
 			items = append(items, describe(item))
 		}
 		return "the list [" + strings.Join(items, ", ") + "]"
 	case n.ShortTag() == "!!null":
 		return "nothing"
 	case n.ShortTag() == "!!str":
-		return fmt.Sprintf("the text %q", n.Value)
+		return fmt.Sprintf("the text %.*q", maxText, n.Value)
 	}
-	return n.Value
+	return fmt.Sprintf("%.*s", maxText, n.Value)
 }
