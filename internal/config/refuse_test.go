@@ -40,7 +40,7 @@ func TestRefusedValues(t *testing.T) {
 		{"hidden", `"100"`, `the text "100"`, aWidth, ""},
 		{"hidden", "100,100", `the text "100,100"`, aWidth, ""},
 		{"hidden", `[100, "100"]`, `the list [100, the text "100"]`, aWidth, ""},
-		{"hidden", "[100, [100]]", "the list [100, the list [100]]", aWidth, "100,[100]"},
+		{"hidden", "[100, [100]]", "the list [100, a list]", aWidth, "100,[100]"},
 		{"hidden", "{a: 1}", "a mapping", aWidth, "{a: 1}"},
 		{"activation", "swish", `the text "swish"`, "one of relu, gelu, tanh, elu, selu", "swish"},
 		{"lower-solver", "Adam", `the text "Adam"`, aSolver, "Adam"},

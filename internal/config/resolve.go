@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
 	"strconv"
@@ -125,8 +126,10 @@ func open(file string) (name string, text []byte, err error) {
 		text, err = configs.Read(builtIn)
 		return builtIn + ".yaml", text, err
 	}
-	text, err = os.ReadFile(file)
+	text, err = readFile(file)
 	switch {
+	case len(text) > maxFile:
+		return "", nil, &problem{"config " + file, fmt.Sprintf("expected a settings file of at most %d bytes, found more", maxFile)}
 	case err == nil:
 		return file, text, nil
 	case errors.Is(err, os.ErrNotExist) && isBuiltIn:
@@ -136,6 +139,19 @@ func open(file string) (name string, text []byte, err error) {
 		return "", nil, &problem{"config " + file, "no such file, and no built-in config of that name; the built-in ones are " + strings.Join(configs.Names(), ", ")}
 	}
 	return "", nil, &problem{"config " + file, "can't be read: " + reason(err)}
+}
+
+// maxFile is the number of bytes that a settings file may have, some twenty times those of one that sets everything.
+const maxFile = 32 << 10
+
+// readFile reads a file up to one byte beyond maxFile: it may be a pipe or a device, without end.
+func readFile(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxFile+1))
 }
 
 // reason is what went wrong with a file, without its name.

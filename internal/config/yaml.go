@@ -7,6 +7,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -21,6 +22,9 @@ func WriteYAML(w io.Writer, c Config) error {
 	_, err = w.Write(text)
 	return err
 }
+
+// maxProblems is how many problems of a file are told. Its author sees to fewer at a time; a file that is none may have thousands.
+const maxProblems = 50
 
 // document is the koanf.Parser of a settings file. It works on YAML nodes: they know their lines and how a value was
 // written, so that "5" and 5, or a key given twice, are told apart.
@@ -56,6 +60,10 @@ func (d *document) Unmarshal(text []byte) (map[string]any, error) {
 	values := map[string]any{}
 	seen := map[string]int{}
 	for pair := range slices.Chunk(top.Content, 2) {
+		if len(d.src.problems) == maxProblems {
+			d.src.refuse(d.line(pair[0]), "not read from here on, as too much is wrong")
+			break
+		}
 		d.readPair(values, seen, pair[0], pair[1])
 	}
 	return values, nil
@@ -92,7 +100,12 @@ func (d *document) Marshal(values map[string]any) ([]byte, error) {
 	for _, s := range settings {
 		var key, node yaml.Node
 		key.SetString(s.key)
-		if err := node.Encode(values[s.key]); err != nil {
+		if text, ok := values[s.key].(string); ok {
+			node.SetString(text)
+			if strings.ContainsFunc(text, unprintable) {
+				node.Style = yaml.DoubleQuotedStyle // of its own accord the library writes "\t\n" in a form that it can't read
+			}
+		} else if err := node.Encode(values[s.key]); err != nil {
 			return nil, fmt.Errorf("%s: %w", s.key, err)
 		}
 		if node.ShortTag() == "!!null" {
@@ -103,6 +116,8 @@ func (d *document) Marshal(values map[string]any) ([]byte, error) {
 	}
 	return yaml.Marshal(&top)
 }
+
+func unprintable(r rune) bool { return !unicode.IsPrint(r) }
 
 func (d *document) line(n *yaml.Node) string { return fmt.Sprintf("%s:%d", d.name, n.Line) }
 
@@ -137,8 +152,12 @@ func readNode(f format, n *yaml.Node) (any, bool) {
 		scalars = n.Content
 	}
 	var texts []string
+	length := 0
 	for _, s := range scalars {
 		texts = append(texts, target(s).Value)
+		if length += len(target(s).Value); length > maxFile { // a long text, again and again by aliases
+			return nil, false
+		}
 	}
 	v, ok := f.read(strings.Join(texts, ","))
 	if !ok || n.Kind == yaml.SequenceNode && !isList(v) {
@@ -174,7 +193,14 @@ func suits(tag string, v any) bool {
 	}
 }
 
-// describe is a node's value with as much of its type as the reader needs to see the mistake.
+// maxItems is how many entries of a list, and maxText how many letters of a text, are quoted in a description.
+const (
+	maxItems = 20
+	maxText  = 200
+)
+
+// describe is a node's value with as much of its type as the reader needs to see the mistake, and no more of what a deep list or a
+// long text holds.
 func describe(n *yaml.Node) string {
 	switch {
 	case n.Kind == yaml.MappingNode:
@@ -183,14 +209,22 @@ func describe(n *yaml.Node) string {
 		return "an empty list"
 	case n.Kind == yaml.SequenceNode:
 		var items []string
-		for _, item := range n.Content {
+		for i, item := range n.Content {
+			if i == maxItems {
+				items = append(items, fmt.Sprintf("... (%d in all)", len(n.Content)))
+				break
+			}
+			if item.Kind == yaml.SequenceNode {
+				items = append(items, "a list")
+				continue
+			}
 			items = append(items, describe(item))
 		}
 		return "the list [" + strings.Join(items, ", ") + "]"
 	case n.ShortTag() == "!!null":
 		return "nothing"
 	case n.ShortTag() == "!!str":
-		return fmt.Sprintf("the text %q", n.Value)
+		return fmt.Sprintf("the text %.*q", maxText, n.Value)
 	}
-	return n.Value
+	return fmt.Sprintf("%.*s", maxText, n.Value)
 }

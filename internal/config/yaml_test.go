@@ -3,6 +3,11 @@ package config
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -89,11 +94,11 @@ func FuzzResolve(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		want, err := resolve("f.yaml", text, nil)
+		if len(text) > maxFile {
+			return
+		}
+		want, err := resolveWithin(t, text)
 		if err != nil {
-			if !errors.Is(err, ErrInvalid) {
-				t.Fatalf("%v does not match ErrInvalid", err)
-			}
 			return
 		}
 		var out bytes.Buffer
@@ -106,4 +111,100 @@ func FuzzResolve(f *testing.F) {
 		}
 		mustEqual(t, out.String(), want, got)
 	})
+}
+
+// resolveWithin resolves a file and checks what holds for any: it is refused with ErrInvalid if at all, and the memory that it takes
+// is bounded. The YAML library takes some 240 bytes for an entry of two, such as those of a list of digits, and 560 for a list in a
+// list; that is why a file may have no more than maxFile bytes.
+func resolveWithin(t *testing.T, text []byte) (Config, error) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	c, err := resolve("f.yaml", text, nil)
+	runtime.ReadMemStats(&after)
+	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<19+600*len(text)); used > most {
+		t.Errorf("allocated %d bytes for %d, want at most %d", used, len(text), most)
+	}
+	if err != nil && !errors.Is(err, ErrInvalid) {
+		t.Errorf("%v does not match ErrInvalid", err)
+	}
+	return c, err
+}
+
+// Files that were made to take up memory or time are refused, for little of both.
+func TestResolveIsBounded(t *testing.T) {
+	lines := func(format string) string {
+		var b strings.Builder
+		for n := 0; b.Len() < maxFile-100; n++ {
+			fmt.Fprintf(&b, format, n)
+		}
+		return b.String()
+	}
+	again := func(text string) string { return strings.Repeat(text, (maxFile-100)/len(text)) }
+	long := strings.Repeat("x", maxFile/2)
+	for _, c := range []struct{ what, text, want string }{
+		{"lists in lists", "hidden: " + again("["), "not valid YAML"},
+		{"lists in lists that end", "hidden: " + strings.Repeat("[", 9000) + strings.Repeat("]", 9000), "f.yaml:1: hidden: expected"},
+		{"lists in lists, line by line", strings.Repeat("- ", 9000) + "a", `expected lines of "key: value", found the list [a list]`},
+		{"mappings in mappings", again("{a: "), "not valid YAML"},
+		{"a list that holds itself", "hidden: &a [*a]", "f.yaml:1: hidden: expected"},
+		{"lists of a list, over and over", lines("a%[1]d: &a%[1]d [*a, *a, *a, *a]\n"), "not valid YAML"},
+		{"a bomb", "a0: &a0 [1]\n" + bomb(), "not read from here on"},
+		{"a long text, over and over", "data: &a " + long + "\nhidden: [" + strings.Repeat("*a,", maxFile/8) + "1]", "f.yaml:2: hidden: expected"},
+		{"the same key, over and over", again("epochs: 1\n"), "f.yaml:52: not read from here on, as too much is wrong"},
+		{"thousands of keys", lines("%d:\n"), "f.yaml:51: not read from here on, as too much is wrong"},
+		{"a long number", "epochs: " + again("1"), "f.yaml:1: epochs: expected a whole number"},
+		{"a long key", "? " + long + "\n: 1", "unknown setting"},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			_, err := resolveWithin(t, []byte(c.text))
+			if !strings.Contains(message(err), c.want) {
+				t.Errorf("expected the error %q, found %.300v", c.want, err)
+			}
+		})
+	}
+}
+
+// bomb is the lines of a list of lists of lists, each ten times the one before.
+func bomb() string {
+	var b strings.Builder
+	for n := range 60 {
+		fmt.Fprintf(&b, "a%d: &a%d [%s]\n", n+1, n+1, strings.Repeat(fmt.Sprintf("*a%d,", n), 10))
+	}
+	return b.String()
+}
+
+// A file that is too long is not read to its end, which it may not have.
+func TestResolveEndlessFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "long.yaml")
+	if err := os.WriteFile(path, bytes.Repeat([]byte("#\n"), maxFile), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	files := []string{path}
+	if _, err := os.Stat("/dev/zero"); err == nil {
+		files = append(files, "/dev/zero")
+	}
+	for _, file := range files {
+		_, err := Resolve(file, nil)
+		want := "config " + file + ": expected a settings file of at most 32768 bytes, found more"
+		if message(err) != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("expected the error %q, found %v", want, err)
+		}
+	}
+}
+
+// Texts that YAML has trouble with are read back as they were written.
+func TestWriteYAMLStrangeText(t *testing.T) {
+	for _, text := range []string{"\t\n", "\n", " \n ", "\t", "a\tb", "a\n\n b\n", "\r\n", "\x00", "\x7f", "\u0085", "\u2028", "\ufeff", "\ufeff: ", "\ufffd", "\U0001f642", "- a", "# a", "null", "~", `"`, "'", "!x", "&x", "*x", "%", "@"} {
+		want := Default()
+		want.Init = text
+		var out bytes.Buffer
+		if err := WriteYAML(&out, want); err != nil {
+			t.Fatal(err)
+		}
+		got, err := resolve("f.yaml", out.Bytes(), nil)
+		if err != nil || got.Init != text {
+			t.Errorf("expected %q, found %q, %v", text, got.Init, err)
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -26,12 +27,18 @@ const maxOverhead = 1 << 20
 // before it downloads anything.
 //
 // Each file is written under a temporary name, its decompressed bytes are compared with the known SHA-256, it is synced and
-// only then gets its name; so an interrupted Fetch leaves whole files, and the next one goes on from there. The error says
-// of each mirror what went wrong.
-func Fetch(ctx context.Context, o Options, dir string) error {
+// only then gets its name; so an interrupted Fetch leaves whole files, and the next one goes on from there. Directories that it
+// made are gone again if it fails before they hold a file. The error says of each mirror what went wrong.
+func Fetch(ctx context.Context, o Options, dir string) (err error) {
 	if dir == SampleName {
 		return fmt.Errorf("expected a directory to download into, found %q, the name of the embedded sample", dir)
 	}
+	made := missing(dir)
+	defer func() {
+		if err != nil {
+			removeEmpty(made)
+		}
+	}()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("making the data directory: %w", err)
 	}
@@ -59,6 +66,23 @@ func Fetch(ctx context.Context, o Options, dir string) error {
 	return nil
 }
 
+// missing are the directories that don't exist, from dir up.
+func missing(dir string) (dirs []string) {
+	for dir = filepath.Clean(dir); !exists(dir) && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
+		dirs = append(dirs, dir)
+	}
+	return dirs
+}
+
+// removeEmpty removes directories, each of which is in the next, as far as they are empty.
+func removeEmpty(dirs []string) {
+	for _, dir := range dirs {
+		if os.Remove(dir) != nil && exists(dir) {
+			return
+		}
+	}
+}
+
 type downloader struct {
 	Options
 	dir    string
@@ -84,28 +108,66 @@ func secure(u *url.URL) error {
 	return nil
 }
 
-// fetch tries the mirrors in turn. The one that has the file is the first to be asked for the next.
+// pause is the time between the two rounds of a download.
+const pause = time.Second
+
+// fetch tries the mirrors in turn, and after a pause those again whose failure may have passed. The one that has the file is the
+// first to be asked for the next.
 //
-// The time to wait for an answer is shared equally by the mirrors not yet tried, so that one that never answers leaves
-// enough for the others, and one that fails at once leaves all of its share.
+// The time to wait for an answer is shared equally by the mirrors not yet tried in a round, so that one that never answers
+// leaves enough for the others, and one that fails at once leaves all of its share.
 func (d *downloader) fetch(ctx context.Context, f file) error {
-	var failures []string
-	left := d.AnswerTimeout
-	for i, mirror := range d.Mirrors {
-		waited, err := d.fetchFrom(ctx, mirror+f.name+".gz", f, left/time.Duration(len(d.Mirrors)-i))
-		if err == nil {
-			d.Mirrors[0], d.Mirrors[i] = d.Mirrors[i], d.Mirrors[0]
-			return nil
+	failures := make([]error, len(d.Mirrors))
+	for round := range 2 {
+		if round > 0 {
+			if !slices.ContainsFunc(failures, mayPass) {
+				break
+			}
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+			}
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+		left := d.AnswerTimeout
+		for i, mirror := range d.Mirrors {
+			if round > 0 && !mayPass(failures[i]) {
+				continue
+			}
+			waited, err := d.fetchFrom(ctx, mirror+f.name+".gz", f, left/time.Duration(len(d.Mirrors)-i))
+			if err == nil {
+				d.Mirrors[0], d.Mirrors[i] = d.Mirrors[i], d.Mirrors[0]
+				return nil
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			left -= waited
+			failures[i] = err
 		}
-		left -= waited
-		failures = append(failures, fmt.Sprintf("%s: %v", host(mirror), err))
 	}
-	return fmt.Errorf("no mirror delivers %s.gz: %s", f.name,
-		cmp.Or(strings.Join(failures, "; "), "there are no mirrors"))
+	var texts []string
+	for i, err := range failures {
+		texts = append(texts, fmt.Sprintf("%s: %v", host(d.Mirrors[i]), err))
+	}
+	return fmt.Errorf("no mirror delivers %s.gz: %s", f.name, cmp.Or(strings.Join(texts, "; "), "there are no mirrors"))
 }
+
+// mayPass tells whether a download that failed may succeed soon after: the server was busy, or the connection was cut.
+func mayPass(err error) bool {
+	if status, ok := errors.AsType[statusError](err); ok {
+		return status.code >= 500 || status.code == http.StatusTooManyRequests
+	}
+	connection, ok := errors.AsType[*net.OpError](err)
+	return ok && connection.Op == "read" || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF)
+}
+
+// statusError is an answer that is not 200 OK.
+type statusError struct {
+	code int
+	text string
+}
+
+func (e statusError) Error() string { return e.text }
 
 func host(mirror string) string {
 	u, err := url.Parse(mirror)
@@ -169,7 +231,7 @@ func (d *downloader) transfer(ctx context.Context, address string, dst io.Writer
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return waited, errors.New(resp.Status)
+		return waited, statusError{resp.StatusCode, resp.Status}
 	}
 
 	stalled := time.AfterFunc(d.StallTimeout, func() { cancel(fmt.Errorf("no bytes for %v", d.StallTimeout)) })

@@ -170,14 +170,13 @@ func samplePacked(t *testing.T) []byte {
 func TestReadAllocatesAtOnce(t *testing.T) {
 	const size = SampleTrain * Pixels
 	file := samplePacked(t)
-	var before, after runtime.MemStats
-	runtime.ReadMemStats(&before)
-	images, err := readIDX(bytes.NewReader(file), "f", imageFormat, int64(len(file)), ignore)
-	runtime.ReadMemStats(&after)
+	var images []uint8
+	var err error
+	used := allocated(func() { images, err = readIDX(bytes.NewReader(file), "f", imageFormat, int64(len(file)), ignore) })
 	if err != nil || len(images) != size {
 		t.Fatalf("expected %d bytes, found %d, %v", size, len(images), err)
 	}
-	if used := after.TotalAlloc - before.TotalAlloc; used > size+1<<20 {
+	if used > size+1<<20 {
 		t.Errorf("expected little more than %d bytes allocated, found %d", size, used)
 	}
 }
@@ -223,14 +222,12 @@ func TestReadIsBounded(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, stored := range []int{0, len(c.file)} {
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				_, err := readIDX(bytes.NewReader(c.file), "f", imageFormat, int64(stored), ignore)
-				runtime.ReadMemStats(&after)
+				var err error
+				used := allocated(func() { _, err = readIDX(bytes.NewReader(c.file), "f", imageFormat, int64(stored), ignore) })
 				if err == nil {
 					t.Error("expected an error")
 				}
-				if used := after.TotalAlloc - before.TotalAlloc; used > uint64(limit+maxRatio*stored) {
+				if used > uint64(limit+maxRatio*stored) {
 					t.Errorf("%d bytes known: expected at most %d bytes allocated, found %d", stored, limit+maxRatio*stored, used)
 				}
 			}
@@ -243,10 +240,7 @@ func FuzzReadImages(f *testing.F) {
 	for _, seed := range [][]byte{nil, good, compress(good), good[:20], words(2051, 1<<31, 28, 28), []byte("<html>")} {
 		f.Add(seed)
 	}
-	f.Fuzz(func(t *testing.T, file []byte) {
-		body, err := ReadImages(bytes.NewReader(file), "f")
-		checkRead(t, file, body, err, WriteImages)
-	})
+	f.Fuzz(func(t *testing.T, file []byte) { checkRead(t, file, imageFormat) })
 }
 
 func FuzzReadLabels(f *testing.F) {
@@ -255,9 +249,7 @@ func FuzzReadLabels(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		body, err := ReadLabels(bytes.NewReader(file), "f")
-		checkRead(t, file, body, err, WriteLabels)
-		for _, label := range body {
+		for _, label := range checkRead(t, file, labelFormat) {
 			if label >= Classes {
 				t.Errorf("accepted the label %d", label)
 			}
@@ -265,23 +257,45 @@ func FuzzReadLabels(f *testing.F) {
 	})
 }
 
-// checkRead: a file is refused with an error that names it, or is exactly what its content would be written as.
-func checkRead(t *testing.T, file, body []byte, err error, write func(io.Writer, []uint8) error) {
-	if err != nil {
-		if !strings.HasPrefix(err.Error(), "f: ") || body != nil {
-			t.Errorf("expected an error that names the file and no data, found %v and %d bytes", err, len(body))
+// checkRead: a file is refused with an error that names it, or is exactly what its content would be written as. Either way no
+// more is decompressed than its header promises and one byte, and what is allocated is bounded by what was decompressed, whether
+// the file's length is known or not.
+func checkRead(t *testing.T, file []byte, f format) (body []byte) {
+	for _, stored := range []int{0, len(file)} {
+		var err error
+		var content []byte
+		told := int64(0)
+		used := allocated(func() {
+			body, err = readIDX(bytes.NewReader(file), "f", f, int64(stored), func(piece []byte) { told += int64(len(piece)) })
+		})
+		if most := uint64(2<<20 + maxRatio*stored + 8*int(told)); used > most {
+			t.Errorf("%d bytes of which %d inflate: expected at most %d bytes allocated, found %d", len(file), told, most, used)
 		}
-		return
+		if err != nil {
+			if !strings.HasPrefix(err.Error(), "f: ") || body != nil {
+				t.Errorf("expected an error that names the file and no data, found %v and %d bytes", err, len(body))
+			}
+			continue
+		}
+		plain, err := decompress(bytes.NewReader(file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if content, err = io.ReadAll(plain); err != nil {
+			t.Fatal(err)
+		}
+		if told != int64(len(content)) || !bytes.Equal(content, encoded(f.write, body)) {
+			t.Errorf("%d bytes accepted: the file differs from its content written anew", len(file))
+		}
 	}
-	plain, err := decompress(bytes.NewReader(file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	content, err := io.ReadAll(plain)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(content, encoded(write, body)); diff != "" {
-		t.Errorf("the file differs from its content written anew: %s", diff)
-	}
+	return body
+}
+
+// allocated is the number of bytes that f allocates.
+func allocated(f func()) uint64 {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f()
+	runtime.ReadMemStats(&after)
+	return after.TotalAlloc - before.TotalAlloc
 }

@@ -27,11 +27,11 @@ type Options struct {
 	// Mirrors are addresses that begin with https:// and end with /, tried in this order.
 	Mirrors []string
 	Client  *http.Client
-	// AnswerTimeout is how long a download waits for the first answer to its request for a file, over all mirrors together;
-	// StallTimeout, how long it then waits for the next bytes.
+	// AnswerTimeout is how long a download waits for the first answer to its request for a file, over all mirrors together, in
+	// each of the two rounds in which they are tried; StallTimeout, how long it then waits for the next bytes.
 	AnswerTimeout, StallTimeout time.Duration
 	// Progress, if not nil, is told how many bytes of a file have arrived; total is -1 if the mirror didn't say. It starts
-	// again from 0 when the next mirror is tried.
+	// again from 0 when the next mirror is tried, or the same again.
 	Progress func(name string, done, total int64)
 
 	// TestOnly says that the training files are not wanted, whose decompression takes most of the time. They must be there all

@@ -23,7 +23,10 @@ type Golden struct {
 	Cases       []GoldenCase `json:"cases"`
 }
 
-// GoldenCase is one input, of any rank from 1 on, with α and β as long as its last axis.
+// maxRank bounds the rank of an input. Gorgonia counts axes in a byte.
+const maxRank = 32
+
+// GoldenCase is one input, of rank 1 to maxRank, with α and β as long as its last axis.
 type GoldenCase struct {
 	Shape    []int     `json:"shape"`
 	Epsilon  float64   `json:"epsilon"`
@@ -44,34 +47,59 @@ type Truth struct {
 	DBeta  []float64 `json:"dbeta"`
 }
 
-// ReadGolden reads a golden file and checks that its shapes fit. An error names the file and what is wrong with it.
+// maxGolden is the number of bytes that a golden file may have, a dozen times that of the largest of the program's own.
+const maxGolden = 16 << 20
+
+// ReadGolden reads a golden file and checks that its shapes fit. An error names the file and what is wrong with it. The memory that
+// it takes is a small multiple of the file's length, whatever is in it.
 func ReadGolden(name string, r io.Reader) (*Golden, error) {
-	text, err := io.ReadAll(r)
+	text, err := io.ReadAll(io.LimitReader(r, maxGolden+1))
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if len(text) > maxGolden {
+		return nil, fmt.Errorf("%s: expected a golden file of at most %d bytes, found more", name, maxGolden)
+	}
 	g := &Golden{Name: name}
-	if err := json.Unmarshal(text, g); err != nil {
+	if err := g.decode(text); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
 			return nil, fmt.Errorf("%s:%d: expected a golden file in JSON: %w", name, 1+bytes.Count(text[:syntax.Offset], []byte("\n")), err)
 		}
-		return nil, fmt.Errorf("%s: expected a golden file in JSON: %w", name, err)
-	}
-	if len(g.Cases) == 0 {
-		return nil, fmt.Errorf("%s: expected a golden file with cases, found none", name)
-	}
-	for i := range g.Cases {
-		if err := g.Cases[i].check(g.EpsilonForm); err != nil {
-			return nil, fmt.Errorf("%s: case %d: %w", name, i+1, err)
-		}
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return g, nil
 }
 
+// decode reads the cases one by one, so that the first that is wrong is the last to take up memory: {} has three bytes in a list of
+// cases, a [GoldenCase] a hundred times as many.
+func (g *Golden) decode(text []byte) error {
+	file := struct {
+		*Golden
+		Cases []json.RawMessage `json:"cases"`
+	}{Golden: g}
+	if err := json.Unmarshal(text, &file); err != nil {
+		return fmt.Errorf("expected a golden file in JSON: %w", err)
+	}
+	if len(file.Cases) == 0 {
+		return errors.New("expected a golden file with cases, found none")
+	}
+	for i, text := range file.Cases {
+		var c GoldenCase
+		if err := json.Unmarshal(text, &c); err != nil {
+			return fmt.Errorf("case %d: expected a golden file in JSON: %w", i+1, err)
+		}
+		if err := c.check(g.EpsilonForm); err != nil {
+			return fmt.Errorf("case %d: %w", i+1, err)
+		}
+		g.Cases = append(g.Cases, c)
+	}
+	return nil
+}
+
 func (c *GoldenCase) check(epsilonForm string) error {
-	if len(c.Shape) == 0 {
-		return errors.New("expected a shape of rank 1 or more, found none")
+	if rank := len(c.Shape); rank < 1 || rank > maxRank {
+		return fmt.Errorf("expected a shape of rank 1 to %d, found rank %d", maxRank, rank)
 	}
 	size := 1
 	for _, n := range c.Shape {
@@ -86,7 +114,7 @@ func (c *GoldenCase) check(epsilonForm string) error {
 	features := c.Shape[len(c.Shape)-1]
 	known := c.Sigma != nil || c.Variance != nil
 	if !known && epsilonForm != "variance" && epsilonForm != "sigma" {
-		return fmt.Errorf(`expected the truth under "sigma" or "variance", or an epsilon_form of one of them for y, found %q`, epsilonForm)
+		return fmt.Errorf(`expected the truth under "sigma" or "variance", or an epsilon_form of one of them for y, found %.100q`, epsilonForm)
 	}
 	lengths := []length{{"x", len(c.X), size}, {"alpha", len(c.Alpha), features}, {"beta", len(c.Beta), features}}
 	if known || c.DY != nil {

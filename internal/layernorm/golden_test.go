@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -94,9 +95,10 @@ func TestReadGoldenRefuses(t *testing.T) {
 		{"a number beyond float32", with(good, "[1, 3]", "[1, 1e39]"), []string{"expected a golden file in JSON", "1e39"}},
 		{"no cases", `{"source": "x"}`, []string{"with cases, found none"}},
 		{"an empty list of cases", `{"cases": []}`, []string{"with cases, found none"}},
-		{"an empty case", with(`{}`, "{}", "{}"), []string{"case 2", "shape of rank 1 or more"}},
-		{"no shape", with(good, `"shape": [1, 2], `, ""), []string{"case 2", "shape of rank 1 or more"}},
-		{"an empty shape", with(good, "[1, 2], \"e", "[], \"e"), []string{"case 2", "shape of rank 1 or more"}},
+		{"an empty case", with(`{}`, "{}", "{}"), []string{"case 2", "shape of rank 1 to 32, found rank 0"}},
+		{"no shape", with(good, `"shape": [1, 2], `, ""), []string{"case 2", "shape of rank 1 to 32, found rank 0"}},
+		{"an empty shape", with(good, "[1, 2], \"e", "[], \"e"), []string{"case 2", "shape of rank 1 to 32, found rank 0"}},
+		{"a shape of rank 33", with(good, "[1, 2], \"e", "["+strings.Repeat("1, ", 32)+"2], \"e"), []string{"case 2", "shape of rank 1 to 32, found rank 33"}},
 		{"a dimension of 0", with(good, "[1, 2], \"e", "[0, 2], \"e"), []string{"case 2", "[0 2]"}},
 		{"negative dimensions", with(good, "[1, 2], \"e", "[-1, -2], \"e"), []string{"case 2", "[-1 -2]"}},
 		{"dimensions that overflow", with(good, "[1, 2], \"e", "[4294967296, 4294967296, 2], \"e"), []string{"case 2", "found 2 values"}},
@@ -144,20 +146,51 @@ func FuzzReadGolden(f *testing.F) {
 		"variance": {"y": [0], "dx": [0], "dalpha": [0], "dbeta": [0]}}]}`)
 	f.Add(`{"cases": [{"shape": [-1, 0]}]}`)
 	f.Fuzz(func(t *testing.T, text string) {
-		g, err := layernorm.ReadGolden("fuzz.json", strings.NewReader(text))
+		g, err := readWithin(t, text)
 		if err != nil {
-			if !strings.HasPrefix(err.Error(), "fuzz.json:") {
-				t.Errorf("expected the error to name the file, found %v", err)
-			}
 			return
-		}
-		for _, c := range g.Cases {
-			if len(c.X) > 1000 || len(c.Shape) > 8 {
-				return
-			}
 		}
 		if _, err := layernorm.CheckAll([]*layernorm.Golden{g}); err != nil {
 			t.Errorf("expected the file to be checked, found %v", err)
 		}
 	})
+}
+
+// readWithin reads a golden file and checks what holds for any: no more memory than a small multiple of its length, and an error
+// that names it if it is refused.
+func readWithin(t *testing.T, text string) (*layernorm.Golden, error) {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	g, err := layernorm.ReadGolden("fuzz.json", strings.NewReader(text))
+	runtime.ReadMemStats(&after)
+	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<16+64*len(text)); used > most {
+		t.Errorf("allocated %d bytes for %d, want at most %d", used, len(text), most)
+	}
+	if err != nil && !strings.HasPrefix(err.Error(), "fuzz.json:") {
+		t.Errorf("expected the error to name the file, found %v", err)
+	}
+	return g, err
+}
+
+// Files that were made to take up memory are refused, for little of it.
+func TestReadGoldenIsBounded(t *testing.T) {
+	list := func(item string, n int) string { return "[" + strings.Repeat(item+",", n) + item + "]" }
+	for what, text := range map[string]string{
+		"deep nesting":           strings.Repeat("[", 1<<20),
+		"deep nesting in a case": `{"cases": [{"shape": ` + strings.Repeat("[", 1<<20) + "}]}",
+		"a million empty cases":  `{"cases": ` + list("{}", 1<<20) + "}",
+		"a million null cases":   `{"cases": ` + list("null", 1<<20) + "}",
+		"a million numbers":      `{"cases": [{"shape": [1048577], "x": ` + list("0", 1<<20) + "}]}",
+		"a million dimensions":   `{"cases": [{"shape": ` + list("1", 1<<20) + `, "x": [1]}]}`,
+		"a list over and over":   `{"cases": [{` + strings.Repeat(`"x": [0,0,0,0,0,0,0,0],`, 1<<16) + `"shape": [8]}]}`,
+		"a truth over and over":  `{"cases": [{` + strings.Repeat(`"sigma": {}, "sigma": null,`, 1<<16) + `"shape": [8]}]}`,
+		"too long a file":        strings.Repeat(" ", 16<<20) + "{}",
+	} {
+		t.Run(what, func(t *testing.T) {
+			if _, err := readWithin(t, text); err == nil {
+				t.Error("expected an error")
+			}
+		})
+	}
 }

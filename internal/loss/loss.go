@@ -76,7 +76,7 @@ func New(name string) (Named, error) {
 			return Named{Name: name, Loss: r.make()}, nil
 		}
 	}
-	return Named{}, fmt.Errorf("loss: expected one of %s, found %q", strings.Join(Names(), ", "), name)
+	return Named{}, fmt.Errorf("loss: expected one of %s, found %.100q", strings.Join(Names(), ", "), name)
 }
 
 // Default is the loss of a run that names none, and of a checkpoint from before there was a choice: the plain cross-entropy.

@@ -44,7 +44,7 @@ func (n *Named) UnmarshalJSON(text []byte) error {
 	}
 	name, ok := object["name"].(string)
 	if !ok {
-		return fmt.Errorf("loss: expected a name, found %v", object["name"])
+		return fmt.Errorf("loss: expected a name, found %.100s", fmt.Sprint(object["name"]))
 	}
 	delete(object, "name")
 	made, err := New(name)
@@ -58,11 +58,11 @@ func (n *Named) UnmarshalJSON(text []byte) error {
 			continue
 		}
 		if *s.Value, ok = found.(float64); !ok || !s.Valid(*s.Value) {
-			return fmt.Errorf("loss %s: %s: expected %s, found %v", name, jsonKey(s), s.Allowed, found)
+			return fmt.Errorf("loss %s: %s: expected %s, found %.100s", name, jsonKey(s), s.Allowed, fmt.Sprint(found))
 		}
 	}
 	for key := range object {
-		return fmt.Errorf("loss %s: expected no setting %s, found it", name, key)
+		return fmt.Errorf("loss %s: expected no setting %.100s, found it", name, key)
 	}
 	*n = made
 	return nil

@@ -52,10 +52,10 @@ func (s Spec) Check() error {
 		return fmt.Errorf("architecture: expected from 1 to %d upper layers, found %d", len(s.Hidden), s.UpperLayers)
 	}
 	if !slices.Contains(layer.Activations(), s.Activation) {
-		return fmt.Errorf("architecture: expected an activation of %v, found %q", layer.Activations(), s.Activation)
+		return fmt.Errorf("architecture: expected an activation of %v, found %.100q", layer.Activations(), s.Activation)
 	}
 	if !slices.Contains([]layernorm.Form{layernorm.Book, layernorm.Keras, NoLayerNorm}, s.LayerNorm) {
-		return fmt.Errorf("architecture: expected a LayerNorm of form book, keras or none, found %q", s.LayerNorm)
+		return fmt.Errorf("architecture: expected a LayerNorm of form book, keras or none, found %.100q", s.LayerNorm)
 	}
 	if s.LayerNorm != NoLayerNorm && !(s.Epsilon > 0) {
 		return fmt.Errorf("architecture: expected a positive epsilon, found %v", s.Epsilon)

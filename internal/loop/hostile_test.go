@@ -1,0 +1,152 @@
+package loop
+
+import (
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"fmtrain/internal/checkpoint"
+	"fmtrain/internal/dataset"
+)
+
+// saved is the last checkpoint of a small run that has averages too.
+func saved(t testing.TB) *checkpoint.Checkpoint {
+	t.Helper()
+	s := small()
+	s.spec.Hidden, s.epochs, s.decay = []int{2}, 1, 0.9
+	trainer := s.trainer(t)
+	trainer.Checkpoints.Settings = map[string]any{"data": "sample"}
+	train(t, trainer)
+	file, err := checkpoint.Load(trainer.Checkpoints.Last())
+	must(t, err)
+	return file
+}
+
+// altered is a copy of the checkpoint, the tensors' values shared, with other metadata where they are not empty.
+func altered(file *checkpoint.Checkpoint, metadata map[string]string) *checkpoint.Checkpoint {
+	c := &checkpoint.Checkpoint{Metadata: maps.Clone(file.Metadata), Tensors: slices.Clone(file.Tensors)}
+	for key, value := range metadata {
+		if value != "" {
+			c.Metadata[key] = value
+		}
+	}
+	return c
+}
+
+// interpretWithin interprets a checkpoint and checks what holds for any: no more memory than a small multiple of its size, an
+// error of bounded length, or a model that can be evaluated.
+func interpretWithin(t *testing.T, file *checkpoint.Checkpoint) error {
+	t.Helper()
+	size := 0
+	for key, value := range file.Metadata {
+		size += len(key) + len(value)
+	}
+	for _, tensor := range file.Tensors {
+		size += 4*len(tensor.Data) + len(tensor.Name)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	s, err := interpret(file)
+	runtime.ReadMemStats(&after)
+	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<16+64*size); used > most {
+		t.Errorf("allocated %d bytes for %d, want at most %d", used, size, most)
+	}
+	if err != nil {
+		if len(err.Error()) > 2000 {
+			t.Errorf("error of %d bytes: %.100s...", len(err.Error()), err)
+		}
+		return err
+	}
+	evaluator, err := NewEvaluator(s.Spec, s.Weights, noisyImages(1, 1))
+	must(t, err)
+	if _, err := evaluator.Evaluate(); err != nil {
+		t.Error(err)
+	}
+	return nil
+}
+
+// FuzzInterpret takes any text for the metadata of a checkpoint, and for one of its tensors any name and shape.
+func FuzzInterpret(f *testing.F) {
+	file := saved(f)
+	f.Add("", "", "", uint8(0), "", uint16(0), uint16(0))
+	f.Add(file.Metadata["model"], file.Metadata["progress"], `{"data":"/"}`, uint8(1), "model.upper.bias", uint16(10), uint16(0))
+	f.Add(`{"inputs":784,"hidden":[2],"classes":10,"activation":"gelu","layernorm":"none","upper_layers":1,"loss":{"name":"focal","focal_gamma":1}}`,
+		`{"epoch":-1,"val_losses":[1e308]}`, "[]", uint8(2), "ema.lower.0.bias", uint16(2), uint16(0))
+	f.Add(`{"inputs":784,"hidden":[1073741824,4294967296],"classes":10,"activation":"relu","layernorm":"book","epsilon":1e-300,"upper_layers":1}`,
+		`{"running":null}`, "", uint8(3), "model.lower.7.weight", uint16(784), uint16(3))
+	f.Fuzz(func(t *testing.T, model, progress, settings string, which uint8, name string, rows, columns uint16) {
+		c := altered(file, map[string]string{"model": model, "progress": progress, "settings": settings})
+		if name != "" {
+			rows, columns = rows%1000, columns%100
+			shape := []int{int(rows)}
+			if columns > 0 {
+				shape = append(shape, int(columns))
+			}
+			data := make([]float32, int(rows)*max(1, int(columns)))
+			c.Tensors[int(which)%len(c.Tensors)] = checkpoint.Tensor{Name: name, Shape: shape, Data: data}
+		}
+		_ = interpretWithin(t, c)
+	})
+}
+
+// The metadata of an intact checkpoint that was made to deceive.
+func TestHostileMetadata(t *testing.T) {
+	file := saved(t)
+	spec := func(old, new string) map[string]string {
+		text := file.Metadata["model"]
+		if strings.Count(text, old) != 1 {
+			t.Fatalf("expected %s once in %s", old, text)
+		}
+		return map[string]string{"model": strings.Replace(text, old, new, 1)}
+	}
+	long := strings.Repeat("x", 1<<18)
+	for _, c := range []struct {
+		name     string
+		metadata map[string]string
+		want     string
+	}{
+		{"no JSON", map[string]string{"model": "model"}, `expected JSON under "model"`},
+		{"much that is no JSON", map[string]string{"progress": long}, `expected JSON under "progress"`},
+		{"deep nesting", map[string]string{"model": strings.Repeat("[", 1<<18)}, `expected JSON under "model"`},
+		{"deep nesting in a loss", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","x":`+strings.Repeat("[", 1<<18)+"}"), `expected JSON under "model"`},
+		{"a long activation", spec("relu", long), "expected an activation"},
+		{"a long form", spec("book", long), "expected a LayerNorm"},
+		{"a loss of a long name", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"`+long+`"}`), "loss: expected one of"},
+		{"a loss with a long setting", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","`+long+`":1}`), "expected no setting"},
+		{"a loss with a long value", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","focal_gamma":"`+long+`"}`), "focal_gamma: expected"},
+		{"a loss that is a long name", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":["`+long+`"]}`), "expected a name"},
+		{"no hidden layer", spec("[2]", "[]"), "one hidden layer or more"},
+		{"a million layers", spec("[2]", "["+strings.Repeat("1,", 1<<20)+"1]"), "expected the tensors of 1048578 layers"},
+		{"layers that overflow", spec("[2]", "[4294967296,4294967296,4294967296]"), "expected"},
+		{"a wide layer", spec("[2]", "[1099511627776]"), "expected a weight of shape (784, 1099511627776)"},
+		{"other inputs", spec("784", "1099511627776"), "expected 784 inputs"},
+		{"another layer's weights", spec("[2]", "[1]"), "shape"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			err := interpretWithin(t, altered(file, c.metadata))
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("expected the error %q, found %.300v", c.want, err)
+			}
+		})
+	}
+}
+
+// Nothing in a checkpoint can be run: what is not known of its metadata and its tensors is passed over, whatever it says.
+func TestUnknownMetadataIsPassedOver(t *testing.T) {
+	file := altered(saved(t), map[string]string{
+		"__reduce__": `{"callable":"os.system","args":["touch owned"]}`,
+		"exec":       "#!/bin/sh\ntouch owned\n",
+		"init":       "/etc/passwd",
+	})
+	file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: "solver.lower.exec.upper.bias", Data: make([]float32, 1)})
+	t.Chdir(t.TempDir())
+	path := "hostile.safetensors"
+	must(t, checkpoint.Save(path, file))
+	s, err := Load(path)
+	must(t, err)
+	if s.Spec.Inputs != dataset.Pixels || len(s.Weights) != 6 {
+		t.Errorf("expected the model as it was saved, found %+v", s.Spec)
+	}
+}
