@@ -5,7 +5,7 @@ FUZZTIME ?= 20s
 PEER ?= ../shared/peers/torch_fmnist.py
 ROUNDS ?= 5
 
-.PHONY: build train test lint fmt bench bench-peers bench-search cover exactness seeds
+.PHONY: build train test lint fmt bench bench-peers bench-search step-shares cover exactness seeds
 
 build: ## bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -30,6 +30,11 @@ bench: ## the benchmarks of every package
 
 bench-peers: build ## the README's race against PyTorch, the program PEER, in ROUNDS rounds
 	scripts/bench-peers race bin/fmtrain $(PEER) --rounds $(ROUNDS)
+	@echo
+	scripts/step-shares
+
+step-shares: ## where the time of a training step goes, for the README
+	scripts/step-shares
 
 bench-search: build ## which settings bring each side to the race's target accuracy first
 	scripts/bench-peers search bin/fmtrain $(PEER) --rounds $(ROUNDS)
