@@ -29,14 +29,19 @@ func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.
 	}
 
 	norm := "no LayerNorm"
-	if spec.LayerNorm != model.NoLayerNorm {
+	if spec.LayerNorm != model.NoLayerNorm && (spec.Stack == "" || model.HasNorm(spec.Stack)) {
 		norm = fmt.Sprintf("LayerNorm (%s, ε %g)", spec.LayerNorm, spec.Epsilon)
+	}
+	if spec.Stack == "" {
+		norm += ", " + spec.Activation
+	} else {
+		norm = spec.Stack + "\n" + norm
 	}
 	trained := ""
 	if !plain(spec.Loss) {
 		trained = fmt.Sprintf(", loss %v", spec.Loss)
 	}
-	fmt.Fprintf(w, "\n%s, %s%s, batch %d, epochs %d, seed %d\n", norm, spec.Activation, trained, c.BatchSize, c.Epochs, c.Seed)
+	fmt.Fprintf(w, "\n%s%s, batch %d, epochs %d, seed %d\n", norm, trained, c.BatchSize, c.Epochs, c.Seed)
 	for _, line := range switchedOn(c) {
 		fmt.Fprintln(w, line)
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fmtrain/internal/loss"
+	"fmtrain/internal/model"
 )
 
 // anyConfig draws settings that Resolve would give.
@@ -59,6 +61,18 @@ func anyConfig(t *rapid.T) Config {
 		}
 	}
 	c.UpperLayers = rapid.IntRange(1, len(c.Hidden)).Draw(t, "upper-layers")
+	c.Model = rapid.SampledFrom(Models).Draw(t, "model")
+	if c.Model == resMLP {
+		c.Hidden = slices.Repeat(c.Hidden[:1], len(c.Hidden))
+	}
+	c.Layers = rapid.SampledFrom([]string{"", "784-10", "784-300-relu-dropout:0.2-res(relu-300)-10", "784-784-300@a-ln-10@b"}).Draw(t, "layers")
+	if c.Layers != "" {
+		plain := Default()
+		c.Model, c.Hidden, c.Activation, c.UpperLayers = plain.Model, plain.Hidden, plain.Activation, 1
+	}
+	if model.HasNorm(c.Layers) {
+		c.LayerNormForm = "keras"
+	}
 	return c
 }
 

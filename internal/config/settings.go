@@ -52,6 +52,8 @@ var settings = []setting{
 	{"epochs", atLeast(0), "passes over the training images (0: write the initial checkpoint and end)"},
 	{"batch-size", within(1, maxSize), "images per step"},
 	{"accumulate", within(1, maxBatches), "batches per step: their gradients are averaged over all their images"},
+	{"model", oneOf(Models), "network: mlp (dense layers with an activation), mlp-ln (with LayerNorm too) or resmlp (residual blocks)"},
+	{"layers", stack(), "the whole network instead, as in 300-ln-relu-dropout:0.2-res(100-relu-300)-10 (empty: --model)"},
 	{"hidden", widths(), "width of each hidden layer, from the input on, as in 300,100"},
 	{"activation", oneOf(Activations), "activation of the hidden layers: " + strings.Join(Activations, ", ")},
 	{"lower-solver", oneOf(Solvers), "solver of the layers near the input: " + strings.Join(Solvers, ", ")},

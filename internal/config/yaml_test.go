@@ -23,6 +23,8 @@ out: 'a: b'
 epochs: 5
 batch-size: 32
 accumulate: 1
+model: mlp-ln
+layers: ""
 hidden: [300, 100]
 activation: relu
 lower-solver: adam

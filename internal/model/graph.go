@@ -21,7 +21,10 @@ type Graph struct {
 	Images []float32 // the batch, [batch, inputs]
 	Labels []int32   // its labels, [batch], layer.Ignored where a row is not used
 	Loss   *layer.BatchLoss
-	Groups []Group // of a training graph: lower, then upper
+	Groups []Group // of a training graph, in the order of the layers: lower, then upper
+
+	// Draw is what a training graph's dropout draws its masks from: to be set before a run.
+	Draw layer.Draw
 
 	machine *vm.Static
 }
@@ -36,19 +39,19 @@ type Group struct {
 // does to a parameter is done to them. Of a frozen group no gradient is computed, nor what only its gradients need; it is
 // among the Groups, without parameters.
 func NewTraining(spec Spec, weights Weights, batch int, frozen ...string) (*Graph, error) {
-	b, err := build(spec, weights, batch)
+	b, err := build(spec, weights, batch, true)
 	if err != nil {
 		return nil, err
 	}
 	var trained gorgonia.Nodes
+	for _, name := range weights.Groups() {
+		b.Groups = append(b.Groups, Group{Name: name})
+	}
 	for i, w := range weights {
-		if i == 0 || weights[i-1].Group != w.Group {
-			b.Groups = append(b.Groups, Group{Name: w.Group})
-		}
 		if slices.Contains(frozen, w.Group) {
 			continue
 		}
-		g := &b.Groups[len(b.Groups)-1]
+		g := &b.Groups[slices.IndexFunc(b.Groups, func(g Group) bool { return g.Name == w.Group })]
 		g.Parameters = append(g.Parameters, b.parameters[i])
 		trained = append(trained, b.parameters[i])
 	}
@@ -64,9 +67,9 @@ func NewTraining(spec Spec, weights Weights, batch int, frozen ...string) (*Grap
 	return &b.Graph, err
 }
 
-// NewInference makes the graph that computes the loss, and with it the predictions, over the same weights.
+// NewInference makes the graph that computes the loss, and with it the predictions, over the same weights. It has no dropout.
 func NewInference(spec Spec, weights Weights, batch int) (*Graph, error) {
-	b, err := build(spec, weights, batch)
+	b, err := build(spec, weights, batch, false)
 	if err != nil {
 		return nil, err
 	}
@@ -102,23 +105,22 @@ type builder struct {
 	Graph
 	graph      *gorgonia.ExprGraph
 	parameters gorgonia.Nodes
+	spec       Spec
+	weights    Weights
+	training   bool
 }
 
 // build makes the forward part of a graph, from the images to the loss.
-func build(spec Spec, weights Weights, batch int) (*builder, error) {
-	b := &builder{graph: gorgonia.NewGraph()}
+func build(spec Spec, weights Weights, batch int, training bool) (*builder, error) {
+	b := &builder{graph: gorgonia.NewGraph(), spec: spec, weights: weights, training: training}
 	images := op.New(batch, spec.Inputs)
 	labels := tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
 	b.Images, b.Labels = images.Float32s(), labels.Int32s()
 
-	x := gorgonia.NodeFromAny(b.graph, images, gorgonia.WithName("images"))
-	for _, l := range spec.Layers() {
-		var err error
-		if x, err = b.layer(x, spec, l, weights); err != nil {
-			return nil, fmt.Errorf("model: layer %s: %w", l.Name, err)
-		}
+	x, err := b.chain(gorgonia.NodeFromAny(b.graph, images, gorgonia.WithName("images")), spec.modules())
+	if err != nil {
+		return nil, err
 	}
-	var err error
 	b.Loss, err = layer.NewBatchLoss(spec.loss(), x, gorgonia.NodeFromAny(b.graph, labels, gorgonia.WithName("labels")))
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
@@ -127,41 +129,56 @@ func build(spec Spec, weights Weights, batch int) (*builder, error) {
 	return b, nil
 }
 
-// layer adds one layer: dense, then LayerNorm and the activation if it is hidden.
-func (b *builder) layer(x *gorgonia.Node, spec Spec, l Layer, weights Weights) (*gorgonia.Node, error) {
-	x, err := layer.Dense(x, b.parameter(l.Name+".weight", weights), b.parameter(l.Name+".bias", weights))
-	if err != nil || !l.Hidden {
-		return named(x, l.Name+".dense"), err
-	}
-	named(x, l.Name+".dense")
-	if spec.norms(l) {
-		norm := layernorm.Layer{
-			Alpha:   b.parameter(l.Name+".norm.alpha", weights),
-			Beta:    b.parameter(l.Name+".norm.beta", weights),
-			Form:    spec.LayerNorm,
-			Epsilon: spec.Epsilon,
+// chain adds one layer after the other.
+func (b *builder) chain(x *gorgonia.Node, modules []module) (*gorgonia.Node, error) {
+	for _, m := range modules {
+		if m.kind == dropout && (!b.training || m.rate == 0) {
+			continue
 		}
-		if x, err = norm.Forward(x); err != nil {
+		var err error
+		if x, err = b.layer(x, m); err != nil {
 			return nil, err
 		}
-		named(x, l.Name+".norm")
+		gorgonia.WithName(m.name)(x)
 	}
-	x, err = layer.Activation(spec.Activation, x)
-	return named(x, l.Name+"."+spec.Activation), err
+	return x, nil
+}
+
+// layer adds one layer. An error of the layer itself names it.
+func (b *builder) layer(x *gorgonia.Node, m module) (y *gorgonia.Node, err error) {
+	switch m.kind {
+	case dense:
+		y, err = layer.Dense(x, b.parameter(m.Name+".weight"), b.parameter(m.Name+".bias"))
+	case norm:
+		l := layernorm.Layer{
+			Alpha:   b.parameter(m.name + ".alpha"),
+			Beta:    b.parameter(m.name + ".beta"),
+			Form:    b.spec.LayerNorm,
+			Epsilon: b.spec.Epsilon,
+		}
+		y, err = l.Forward(x)
+	case dropout:
+		y, err = layer.Dropout(x, m.name, m.rate, &b.Draw)
+	case residual:
+		var fx *gorgonia.Node
+		if fx, err = b.chain(x, m.branch); err != nil {
+			return nil, err
+		}
+		y, err = layer.Residual(x, fx)
+	default:
+		y, err = layer.Activation(m.kind, x)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("model: layer %s: %w", m.name, err)
+	}
+	return y, nil
 }
 
 // parameter adds a node over a weight's values: each graph has a tensor of its own over the shared slice.
-func (b *builder) parameter(name string, weights Weights) *gorgonia.Node {
-	w := weights.get(name)
+func (b *builder) parameter(name string) *gorgonia.Node {
+	w := b.weights.get(name)
 	header := tensor.New(tensor.WithShape(w.Shape()...), tensor.WithBacking(w.Float32s()))
 	n := gorgonia.NodeFromAny(b.graph, header, gorgonia.WithName(name))
 	b.parameters = append(b.parameters, n)
-	return n
-}
-
-func named(n *gorgonia.Node, name string) *gorgonia.Node {
-	if n != nil {
-		gorgonia.WithName(name)(n)
-	}
 	return n
 }
