@@ -112,7 +112,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 	if spec.Loss, err = c.ResolveLoss(from); err != nil {
 		return err
 	}
-	graph, err := model.NewTraining(spec, weights, c.BatchSize, frozen(c)...)
+	graph, err := model.NewPenalised(spec, model.Penalties{L2: c.L2, Activity: c.ActivityL2}, weights, c.BatchSize, frozen(c)...)
 	if err != nil {
 		return err
 	}
@@ -133,6 +133,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 
 		Accumulate: c.Accumulate,
 		ClipNorm:   c.ClipNorm,
+		MaxNorm:    c.MaxNorm,
 		Patience:   c.Patience,
 	}
 	if trainer.Schedules, err = newSchedules(c); err != nil {

@@ -63,6 +63,13 @@ type Config struct {
 	// WeightDecayAll makes adamw decay biases, α and β as well. They are few and set offsets and scales, not features, so
 	// by default they are spared.
 	WeightDecayAll bool `koanf:"weight-decay-all" json:"weight_decay_all"`
+	// L2 times the sum of the squares of all dense layers' weights is added to the loss that is minimised, though not to the one
+	// that is shown. Unlike weight decay it is part of the loss, and clipped with it. 0: none.
+	L2 float64 `koanf:"l2" json:"l2"`
+	// ActivityL2 is the same for the outputs of the activations, by the samples of a batch. 0: none.
+	ActivityL2 float64 `koanf:"activity-l2" json:"activity_l2"`
+	// MaxNorm is the largest norm that the weights of a unit may have after a step: longer ones are shortened. 0: any.
+	MaxNorm float64 `koanf:"max-norm" json:"max_norm"`
 	// ClipNorm is the largest norm that the gradient of both groups together may have: one that is longer is shortened to
 	// it, so that a rare steep place does not throw the weights far away. 0: any.
 	ClipNorm float64 `koanf:"clip-norm" json:"clip_norm"`

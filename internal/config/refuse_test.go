@@ -13,7 +13,7 @@ const (
 		"T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
 	aSolver  = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
 	allNames = "data, out, epochs, batch-size, accumulate, model, layers, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
-		"lower-weight-decay, upper-weight-decay, weight-decay-all, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
+		"lower-weight-decay, upper-weight-decay, weight-decay-all, l2, activity-l2, max-norm, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
 		"metrics, validation, patience, seed, shuffle, " +
 		"threads, init, log-every, progress, json"
 )
@@ -75,6 +75,9 @@ func TestRefusedValues(t *testing.T) {
 		{"validation", `"5"`, `the text "5"`, "auto or a whole number of at least 0", ""},
 		{"accumulate", "0", "0", "a whole number from 1 to 4096", "0"},
 		{"accumulate", "2.5", "2.5", "a whole number from 1 to 4096", "2.5"},
+		{"l2", "-1", "-1", "a finite number of at least 0", "-1"},
+		{"activity-l2", ".nan", ".nan", "a finite number of at least 0", "nan"},
+		{"max-norm", "-1", "-1", "a finite number of at least 0", "-1"},
 		{"clip-norm", "-1", "-1", "a finite number of at least 0", "-1"},
 		{"clip-norm", ".inf", ".inf", "a finite number of at least 0", "inf"},
 		{"ema", "1", "1", "a number from 0 to below 1", "1"},

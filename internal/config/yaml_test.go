@@ -37,6 +37,9 @@ upper-layers: 1
 lower-weight-decay: 0
 upper-weight-decay: 0
 weight-decay-all: false
+l2: 0
+activity-l2: 0
+max-norm: 0
 clip-norm: 0
 ema: 0
 layernorm-form: book

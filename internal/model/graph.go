@@ -39,9 +39,19 @@ type Group struct {
 // does to a parameter is done to them. Of a frozen group no gradient is computed, nor what only its gradients need; it is
 // among the Groups, without parameters.
 func NewTraining(spec Spec, weights Weights, batch int, frozen ...string) (*Graph, error) {
+	return NewPenalised(spec, Penalties{}, weights, batch, frozen...)
+}
+
+// NewPenalised is NewTraining with penalties: the gradients are those of the loss and of what the layers add to it. Loss, which is
+// reported, is without them, so that it compares with the loss of other images and other runs.
+func NewPenalised(spec Spec, p Penalties, weights Weights, batch int, frozen ...string) (*Graph, error) {
 	b, err := build(spec, weights, batch, true)
 	if err != nil {
 		return nil, err
+	}
+	cost, err := b.penalise(p, frozen)
+	if err != nil {
+		return nil, fmt.Errorf("model: %w", err)
 	}
 	var trained gorgonia.Nodes
 	for _, name := range weights.Groups() {
@@ -55,9 +65,9 @@ func NewTraining(spec Spec, weights Weights, batch int, frozen ...string) (*Grap
 		g.Parameters = append(g.Parameters, b.parameters[i])
 		trained = append(trained, b.parameters[i])
 	}
-	outputs := gorgonia.Nodes{b.Loss.Node}
+	outputs := gorgonia.Nodes{cost}
 	if len(trained) > 0 {
-		gradients, err := gorgonia.Grad(b.Loss.Node, trained...)
+		gradients, err := gorgonia.Grad(cost, trained...)
 		if err != nil {
 			return nil, fmt.Errorf("model: differentiating the loss: %w", err)
 		}
@@ -108,6 +118,8 @@ type builder struct {
 	spec       Spec
 	weights    Weights
 	training   bool
+	labels     *gorgonia.Node
+	outputs    gorgonia.Nodes // of the activations
 }
 
 // build makes the forward part of a graph, from the images to the loss.
@@ -121,7 +133,8 @@ func build(spec Spec, weights Weights, batch int, training bool) (*builder, erro
 	if err != nil {
 		return nil, err
 	}
-	b.Loss, err = layer.NewBatchLoss(spec.loss(), x, gorgonia.NodeFromAny(b.graph, labels, gorgonia.WithName("labels")))
+	b.labels = gorgonia.NodeFromAny(b.graph, labels, gorgonia.WithName("labels"))
+	b.Loss, err = layer.NewBatchLoss(spec.loss(), x, b.labels)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -167,11 +180,43 @@ func (b *builder) layer(x *gorgonia.Node, m module) (y *gorgonia.Node, err error
 		y, err = layer.Residual(x, fx)
 	default:
 		y, err = layer.Activation(m.kind, x)
+		b.outputs = append(b.outputs, y)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("model: layer %s: %w", m.name, err)
 	}
 	return y, nil
+}
+
+// penalise adds the penalties to the loss, if there are any.
+func (b *builder) penalise(p Penalties, frozen []string) (*gorgonia.Node, error) {
+	losses := gorgonia.Nodes{b.Loss.Node}
+	for i, w := range b.weights {
+		if p.L2 == 0 || w.Value.Dims() != 2 || slices.Contains(frozen, w.Group) {
+			continue
+		}
+		term, err := layer.WeightPenalty(b.parameters[i], p.L2)
+		if err != nil {
+			return nil, err
+		}
+		gorgonia.WithName("penalty of " + b.parameters[i].Name())(term)
+		losses = append(losses, term)
+	}
+	for _, y := range b.outputs {
+		if p.Activity == 0 {
+			break
+		}
+		term, err := layer.ActivityPenalty(y, b.labels, p.Activity)
+		if err != nil {
+			return nil, err
+		}
+		gorgonia.WithName("penalty of " + y.Name())(term)
+		losses = append(losses, term)
+	}
+	if len(losses) == 1 {
+		return b.Loss.Node, nil
+	}
+	return layer.AddLosses(losses...)
 }
 
 // parameter adds a node over a weight's values: each graph has a tensor of its own over the shared slice.

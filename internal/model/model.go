@@ -39,6 +39,12 @@ type Spec struct {
 	Loss        loss.Named     `json:"loss,omitzero"`    // none for the cross-entropy: a checkpoint may be older than the choice
 }
 
+// Penalties are a layer's own losses, added to the main one in a training graph.
+type Penalties struct {
+	L2       float64 // times the sum of the squares of each dense layer's weights, unless they are frozen
+	Activity float64 // times that of each activation's outputs, by the samples of the batch
+}
+
 // Check is an error if the architecture is not one that can be built: it may come from a file.
 func (s Spec) Check() error {
 	if s.Stack == "" && len(s.Hidden) == 0 {
