@@ -29,14 +29,19 @@ func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.
 	}
 
 	norm := "no LayerNorm"
-	if spec.LayerNorm != model.NoLayerNorm {
+	if spec.LayerNorm != model.NoLayerNorm && (spec.Stack == "" || model.HasNorm(spec.Stack)) {
 		norm = fmt.Sprintf("LayerNorm (%s, ε %g)", spec.LayerNorm, spec.Epsilon)
+	}
+	if spec.Stack == "" {
+		norm += ", " + spec.Activation
+	} else {
+		norm = spec.Stack + "\n" + norm
 	}
 	trained := ""
 	if !plain(spec.Loss) {
 		trained = fmt.Sprintf(", loss %v", spec.Loss)
 	}
-	fmt.Fprintf(w, "\n%s, %s%s, batch %d, epochs %d, seed %d\n", norm, spec.Activation, trained, c.BatchSize, c.Epochs, c.Seed)
+	fmt.Fprintf(w, "\n%s%s, batch %d, epochs %d, seed %d\n", norm, trained, c.BatchSize, c.Epochs, c.Seed)
 	for _, line := range switchedOn(c) {
 		fmt.Fprintln(w, line)
 	}
@@ -52,6 +57,9 @@ func switchedOn(c config.Config) (lines []string) {
 		{c.LowerSchedule != constant, "lower learn rate: " + c.LowerSchedule},
 		{c.UpperSchedule != constant, "upper learn rate: " + c.UpperSchedule},
 		{c.Accumulate > 1, fmt.Sprintf("a step is %d batches", c.Accumulate)},
+		{c.L2 > 0, "the squares of the weights are penalised by " + shortest(c.L2)},
+		{c.ActivityL2 > 0, "the squares of the activations are penalised by " + shortest(c.ActivityL2)},
+		{c.MaxNorm > 0, "the weights of a unit are kept to norm " + shortest(c.MaxNorm)},
 		{c.ClipNorm > 0, "gradients are clipped to norm " + shortest(c.ClipNorm)},
 		{c.EMA > 0, "weights are averaged with decay " + shortest(c.EMA)},
 		{c.Patience > 0, fmt.Sprintf("ends after %d epochs without a better validation accuracy", c.Patience)},

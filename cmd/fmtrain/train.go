@@ -48,6 +48,7 @@ last.safetensors and best.safetensors.`, list(configs.Names())),
   fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain train --config book-13b --epochs 10 --out runs/book
   fmtrain train --epochs 20 --upper-schedule cosine:warmup=500 --ema 0.999 --patience 4
+  fmtrain train --layers 300-ln-relu-dropout:0.2-100-ln-relu-10
   fmtrain train --init runs/book --epochs 2
   fmtrain train --loss focal --focal-gamma 1 --metrics top3,ece,precision:ankle-boot
   fmtrain train --json --log-every 100 | jq .loss`,
@@ -72,6 +73,7 @@ func addSettings(cmd *cobra.Command, file *string) {
 	for flag, words := range map[string][]string{
 		"config":         configs.Names(),
 		"activation":     config.Activations,
+		"model":          config.Models,
 		"lower-schedule": config.Schedules,
 		"upper-schedule": config.Schedules,
 		"lower-solver":   config.Solvers,
@@ -136,6 +138,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 
 		Accumulate: c.Accumulate,
 		ClipNorm:   c.ClipNorm,
+		MaxNorm:    c.MaxNorm,
 		Patience:   c.Patience,
 	}
 	if trainer.Schedules, err = newSchedules(c); err != nil {
@@ -225,23 +228,28 @@ func newModel(c *config.Config) (spec model.Spec, weights model.Weights, graph *
 	if spec.Loss, err = c.ResolveLoss(from); err != nil {
 		return spec, nil, nil, err
 	}
-	if graph, err = model.NewTraining(spec, weights, c.BatchSize, frozen(*c)...); err != nil {
+	penalties := model.Penalties{L2: c.L2, Activity: c.ActivityL2}
+	if graph, err = model.NewPenalised(spec, penalties, weights, c.BatchSize, frozen(*c)...); err != nil {
 		return spec, nil, nil, err
 	}
+	graph.Draw.Seed = c.Seed
 	return spec, weights, graph, graph.Use(c.VM)
 }
 
 // specOf is the architecture that the settings describe. Its loss is found once --init has been read.
 func specOf(c config.Config) model.Spec {
-	return model.Spec{
+	spec := model.Spec{
 		Inputs:      dataset.Pixels,
-		Hidden:      c.Hidden,
 		Classes:     dataset.Classes,
-		Activation:  c.Activation,
+		Stack:       c.Stack(),
 		LayerNorm:   layernorm.Form(c.LayerNormForm),
 		Epsilon:     c.LayerNormEpsilon,
 		UpperLayers: c.UpperLayers,
 	}
+	if spec.Stack == "" {
+		spec.Hidden, spec.Activation = c.Hidden, c.Activation
+	}
+	return spec
 }
 
 // frozen are the groups that no step changes.

@@ -10,6 +10,8 @@ import (
 	"github.com/knadh/koanf/providers/structs"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/layernorm"
+	"fmtrain/internal/model"
 	"fmtrain/internal/schedule"
 )
 
@@ -28,6 +30,12 @@ type Config struct {
 	// Accumulate is the number of batches per step: their gradients make up that of one batch so many times as large, which
 	// may be larger than memory or the cache takes at once.
 	Accumulate int `koanf:"accumulate" json:"accumulate"`
+	// Model is a kind of network, whose size the settings after it tell: mlp is dense layers with an activation, mlp-ln has
+	// LayerNorm too, resmlp is residual blocks. It is what the settings that are not given default to.
+	Model string `koanf:"model" json:"model"`
+	// Layers is the whole network as a list of layers, as [model.ParseStack] gives it, in the place of Model, Hidden and Activation.
+	// Empty: those.
+	Layers string `koanf:"layers" json:"layers"`
 	// Hidden is the width of each hidden layer, from the input on. There is at least one: it makes up the lower group.
 	Hidden []int `koanf:"hidden" json:"hidden"`
 	// Activation follows each hidden layer.
@@ -44,8 +52,8 @@ type Config struct {
 	UpperLR float64 `koanf:"upper-lr" json:"upper_lr"`
 	// UpperSchedule is the same for the upper group.
 	UpperSchedule string `koanf:"upper-schedule" json:"upper_schedule"`
-	// UpperLayers is how many dense layers, counted from the output, belong to the upper group. At most len(Hidden), so
-	// that the lower group, which has the others, is never empty.
+	// UpperLayers is how many dense layers, counted from the output, belong to the upper group, unless Layers names the groups. At
+	// most len(Hidden), so that the lower group, which has the others, is never empty.
 	UpperLayers int `koanf:"upper-layers" json:"upper_layers"`
 	// LowerWeightDecay shrinks the weights of the lower group against overfitting. Unless set it is the solver's own:
 	// 0.004 for adamw, as in Keras, 0 for the others.
@@ -55,6 +63,13 @@ type Config struct {
 	// WeightDecayAll makes adamw decay biases, α and β as well. They are few and set offsets and scales, not features, so
 	// by default they are spared.
 	WeightDecayAll bool `koanf:"weight-decay-all" json:"weight_decay_all"`
+	// L2 times the sum of the squares of all dense layers' weights is added to the loss that is minimised, though not to the one
+	// that is shown. Unlike weight decay it is part of the loss, and clipped with it. 0: none.
+	L2 float64 `koanf:"l2" json:"l2"`
+	// ActivityL2 is the same for the outputs of the activations, by the samples of a batch. 0: none.
+	ActivityL2 float64 `koanf:"activity-l2" json:"activity_l2"`
+	// MaxNorm is the largest norm that the weights of a unit may have after a step: longer ones are shortened. 0: any.
+	MaxNorm float64 `koanf:"max-norm" json:"max_norm"`
 	// ClipNorm is the largest norm that the gradient of both groups together may have: one that is longer is shortened to
 	// it, so that a rare steep place does not throw the weights far away. 0: any.
 	ClipNorm float64 `koanf:"clip-norm" json:"clip_norm"`
@@ -109,6 +124,7 @@ func Default() Config {
 		Epochs:           5,
 		BatchSize:        32,
 		Accumulate:       1,
+		Model:            "mlp-ln",
 		Hidden:           []int{100},
 		Activation:       "relu",
 		LowerSolver:      "adam",
@@ -162,6 +178,15 @@ func (c Config) validatedBy() string {
 func needsLosses(text string) bool {
 	s, err := schedule.Parse(text)
 	return err == nil && schedule.NeedsLosses(s)
+}
+
+// Stack is the list of layers of the network, as [model.ParseStack] gives it; empty if it is the Hidden layers, each followed by
+// LayerNorm, unless there is none, and by the Activation.
+func (c Config) Stack() string {
+	if c.Layers == "" && c.Model == resMLP {
+		return model.ResMLP(c.Hidden, c.Activation, layernorm.Form(c.LayerNormForm), dataset.Pixels, dataset.Classes)
+	}
+	return c.Layers
 }
 
 // values is the settings by key.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -11,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fmtrain/internal/loss"
+	"fmtrain/internal/model"
 )
 
 // anyConfig draws settings that Resolve would give.
@@ -35,6 +37,9 @@ func anyConfig(t *rapid.T) Config {
 		LowerSchedule:    aSchedule.Draw(t, "lower-schedule"),
 		UpperSchedule:    aSchedule.Draw(t, "upper-schedule"),
 		ClipNorm:         rate.Draw(t, "clip-norm"),
+		L2:               rate.Draw(t, "l2"),
+		ActivityL2:       rate.Draw(t, "activity-l2"),
+		MaxNorm:          rate.Draw(t, "max-norm"),
 		EMA:              rapid.Float64Range(0, 0.9999).Draw(t, "ema"),
 		Patience:         natural.Draw(t, "patience"),
 		LowerWeightDecay: rate.Draw(t, "lower-weight-decay"),
@@ -60,6 +65,18 @@ func anyConfig(t *rapid.T) Config {
 		}
 	}
 	c.UpperLayers = rapid.IntRange(1, len(c.Hidden)).Draw(t, "upper-layers")
+	c.Model = rapid.SampledFrom(Models).Draw(t, "model")
+	if c.Model == resMLP {
+		c.Hidden = slices.Repeat(c.Hidden[:1], len(c.Hidden))
+	}
+	c.Layers = rapid.SampledFrom([]string{"", "784-10", "784-300-relu-dropout:0.2-res(relu-300)-10", "784-784-300@a-ln-10@b"}).Draw(t, "layers")
+	if c.Layers != "" {
+		plain := Default()
+		c.Model, c.Hidden, c.Activation, c.UpperLayers = plain.Model, plain.Hidden, plain.Activation, 1
+	}
+	if model.HasNorm(c.Layers) {
+		c.LayerNormForm = "keras"
+	}
 	return c
 }
 

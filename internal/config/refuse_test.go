@@ -12,8 +12,8 @@ const (
 	aMetric   = "metrics out of accuracy, top3, macro-f1, precision:CLASS, recall:CLASS, ece, auc, each once, where CLASS is one of " +
 		"T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
 	aSolver  = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
-	allNames = "data, out, epochs, batch-size, accumulate, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
-		"lower-weight-decay, upper-weight-decay, weight-decay-all, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
+	allNames = "data, out, epochs, batch-size, accumulate, model, layers, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
+		"lower-weight-decay, upper-weight-decay, weight-decay-all, l2, activity-l2, max-norm, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
 		"metrics, validation, patience, seed, shuffle, " +
 		"threads, vm, init, log-every, progress, json"
 )
@@ -42,6 +42,7 @@ func TestRefusedValues(t *testing.T) {
 		{"hidden", `[100, "100"]`, `the list [100, the text "100"]`, aWidth, ""},
 		{"hidden", "[100, [100]]", "the list [100, a list]", aWidth, "100,[100]"},
 		{"hidden", "{a: 1}", "a mapping", aWidth, "{a: 1}"},
+		{"model", "cnn", `the text "cnn"`, "one of mlp, mlp-ln, resmlp", "cnn"},
 		{"activation", "swish", `the text "swish"`, "one of relu, gelu, tanh, elu, selu", "swish"},
 		{"lower-solver", "Adam", `the text "Adam"`, aSolver, "Adam"},
 		{"upper-solver", "sdg", `the text "sdg"`, aSolver, "sdg"},
@@ -74,6 +75,9 @@ func TestRefusedValues(t *testing.T) {
 		{"validation", `"5"`, `the text "5"`, "auto or a whole number of at least 0", ""},
 		{"accumulate", "0", "0", "a whole number from 1 to 4096", "0"},
 		{"accumulate", "2.5", "2.5", "a whole number from 1 to 4096", "2.5"},
+		{"l2", "-1", "-1", "a finite number of at least 0", "-1"},
+		{"activity-l2", ".nan", ".nan", "a finite number of at least 0", "nan"},
+		{"max-norm", "-1", "-1", "a finite number of at least 0", "-1"},
 		{"clip-norm", "-1", "-1", "a finite number of at least 0", "-1"},
 		{"clip-norm", ".inf", ".inf", "a finite number of at least 0", "inf"},
 		{"ema", "1", "1", "a number from 0 to below 1", "1"},
@@ -130,6 +134,36 @@ func TestRefusedSchedules(t *testing.T) {
 	}
 }
 
+// A list of layers is refused with what is wrong in it and where, in a file, as a list there, and at a flag.
+func TestRefusedLayers(t *testing.T) {
+	const items = "expected a number of units, ln, relu, gelu, tanh, elu, selu, dropout:RATE or res(...), found "
+	for text, want := range map[string]string{
+		"300,lrelu,10":             `at character 5: ` + items + `"lrelu"`,
+		"300,relu":                 `at character 5: expected the last layer to be the dense one of the classes, 10, found "relu"`,
+		"300,relu,":                `at character 10: ` + items + `the end`,
+		"300,dropout:1,10":         `at character 13: expected a rate from 0 to below 1, as in dropout:0.2, found "1"`,
+		"300,res(relu,100),10":     `at character 5: expected the block res(relu-100) to end with the 300 values that it begins with, as it adds the two, found 100`,
+		"300,res(relu,300,10":      `at character 20: expected a dash or the ) of the block, found the end`,
+		"300,res,10":               `at character 8: expected the layers of the block in parentheses, as in res(ln-relu-300), found ","`,
+		"70000,10":                 `at character 1: expected from 1 to 65536 units, found 70000`,
+		"300 10":                   `at character 5: expected a dash, found "10"`,
+		"300@-10":                  `at character 5: expected the name of a group, of letters and digits, found "-"`,
+		"300)-10":                  `at character 4: expected a dash, found ")"`,
+		"300,dropout:,10":          `at character 13: expected a rate from 0 to below 1, as in dropout:0.2, found ","`,
+		strings.Repeat("res(", 17): `at character 65: expected at most 16 blocks within each other, found more`,
+	} {
+		want = `in "` + text + `", ` + want
+		_, err := resolve("f.yaml", []byte("layers: '"+text+"'"), flags(t, "--layers="+text))
+		if want := "f.yaml:1: layers: " + want + "\n--layers: " + want; message(err) != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("found\n%v\nwanted\n%s", err, want)
+		}
+	}
+	_, err := resolve("f.yaml", []byte("layers: [300, lrelu, 10]"), nil)
+	if want := `f.yaml:1: layers: in "300,lrelu,10", at character 5: ` + items + `"lrelu"`; message(err) != want {
+		t.Errorf("found\n%v\nwanted\n%s", err, want)
+	}
+}
+
 func quoted(s string) string {
 	if s == "\xff" {
 		return `"\xff"`
@@ -162,6 +196,12 @@ func TestRefusedFiles(t *testing.T) {
 		{file: "upper-layers: 2", want: "f.yaml:1: upper-layers: " + tooMany + "2, hidden layers 1"},
 		{args: []string{"--upper-layers", "2"}, want: "--upper-layers: " + tooMany + "2, hidden layers 1"},
 		{file: "hidden: [5, 5]\nupper-layers: 2", args: []string{"--hidden", "5"}, want: "f.yaml:2: upper-layers: " + tooMany + "2, hidden layers 1"},
+		{file: "layers: {a: 1}", want: "f.yaml:1: layers: expected a list of layers, as in 300-ln-relu-dropout:0.2-10 or [300, ln, relu, 10], found a mapping"},
+		{file: "layers: 300-10\nhidden: 50", want: "f.yaml:2: hidden: expected without layers, which takes its place (f.yaml:1: layers), found both"},
+		{args: []string{"--layers=300-10", "--model=mlp"}, want: "--model: expected without layers, which takes its place (--layers), found both"},
+		{file: "upper-layers: 3", args: []string{"--layers=300-10"}, want: "f.yaml:1: upper-layers: expected no more upper layers than the 2 dense layers of 784-300-10, found 3"},
+		{file: "model: resmlp\nhidden: [30, 20]", want: "f.yaml:2: hidden: expected one width for all hidden layers of resmlp, as each adds what comes in to what it makes of it; found 30,20"},
+		{file: "layernorm-form: none", args: []string{"--layers=300-ln-10"}, want: "f.yaml:1: layernorm-form: expected book or keras for the ln in 784-300-ln-10, found none"},
 		{file: "loss: mse\nfocal-gamma: 2", want: "f.yaml:2: focal-gamma: expected with the loss focal only, found with mse: leave it out or set it to auto"},
 		{args: []string{"--huber-delta=2"}, want: "--huber-delta: expected with the loss huber only, found with cross-entropy: leave it out or set it to auto"},
 		{file: "focal-gamma: 2", args: []string{"--loss=hinge", "--label-smoothing=0.1", "--init=run"},

@@ -16,6 +16,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"fmtrain/configs"
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/model"
 )
 
 // Resolve makes the settings of a run: the defaults, over them those of the file, over them the flags of fs that were
@@ -51,6 +53,9 @@ func resolve(name string, text []byte, fs *pflag.FlagSet) (Config, error) {
 			return Config{}, err
 		}
 	}
+	if err := src.settleModel(k); err != nil {
+		return Config{}, err
+	}
 	var c Config
 	if err := k.Unmarshal("", &c); err != nil {
 		return Config{}, err
@@ -63,6 +68,7 @@ func resolve(name string, text []byte, fs *pflag.FlagSet) (Config, error) {
 	}
 	if len(src.problems) == 0 {
 		src.checkGroups(c)
+		src.checkModel(c)
 		src.checkLoss(c)
 	}
 	if len(src.problems) > 0 {
@@ -103,8 +109,15 @@ func (s *sources) unset(k *koanf.Koanf, key string) bool {
 }
 
 // checkGroups refuses a split of the dense layers that leaves the lower group empty, at the source of the number of upper
-// layers or, if that is the default, of the hidden layers.
+// layers or, if that is the default, of the hidden layers. A list of layers may be the upper group as a whole.
 func (s *sources) checkGroups(c Config) {
+	if c.Layers != "" {
+		spec := model.Spec{Inputs: dataset.Pixels, Stack: c.Layers, Classes: dataset.Classes}
+		if dense := len(spec.Layers()); c.UpperLayers > dense {
+			s.refuse(s.at("upper-layers"), fmt.Sprintf("expected no more upper layers than the %d dense layers of %s, found %d", dense, c.Layers, c.UpperLayers))
+		}
+		return
+	}
 	if c.UpperLayers <= len(c.Hidden) {
 		return
 	}

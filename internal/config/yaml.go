@@ -86,7 +86,11 @@ func (d *document) readPair(values map[string]any, seen map[string]int, keyNode,
 	default:
 		v, ok := readNode(s.format, target(node))
 		if !ok {
-			d.src.refuse(where, s.refusal(target(node).Value, describe(target(node))))
+			text := target(node).Value
+			if s.list {
+				text = strings.Join(textsOf(target(node)), ",")
+			}
+			d.src.refuse(where, s.refusal(text, describe(target(node))))
 			return
 		}
 		values[key] = v
@@ -94,10 +98,13 @@ func (d *document) readPair(values map[string]any, seen map[string]int, keyNode,
 	}
 }
 
-// Marshal writes settings in the order of the table.
+// Marshal writes settings in the order of the table, but for those whose place another takes.
 func (d *document) Marshal(values map[string]any) ([]byte, error) {
 	top := yaml.Node{Kind: yaml.MappingNode}
 	for _, s := range settings {
+		if replaced(values, s.key) {
+			continue
+		}
 		var key, node yaml.Node
 		key.SetString(s.key)
 		if text, ok := values[s.key].(string); ok {
@@ -147,28 +154,39 @@ func target(n *yaml.Node) *yaml.Node {
 // readNode reads a scalar, or a list of them for a setting that is a list. The text must suit the setting and its YAML type
 // must be that of the value: "5" in quotes is no number.
 func readNode(f format, n *yaml.Node) (any, bool) {
-	scalars := []*yaml.Node{n}
-	if n.Kind == yaml.SequenceNode {
-		scalars = n.Content
-	}
-	var texts []string
+	texts := textsOf(n)
 	length := 0
-	for _, s := range scalars {
-		texts = append(texts, target(s).Value)
-		if length += len(target(s).Value); length > maxFile { // a long text, again and again by aliases
+	for _, text := range texts {
+		if length += len(text); length > maxFile { // a long text, again and again by aliases
 			return nil, false
 		}
 	}
 	v, ok := f.read(strings.Join(texts, ","))
-	if !ok || n.Kind == yaml.SequenceNode && !isList(v) {
+	if !ok || n.Kind == yaml.SequenceNode && !isList(v) && !f.list {
 		return nil, false
 	}
-	for _, s := range scalars {
-		if !suits(target(s).ShortTag(), v) {
+	for _, s := range scalarsOf(n) {
+		if tag := target(s).ShortTag(); !suits(tag, v) && !(f.list && tag == "!!int") {
 			return nil, false
 		}
 	}
 	return v, true
+}
+
+// scalarsOf are the items of a list, or the node itself.
+func scalarsOf(n *yaml.Node) []*yaml.Node {
+	if n.Kind == yaml.SequenceNode {
+		return n.Content
+	}
+	return []*yaml.Node{n}
+}
+
+// textsOf are the texts of the scalars.
+func textsOf(n *yaml.Node) (texts []string) {
+	for _, s := range scalarsOf(n) {
+		texts = append(texts, target(s).Value)
+	}
+	return texts
 }
 
 func isList(v any) bool {

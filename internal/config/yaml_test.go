@@ -28,6 +28,8 @@ out: 'a: b'
 epochs: 5
 batch-size: 32
 accumulate: 1
+model: mlp-ln
+layers: ""
 hidden: [300, 100]
 activation: relu
 lower-solver: adam
@@ -40,6 +42,9 @@ upper-layers: 1
 lower-weight-decay: 0
 upper-weight-decay: 0
 weight-decay-all: false
+l2: 0
+activity-l2: 0
+max-norm: 0
 clip-norm: 0
 ema: 0
 layernorm-form: book

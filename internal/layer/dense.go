@@ -1,5 +1,5 @@
-// Package layer holds the ops that a classifier is made of besides LayerNorm: dense layers, activations and the loss of a
-// batch, each a hand-written Gorgonia op with its gradient.
+// Package layer holds the ops that a classifier is made of besides LayerNorm: dense layers, activations, dropout and the loss
+// of a batch, each a hand-written Gorgonia op with its gradient.
 //
 // They replace Gorgonia's own, some of which are wrong (its softmax takes the row maximum from the whole tensor's first
 // element) and all of which allocate at each run.

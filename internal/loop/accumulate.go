@@ -10,6 +10,7 @@ import (
 // those of the mean loss over all rows, and counted is what they came to. next are the rows of the step after it.
 func (t *Trainer) differentiate(it Iteration, rows, next []int32) (counted Mean, err error) {
 	batch := len(t.Graph.Labels)
+	t.Graph.Draw.Step = uint64((it.Epoch-1)*it.Iterations + it.Iteration)
 	for first := 0; first < len(rows); first += batch {
 		last := min(first+batch, len(rows))
 		following := rows[last:]
@@ -17,6 +18,7 @@ func (t *Trainer) differentiate(it Iteration, rows, next []int32) (counted Mean,
 			following = next
 		}
 		t.feed.fill(t.Team, rows[first:last], following[:min(batch, len(following))])
+		t.Graph.Draw.Row = first
 		if err := t.Graph.Run(); err != nil {
 			return counted, fmt.Errorf("epoch %d, iteration %d: %w", it.Epoch, it.Iteration, err)
 		}

@@ -123,3 +123,24 @@ func TestDivergedInAnAccumulatedBatch(t *testing.T) {
 		t.Errorf("expected a Diverged in iteration 2 and the weights untouched, found %v", err)
 	}
 }
+
+// What a step drops does not depend on the batches that it takes: with dropout too, two of 8 are one of 16 but for rounding.
+func TestAccumulatedDropout(t *testing.T) {
+	losses := func(batch, accumulate int) (all []float64) {
+		s := stacked("784-20-tanh-dropout:0.5-10")
+		s.batch, s.accumulate = batch, accumulate
+		s.lower, s.upper = group{"sgd", 0.1}, group{"sgd", 0.1}
+		var seen recorder
+		train(t, s.trainer(t, &seen))
+		for _, it := range seen.iterations {
+			all = append(all, it.BatchLoss)
+		}
+		return all
+	}
+	large := losses(16, 1)
+	for i, found := range losses(8, 2) {
+		if math.Abs(found-large[i]) > 1e-5 {
+			t.Errorf("step %d: expected the loss %v, found %v", i+1, large[i], found)
+		}
+	}
+}

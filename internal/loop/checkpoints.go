@@ -168,7 +168,11 @@ func checkSpec(spec model.Spec, file *checkpoint.Checkpoint) error {
 	if spec.Inputs != dataset.Pixels || spec.Classes != dataset.Classes {
 		return fmt.Errorf("architecture: expected %d inputs and %d classes, found %d and %d", dataset.Pixels, dataset.Classes, spec.Inputs, spec.Classes)
 	}
-	if layers := len(spec.Hidden) + 1; layers > len(file.Tensors) {
+	layers := len(spec.Hidden) + 1
+	if spec.Stack != "" {
+		layers = spec.Parametric()
+	}
+	if layers > len(file.Tensors) {
 		return fmt.Errorf("architecture: expected the tensors of %d layers, found %d tensors in all", layers, len(file.Tensors))
 	}
 	values := 0

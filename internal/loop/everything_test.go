@@ -12,7 +12,7 @@ import (
 
 // everything is a run with all that may be switched on: 93 images in steps of 7 batches of 5, the last step of 5, 5, 5, 5 and 3.
 func everything() setup {
-	s := small()
+	s := stacked("784-12-ln-relu-dropout:0.2-res(12-relu)-10")
 	s.images, s.batch, s.accumulate = 93, 5, 7
 	s.epochs, s.validation = 6, 40
 	s.lower, s.upper = group{"momentum", 0.01}, group{"nadam", 0.02}
@@ -24,7 +24,7 @@ func everything() setup {
 // With everything switched on the events and the bits are the same whoever does the steps.
 func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
 	s := everything()
-	s.spec.Hidden = []int{24, 12}
+	s.spec.Stack = "784-24-ln-relu-dropout:0.2-res(ln-24-relu-dropout-24)-12-10"
 	run := func(members int) (*Trainer, []any) {
 		var seen recorder
 		trainer := s.trainer(t, &seen)
@@ -74,7 +74,7 @@ func TestEverythingGoesOn(t *testing.T) {
 		other.seed = 99
 		var rest recorder
 		resumed := other.trainer(t, &rest)
-		resumed.Sampler = whole.Sampler
+		resumed.Sampler, resumed.Graph.Draw.Seed = whole.Sampler, s.seed
 		restore(t, resumed, begun.Checkpoints.Last())
 		train(t, resumed)
 		if diff := cmp.Diff(all.events[1+4*epoch:], rest.events[1:]); diff != "" {

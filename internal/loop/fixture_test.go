@@ -74,6 +74,7 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 	weights := model.NewWeights(s.spec, s.seed)
 	graph, err := model.NewTraining(s.spec, weights, s.batch)
 	must(t, err)
+	graph.Draw.Seed = s.seed
 	var solvers []solver.Solver
 	for _, g := range []group{s.lower, s.upper} {
 		solvers = append(solvers, newSolver(t, g))
@@ -112,6 +113,13 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 		trainer.Checkpoints.Average = trainer.Average.Weights
 	}
 	return trainer
+}
+
+// stacked is small with these layers.
+func stacked(layers string) setup {
+	s := small()
+	s.spec.Hidden, s.spec.Activation, s.spec.Stack = nil, "", layers
+	return s
 }
 
 func newSolver(t testing.TB, g group) solver.Solver {

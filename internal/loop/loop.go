@@ -5,8 +5,8 @@
 // gradients are accumulated it is so many batches and runs, and one step. The order of the samples is a function of the seed and
 // the epoch, so a run is a function of its settings and its data.
 //
-// What may be switched on has a file of its own: rates.go the schedules, accumulate.go, clip.go and average.go what is done
-// with gradients and weights, stop.go early stopping.
+// What may be switched on has a file of its own: rates.go the schedules, accumulate.go, clip.go, maxnorm.go and average.go what is
+// done with gradients and weights, stop.go early stopping.
 package loop
 
 import (
@@ -40,6 +40,7 @@ type Trainer struct {
 	Schedules  []schedule.Schedule // one for each group, nil for a constant rate; may be empty
 	Accumulate int                 // batches of a step; 0 is 1
 	ClipNorm   float64             // largest norm of a step's gradients; 0 for any
+	MaxNorm    float64             // largest norm of the weights of a unit; 0 for any
 	Average    *Average            // of the weights; nil for none
 	Patience   int                 // epochs without a better validation accuracy that end the run; 0 for any number
 
@@ -51,6 +52,7 @@ type Trainer struct {
 	sums      sums
 	norm      norm
 	scaling   scaling
+	columns   columns
 }
 
 // Run trains until the last epoch. It writes the initial checkpoint first, so that there is always one to go back to. When
@@ -133,6 +135,9 @@ func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err erro
 		if err := t.Solvers[i].Step(group.Parameters); err != nil {
 			return counted, fmt.Errorf("epoch %d, iteration %d: %s solver: %w", it.Epoch, it.Iteration, group.Name, err)
 		}
+	}
+	if err := t.constrain(); err != nil {
+		return counted, err
 	}
 	t.average(it)
 	return counted, nil

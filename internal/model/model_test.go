@@ -63,6 +63,11 @@ func TestCheck(t *testing.T) {
 		{"no upper layers", func(s *model.Spec) { s.UpperLayers = 0 }, []string{"from 1 to 3 upper layers, found 0"}},
 		{"no lower layers", func(s *model.Spec) { s.UpperLayers = 4 }, []string{"from 1 to 3 upper layers, found 4"}},
 		{"no hidden layers", func(s *model.Spec) { s.Hidden = nil }, []string{"one hidden layer or more, found none"}},
+		{"a stack", func(s *model.Spec) { *s = stacked("7-ln-relu-4") }, nil},
+		{"a stack of one layer", func(s *model.Spec) { *s = stacked("4") }, nil},
+		{"a stack of other classes", func(s *model.Spec) { *s = stacked("7-5") }, []string{"the classes, 4"}},
+		{"too many upper layers of a stack", func(s *model.Spec) { *s = stacked("7-4"); s.UpperLayers = 3 }, []string{"from 1 to 2 upper layers, found 3"}},
+		{"a stack with a norm of no form", func(s *model.Spec) { *s = stacked("7-ln-4"); s.LayerNorm = "none" }, []string{"book or keras for the ln in 7-ln-4"}},
 		{"an unknown activation", func(s *model.Spec) { s.Activation = "swish" }, []string{"relu", `found "swish"`}},
 		{"an unknown LayerNorm", func(s *model.Spec) { s.LayerNorm = "batch" }, []string{"book, keras or none", `found "batch"`}},
 	} {
@@ -76,7 +81,7 @@ func TestCheck(t *testing.T) {
 				}
 				return
 			}
-			wantError(t, err, append(test.parts, "architecture: expected")...)
+			wantError(t, err, append(test.parts, "architecture: ", "expected")...)
 		})
 	}
 }

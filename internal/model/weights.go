@@ -19,36 +19,43 @@ type Weight struct {
 	Value *tensor.Dense // float32
 }
 
-// Weights are a model's parameters in the order of its layers: weight [in,out], bias [out], and with LayerNorm norm.alpha and
-// norm.beta [out].
+// Weights are a model's parameters in the order of its layers: of a dense one weight [in,out] and bias [out], of LayerNorm
+// norm.alpha and norm.beta, as long as a row.
 type Weights []Weight
 
 // NewWeights makes the initial weights, a function of the seed and of each parameter's name and shape alone. The products'
 // weights are drawn from U(−r, r) with the r that suits what follows (book, chapter 11, table 11-1): He's √(6/in) before ReLU
-// and its kin, LeCun's √(3/in) before SELU, Glorot's √(6/(in+out)) before tanh and the logits. Biases and β are zeros, α ones.
+// and its kin, LeCun's √(3/in) before SELU, Glorot's √(6/(in+out)) before tanh, the logits and another product. Biases and β are
+// zeros, α ones.
 func NewWeights(spec Spec, seed uint64) Weights {
 	var ws Weights
-	for _, l := range spec.Layers() {
-		weight, bias := op.New(l.In, l.Out), op.New(l.Out)
-		uniform(weight.Float32s(), radius(l, spec.Activation), seed, l.Name+".weight")
-		ws = append(ws, Weight{l.Name + ".weight", l.Group, weight}, Weight{l.Name + ".bias", l.Group, bias})
-		if spec.norms(l) {
-			alpha, beta := op.New(l.Out), op.New(l.Out)
-			for i := range alpha.Float32s() {
-				alpha.Float32s()[i] = 1
-			}
-			ws = append(ws, Weight{l.Name + ".norm.alpha", l.Group, alpha}, Weight{l.Name + ".norm.beta", l.Group, beta})
-		}
+	add := func(m module, name string, shape ...int) []float32 {
+		value := op.New(shape...)
+		ws = append(ws, Weight{name, m.Group, value})
+		return value.Float32s()
 	}
+	each(spec.modules(), func(m module) {
+		switch m.kind {
+		case dense:
+			uniform(add(m, m.Name+".weight", m.In, m.Out), radius(m.Layer), seed, m.Name+".weight")
+			add(m, m.Name+".bias", m.Out)
+		case norm:
+			alpha := add(m, m.name+".alpha", m.width)
+			for i := range alpha {
+				alpha[i] = 1
+			}
+			add(m, m.name+".beta", m.width)
+		}
+	})
 	return ws
 }
 
-func radius(l Layer, activation string) float64 {
+func radius(l Layer) float64 {
 	in, out := float64(l.In), float64(l.Out)
-	switch {
-	case !l.Hidden || activation == "tanh":
+	switch l.Activation {
+	case "", "tanh":
 		return math.Sqrt(6 / (in + out))
-	case activation == "selu":
+	case "selu":
 		return math.Sqrt(3 / in)
 	default:
 		return math.Sqrt(6 / in)
@@ -80,6 +87,16 @@ func (ws Weights) get(name string) *tensor.Dense {
 // Has says whether the model has a weight of that name.
 func (ws Weights) Has(name string) bool {
 	return slices.ContainsFunc(ws, func(w Weight) bool { return w.Name == name })
+}
+
+// Groups are the names of the weights' groups in the order of the layers.
+func (ws Weights) Groups() (names []string) {
+	for _, w := range ws {
+		if !slices.Contains(names, w.Group) {
+			names = append(names, w.Group)
+		}
+	}
+	return names
 }
 
 // Count is the number of values in the weights of a group.

@@ -77,11 +77,15 @@ func dense(v gorgonia.Value, want tensor.Dtype) (*tensor.Dense, error) {
 	return d, nil
 }
 
-// AddGrad adds g to the gradient that Gorgonia's LispMachine keeps for n: what [gorgonia.ADOp] asks of DoDiff.
+// AddGrad adds g to the gradient that Gorgonia's LispMachine keeps for n, a tensor or a scalar: what [gorgonia.ADOp] asks of DoDiff.
 func AddGrad(n *gorgonia.Node, g []float32) error {
 	v, err := n.Grad()
 	if err != nil {
 		return err
+	}
+	if f, ok := v.(*gorgonia.F32); ok && len(g) == 1 {
+		*f += gorgonia.F32(g[0])
+		return nil
 	}
 	dst, err := Floats(v)
 	if err != nil {

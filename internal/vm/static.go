@@ -79,15 +79,16 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	}
 	slices.Reverse(sorted)
 	m := &Static{index: make(map[*gorgonia.Node]int, len(sorted))}
-	levels := map[*gorgonia.Node]int{}
+	levels, ops := map[*gorgonia.Node]int{}, map[*gorgonia.Node]gorgonia.Op{}
 	for _, n := range sorted {
-		if levels[n], err = levelOf(n, levels); err != nil {
+		ops[n] = opOf(n)
+		if levels[n], err = levelOf(n, ops, levels); err != nil {
 			return nil, err
 		}
 	}
 	slices.SortStableFunc(sorted, func(a, b *gorgonia.Node) int { return levels[a] - levels[b] })
 	for _, n := range sorted {
-		m.add(n)
+		m.add(n, ops[n])
 	}
 	for first, last := 0, 0; first < len(sorted); first = last {
 		var l level
@@ -108,16 +109,30 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	return m, nil
 }
 
+// opOf is the op that a node is run by. It is the node's own, but for the sum of two matrices: Gorgonia adds up the gradients of
+// a value that is used twice by an op that runs whole, for which all would have to wait; ours has the same bits in parts.
+func opOf(n *gorgonia.Node) gorgonia.Op {
+	if n.Op() == nil || n.Dims() != 2 || n.Dtype() != tensor.Float32 || fmt.Sprint(n.Op()) != "+ false" {
+		return n.Op()
+	}
+	for _, child := range Inputs(n) {
+		if !slices.Equal(child.Shape(), n.Shape()) {
+			return n.Op()
+		}
+	}
+	return op.NewSum(n.Shape())
+}
+
 // levelOf is the level of a node, from those of its children.
-func levelOf(n *gorgonia.Node, levels map[*gorgonia.Node]int) (int, error) {
-	parted, _ := n.Op().(op.Parted)
+func levelOf(n *gorgonia.Node, ops map[*gorgonia.Node]gorgonia.Op, levels map[*gorgonia.Node]int) (int, error) {
+	parted, _ := ops[n].(op.Parted)
 	level := 0
 	for i, child := range Inputs(n) {
 		l, ok := levels[child]
 		if !ok {
 			return 0, fmt.Errorf("vm: node %s runs before its child %s", n.Name(), child.Name())
 		}
-		if _, ok := child.Op().(op.Parted); ok && (parted == nil || !parted.Aligned(i)) {
+		if _, ok := ops[child].(op.Parted); ok && (parted == nil || !parted.Aligned(i)) {
 			l++
 		}
 		level = max(level, l)
@@ -133,9 +148,9 @@ func Inputs(n *gorgonia.Node) (nodes []*gorgonia.Node) {
 	return nodes
 }
 
-// add appends the step of a node, whose children have theirs.
-func (m *Static) add(n *gorgonia.Node) {
-	s := step{node: n, op: n.Op()}
+// add appends the step of a node that is run by an op; its children have theirs.
+func (m *Static) add(n *gorgonia.Node, by gorgonia.Op) {
+	s := step{node: n, op: by}
 	for _, child := range Inputs(n) {
 		s.children = append(s.children, m.index[child])
 	}

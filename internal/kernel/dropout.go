@@ -1,0 +1,33 @@
+package kernel
+
+import "math"
+
+// DropoutMask sets the mask of the values from number first on: no bits with the probability rate, from 0 to below 1, else all.
+//
+// A value's mask is a function of the key and of its number alone, whoever computes it and whatever else is computed. The draws
+// are those of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014), whose n-th is a hash
+// of key + n·γ and so can be had without those before it.
+func DropoutMask(mask []uint32, key, first uint64, rate float64) {
+	const gamma = 0x9e3779b97f4a7c15
+	threshold := uint64(math.Round(rate * (1 << 32))) // of a draw's upper 32 bits
+	state := key + first*gamma
+	for i := range mask {
+		state += gamma
+		z := state
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		dropped := ((z^z>>31)>>32 - threshold) >> 63 // the sign of a difference: a branch would be guessed wrong
+		mask[i] = uint32(dropped) - 1
+	}
+}
+
+// Drop sets y to x/(1−rate) where the mask has all bits, and to 0 where it has none, even if x is NaN there. The division keeps
+// the mean (inverted dropout). All have one length.
+func Drop(y, x []float32, mask []uint32, rate float64) {
+	check("Drop", "x", len(x), len(y))
+	check("Drop", "mask", len(mask), len(y))
+	scale := float32(1 / (1 - rate))
+	for i, v := range x {
+		y[i] = math.Float32frombits(math.Float32bits(v*scale) & mask[i])
+	}
+}

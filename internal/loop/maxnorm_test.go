@@ -1,0 +1,42 @@
+package loop
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"fmtrain/internal/team"
+)
+
+// After each step no column is longer than the norm, the bits are the same for every team, and a norm that none reaches changes
+// nothing.
+func TestMaxNorm(t *testing.T) {
+	run := func(norm float64, members int) *Trainer {
+		trainer := small().trainer(t)
+		trainer.MaxNorm = norm
+		trainer.Team = team.New(members)
+		defer trainer.Team.Close()
+		train(t, trainer)
+		return trainer
+	}
+	free, loose, tight := run(0, 1), run(100, 1), run(0.5, 1)
+	if !same(bits(free.Checkpoints.Weights), bits(loose.Checkpoints.Weights)) {
+		t.Error("expected a norm of 100 to change nothing")
+	}
+	if !same(bits(tight.Checkpoints.Weights), bits(run(0.5, 3).Checkpoints.Weights)) {
+		t.Error("expected the same weights from a team of 3")
+	}
+	for _, w := range tight.Checkpoints.Weights {
+		if w.Value.Dims() != 2 {
+			continue
+		}
+		width := w.Value.Shape()[1]
+		norms := make([]float64, width)
+		for i, v := range w.Value.Float32s() {
+			norms[i%width] += float64(v) * float64(v)
+		}
+		if longest := math.Sqrt(slices.Max(norms)); longest > 0.5+1e-6 {
+			t.Errorf("%s: expected norms up to 0.5, found %v", w.Name, longest)
+		}
+	}
+}
