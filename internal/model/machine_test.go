@@ -4,6 +4,7 @@ import (
 	"math"
 	"testing"
 
+	"fmtrain/internal/layer"
 	"fmtrain/internal/model"
 	"fmtrain/internal/solver"
 )
@@ -11,9 +12,16 @@ import (
 // The static executor, the tape machine and the LispMachine train to the same numbers, step by step: losses, gradients and, since
 // the gradients are, weights.
 func TestMachinesTrainToTheSameNumbers(t *testing.T) {
+	plain, deep := small(), small()
+	plain.Activation = "relu"
+	deep.Stack = "9-ln-relu-res(9-ln-relu-dropout:0.3)-dropout:0.2-4"
+	requireSameTraining(t, plain, model.Penalties{})
+	requireSameTraining(t, deep, model.Penalties{L2: 0.01, Activity: 0.02})
+}
+
+func requireSameTraining(t *testing.T, spec model.Spec, penalties model.Penalties) {
+	t.Helper()
 	const steps, batch = 8, 6
-	spec := small()
-	spec.Activation = "relu"
 	type twin struct {
 		name    string
 		weights model.Weights
@@ -23,7 +31,10 @@ func TestMachinesTrainToTheSameNumbers(t *testing.T) {
 	var twins []twin
 	for _, name := range model.Machines() {
 		w := twin{name: name, weights: model.NewWeights(spec, 42)}
-		w.graph = training(t, spec, w.weights, batch)
+		var err error
+		if w.graph, err = model.NewPenalised(spec, penalties, w.weights, batch); err != nil {
+			t.Fatal(err)
+		}
 		if err := w.graph.Use(name); err != nil {
 			t.Fatal(err)
 		}
@@ -44,6 +55,7 @@ func TestMachinesTrainToTheSameNumbers(t *testing.T) {
 	for step := range steps {
 		for _, w := range twins {
 			fill(w.graph, uint64(step), spec.Classes)
+			w.graph.Draw = layer.Draw{Seed: 5, Step: uint64(step)}
 			run(t, w.graph)
 			for i, group := range w.graph.Groups {
 				if err := w.solvers[i].Step(group.Parameters); err != nil {
@@ -72,7 +84,11 @@ func TestMachinesTrainToTheSameNumbers(t *testing.T) {
 			}
 		}
 	}
-	wantError(t, first.graph.Use("abacus"), "static, tape, lisp", "abacus")
+}
+
+func TestUseRefuses(t *testing.T) {
+	g := training(t, small(), model.NewWeights(small(), 1), 2)
+	wantError(t, g.Use("abacus"), "static, tape, lisp", "abacus")
 }
 
 // The nodes of a run know their pass and their group, and the first that is not finite is named whatever the machine.
