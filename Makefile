@@ -2,10 +2,12 @@
 
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 FUZZTIME ?= 20s
+FUZZ ?= .
+SOAKTIME ?= 30m
 PEER ?= ../shared/peers/torch_fmnist.py
 ROUNDS ?= 5
 
-.PHONY: build train test lint fmt bench bench-peers bench-search step-shares cover exactness seeds
+.PHONY: build train test lint fmt fuzz soak bench bench-peers bench-search step-shares cover exactness seeds
 
 build: ## bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -24,6 +26,12 @@ lint: ## gofmt, go vet, staticcheck
 
 fmt: ## gofmt
 	gofmt -w $$(git ls-files '*.go')
+
+fuzz: ## every fuzz target, or those that FUZZ matches, for FUZZTIME each, one after the other
+	scripts/fuzz '$(FUZZ)' $(FUZZTIME)
+
+soak: ## SOAKTIME of training with a save each second or more often: memory, goroutines and files stay as they are
+	FMTRAIN_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./cmd/fmtrain
 
 bench: ## the benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -42,7 +43,8 @@ unless --metrics names others.
 
 RUN is a run directory, of which the best checkpoint is taken; without an
 argument, the newest run in runs/. The data are those of the run, unless --data
-names others.`,
+names others: of the checkpoint nothing is run, and no file is read that it
+names, but the four of the data in the directory that the run had them from.`,
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book --metrics top3,ece,auc
@@ -104,6 +106,10 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		}
 	}
 	if o.data == "" {
+		// A file's text doesn't go to a terminal as it is: it may hold the terminal's commands.
+		if strings.ContainsFunc(settings.Data, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return fmt.Errorf("%s: expected a data directory in the run's settings, found %.200q: name one with --data", path, settings.Data)
+		}
 		o.data = settings.Data
 	}
 	options := dataset.DefaultOptions()

@@ -16,6 +16,8 @@
 // One checkpoint has one form: a reader accepts exactly the bytes that a writer makes of what it has read. That leaves no
 // room for duplicate keys, gaps, overlaps or offsets that disagree with shapes.
 //
+// A checkpoint is data: numbers, and strings by key that the reader hands on as they are. Nothing in it names code or is run.
+//
 // The package reads and writes the format itself because github.com/nlpodyssey/safetensors accepts duplicate keys and
 // invalid UTF-8, spends up to 59 times a header's size in memory on it, and keeps neither the tensors' order nor a fixed
 // place for a checksum.

@@ -164,6 +164,7 @@ func hostile() map[string][]byte {
 	return map[string][]byte{
 		"header beyond the file":         length(1 << 20),
 		"header length of 2^64-1":        length(math.MaxUint64),
+		"header length of 2^60":          length(1 << 60),
 		"header length of 2^63":          length(1 << 63),
 		"header length of 2^64-8":        length(math.MaxUint64 - 7),
 		"header length of 0":             length(0),

@@ -235,6 +235,25 @@ func TestReadIsBounded(t *testing.T) {
 	}
 }
 
+// Of a gigabyte of zeros behind a header of ten images no more is decompressed than those and the byte that is one too many.
+func TestReadStopsAtThePromise(t *testing.T) {
+	zeros := compress(make([]byte, 1<<20))
+	file := join(compress(words(2051, 10, 28, 28)), bytes.Repeat(zeros, 1<<10))
+	for _, stored := range []int{0, len(file)} {
+		told := 0
+		var err error
+		used := allocated(func() {
+			_, err = readIDX(bytes.NewReader(file), "f", imageFormat, int64(stored), func(piece []byte) { told += len(piece) })
+		})
+		if err == nil || !strings.Contains(err.Error(), "expected it to end after the 10 images") {
+			t.Errorf("expected the end to be missed, found %v", err)
+		}
+		if told != 16+10*Pixels+1 || used > 1<<19 {
+			t.Errorf("of %d bytes: expected %d decompressed and half a megabyte allocated at most, found %d and %d", len(file), 16+10*Pixels+1, told, used)
+		}
+	}
+}
+
 func FuzzReadImages(f *testing.F) {
 	good := encoded(WriteImages, ramp(1).Images)
 	for _, seed := range [][]byte{nil, good, compress(good), good[:20], words(2051, 1<<31, 28, 28), []byte("<html>")} {
