@@ -19,13 +19,18 @@ func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.
 	fmt.Fprintf(w, "%s: %s\n", data.Kind, place(data))
 	fmt.Fprintf(w, "%s training, %s validation, %s test images\n\n", thousands(training), thousands(*c.Validation), thousands(data.Test.Len()))
 
-	const row = "%-6s  %-18s%11s  %-9s%11s%14s\n"
-	fmt.Fprintf(w, row, "group", "layers", "parameters", "solver", "learn rate", "weight decay")
-	for _, g := range []struct {
-		name, solver string
-		rate, decay  float64
-	}{{model.Lower, c.LowerSolver, c.LowerLR, c.LowerWeightDecay}, {model.Upper, c.UpperSolver, c.UpperLR, c.UpperWeightDecay}} {
-		fmt.Fprintf(w, row, g.name, layersOf(spec, g.name), thousands(weights.Count(g.name)), g.solver, shortest(g.rate), shortest(g.decay))
+	groups, width := groupsOf(c, weights), len("group ")
+	for _, g := range groups {
+		width = max(width, len(g.Name))
+	}
+	const row = "%-*s  %-18s%11s  %-9s%11s%14s\n"
+	fmt.Fprintf(w, row, width, "group", "layers", "parameters", "solver", "learn rate", "weight decay")
+	for _, g := range groups {
+		what := g.Parameters
+		if c.Groups == "" {
+			what = layersOf(spec, g.Name)
+		}
+		fmt.Fprintf(w, row, width, g.Name, what, thousands(weights.Count(g.Name)), g.Solver, shortest(g.LR), shortest(g.WeightDecay))
 	}
 
 	norm := "no LayerNorm"
@@ -42,6 +47,11 @@ func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.
 		trained = fmt.Sprintf(", loss %v", spec.Loss)
 	}
 	fmt.Fprintf(w, "\n%s%s, batch %d, epochs %d, seed %d\n", norm, trained, c.BatchSize, c.Epochs, c.Seed)
+	for _, g := range groups {
+		if g.Schedule != constant {
+			fmt.Fprintf(w, "%s learn rate: %s\n", g.Name, g.Schedule)
+		}
+	}
 	for _, line := range switchedOn(c) {
 		fmt.Fprintln(w, line)
 	}
@@ -54,8 +64,6 @@ func switchedOn(c config.Config) (lines []string) {
 		on   bool
 		line string
 	}{
-		{c.LowerSchedule != constant, "lower learn rate: " + c.LowerSchedule},
-		{c.UpperSchedule != constant, "upper learn rate: " + c.UpperSchedule},
 		{c.Accumulate > 1, fmt.Sprintf("a step is %d batches", c.Accumulate)},
 		{c.L2 > 0, "the squares of the weights are penalised by " + shortest(c.L2)},
 		{c.ActivityL2 > 0, "the squares of the activations are penalised by " + shortest(c.ActivityL2)},

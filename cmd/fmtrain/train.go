@@ -122,7 +122,8 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 	if err != nil {
 		return err
 	}
-	solvers, err := newSolvers(c)
+	groups := groupsOf(c, weights)
+	solvers, err := newSolvers(groups, c.WeightDecayAll)
 	if err != nil {
 		return err
 	}
@@ -141,7 +142,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 		MaxNorm:    c.MaxNorm,
 		Patience:   c.Patience,
 	}
-	if trainer.Schedules, err = newSchedules(c); err != nil {
+	if trainer.Schedules, err = newSchedules(groups); err != nil {
 		return err
 	}
 	if held > 0 {
@@ -221,6 +222,9 @@ func startFrom(init string, weights model.Weights) (loss.Named, error) {
 func newModel(c *config.Config) (spec model.Spec, weights model.Weights, graph *model.Graph, err error) {
 	spec = specOf(*c)
 	weights = model.NewWeights(spec, c.Seed)
+	if err := c.AssignGroups(weights); err != nil {
+		return spec, nil, nil, err
+	}
 	from, err := startFrom(c.Init, weights)
 	if err != nil {
 		return spec, nil, nil, fmt.Errorf("--init: %w", err)
@@ -229,7 +233,7 @@ func newModel(c *config.Config) (spec model.Spec, weights model.Weights, graph *
 		return spec, nil, nil, err
 	}
 	penalties := model.Penalties{L2: c.L2, Activity: c.ActivityL2}
-	if graph, err = model.NewPenalised(spec, penalties, weights, c.BatchSize, frozen(*c)...); err != nil {
+	if graph, err = model.NewPenalised(spec, penalties, weights, c.BatchSize, frozen(groupsOf(*c, weights))...); err != nil {
 		return spec, nil, nil, err
 	}
 	graph.Draw.Seed = c.Seed
@@ -252,15 +256,26 @@ func specOf(c config.Config) model.Spec {
 	return spec
 }
 
-// frozen are the groups that no step changes.
-func frozen(c config.Config) (groups []string) {
-	if c.LowerLR == 0 {
-		groups = append(groups, model.Lower)
-	}
-	if c.UpperLR == 0 {
-		groups = append(groups, model.Upper)
+// groupsOf are the settings of the weights' groups, in the order of the layers.
+func groupsOf(c config.Config, weights model.Weights) (groups []config.Group) {
+	for _, name := range weights.Groups() {
+		for _, g := range c.ParameterGroups() {
+			if g.Name == name {
+				groups = append(groups, g)
+			}
+		}
 	}
 	return groups
+}
+
+// frozen are the groups that no step changes.
+func frozen(groups []config.Group) (names []string) {
+	for _, g := range groups {
+		if g.LR == 0 {
+			names = append(names, g.Name)
+		}
+	}
+	return names
 }
 
 // newTeam makes the team that trains or evaluates: of so many threads, or of all physical cores.
@@ -272,19 +287,16 @@ func newTeam(threads *int) *team.Team {
 	return team.New(n)
 }
 
-// newSolvers makes the solvers of the lower and the upper group.
-func newSolvers(c config.Config) ([]solver.Solver, error) {
+// newSolvers makes the solvers of the groups.
+func newSolvers(groups []config.Group, decayAll bool) ([]solver.Solver, error) {
 	var solvers []solver.Solver
-	for _, g := range []struct {
-		name                   string
-		learnRate, weightDecay float64
-	}{{c.LowerSolver, c.LowerLR, c.LowerWeightDecay}, {c.UpperSolver, c.UpperLR, c.UpperWeightDecay}} {
-		options, err := solver.Defaults(g.name)
+	for _, g := range groups {
+		options, err := solver.Defaults(g.Solver)
 		if err != nil {
 			return nil, err
 		}
-		options.WeightDecay, options.DecayAll = g.weightDecay, c.WeightDecayAll
-		s, err := solver.New(g.name, g.learnRate, options)
+		options.WeightDecay, options.DecayAll = g.WeightDecay, decayAll
+		s, err := solver.New(g.Solver, g.LR, options)
 		if err != nil {
 			return nil, err
 		}
@@ -293,14 +305,14 @@ func newSolvers(c config.Config) ([]solver.Solver, error) {
 	return solvers, nil
 }
 
-// newSchedules makes the schedules of the lower and the upper group, nil for a constant rate.
-func newSchedules(c config.Config) ([]schedule.Schedule, error) {
+// newSchedules makes the schedules of the groups, nil for a constant rate.
+func newSchedules(groups []config.Group) ([]schedule.Schedule, error) {
 	var schedules []schedule.Schedule
-	for _, text := range []string{c.LowerSchedule, c.UpperSchedule} {
+	for _, g := range groups {
 		var s schedule.Schedule
-		if text != constant {
+		if g.Schedule != constant {
 			var err error
-			if s, err = schedule.Parse(text); err != nil {
+			if s, err = schedule.Parse(g.Schedule); err != nil {
 				return nil, err
 			}
 		}

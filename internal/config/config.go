@@ -60,6 +60,9 @@ type Config struct {
 	LowerWeightDecay float64 `koanf:"lower-weight-decay" json:"lower_weight_decay"`
 	// UpperWeightDecay is the same for the upper group.
 	UpperWeightDecay float64 `koanf:"upper-weight-decay" json:"upper_weight_decay"`
+	// Groups is any number of groups in the place of lower and upper, as JSON: [Config.ParameterGroups] reads it. A parameter is in the
+	// first group whose pattern matches its name. Empty: lower and upper.
+	Groups string `koanf:"groups" json:"groups"`
 	// WeightDecayAll makes adamw decay biases, α and β as well. They are few and set offsets and scales, not features, so
 	// by default they are spared.
 	WeightDecayAll bool `koanf:"weight-decay-all" json:"weight_decay_all"`
@@ -171,6 +174,11 @@ func (c Config) validatedBy() string {
 		return "lower-schedule"
 	case needsLosses(c.UpperSchedule):
 		return "upper-schedule"
+	}
+	for _, g := range c.ParameterGroups() {
+		if needsLosses(g.Schedule) {
+			return "the schedule of " + g.Name
+		}
 	}
 	return ""
 }

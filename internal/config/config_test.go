@@ -74,6 +74,12 @@ func anyConfig(t *rapid.T) Config {
 		plain := Default()
 		c.Model, c.Hidden, c.Activation, c.UpperLayers = plain.Model, plain.Hidden, plain.Activation, 1
 	}
+	c.Groups = rapid.SampledFrom([]string{"", `[{"name":"all","parameters":"*","solver":"adamw","lr":0.1,"schedule":"constant","weight-decay":0.004}]`}).Draw(t, "groups")
+	if c.Groups != "" {
+		plain := Default()
+		c.LowerSolver, c.LowerLR, c.LowerSchedule, c.LowerWeightDecay = plain.LowerSolver, plain.LowerLR, plain.LowerSchedule, plain.LowerWeightDecay
+		c.UpperSolver, c.UpperLR, c.UpperSchedule, c.UpperWeightDecay = plain.UpperSolver, plain.UpperLR, plain.UpperSchedule, plain.UpperWeightDecay
+	}
 	if model.HasNorm(c.Layers) {
 		c.LayerNormForm = "keras"
 	}

@@ -20,6 +20,7 @@ type format struct {
 	allowed string                        // completes "expected ..."
 	read    func(text string) (any, bool) // the value in the type of the Config's field, or nil for auto
 	auto    bool                          // the default is auto
+	yaml    bool                          // a text that is YAML itself, which a file has in its place
 	list    bool                          // a text that a file may write as a list of texts and whole numbers
 	wrong   func(text string) error       // what is wrong in a text, more closely than allowed says; may be nil
 }

@@ -49,10 +49,13 @@ func stack() format {
 	}
 }
 
-// settleModel resolves what settings of the model mean together, before they become a Config: Layers takes the place of others, and
-// a model gives defaults to those that are not set.
+// settleModel resolves what settings mean together, before they become a Config: Layers and Groups take the place of others, and a
+// model gives defaults to those that are not set.
 func (s *sources) settleModel(k *koanf.Koanf) error {
 	if err := s.instead(k, "layers", "", "model", "hidden", "activation"); err != nil {
+		return err
+	}
+	if err := s.instead(k, "groups", "", shortForm...); err != nil {
 		return err
 	}
 	for key, value := range ofModel[k.String("model")] {
@@ -94,7 +97,8 @@ func (s *sources) instead(k *koanf.Koanf, key string, none any, others ...string
 
 // replaced says whether another of the settings takes a setting's place, so that a written file leaves it out.
 func replaced(values map[string]any, key string) bool {
-	return values["layers"] != "" && slices.Contains([]string{"model", "hidden", "activation"}, key)
+	return values["layers"] != "" && slices.Contains([]string{"model", "hidden", "activation"}, key) ||
+		values["groups"] != "" && slices.Contains(shortForm, key)
 }
 
 // checkModel refuses what can't be built.

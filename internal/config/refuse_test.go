@@ -13,7 +13,7 @@ const (
 		"T-shirt/top, Trouser, Pullover, Dress, Coat, Sandal, Shirt, Sneaker, Bag, Ankle boot"
 	aSolver  = "one of sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw, nadam"
 	allNames = "data, out, epochs, batch-size, accumulate, model, layers, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
-		"lower-weight-decay, upper-weight-decay, weight-decay-all, l2, activity-l2, max-norm, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
+		"lower-weight-decay, upper-weight-decay, groups, weight-decay-all, l2, activity-l2, max-norm, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
 		"metrics, validation, patience, seed, shuffle, " +
 		"threads, vm, init, log-every, progress, json"
 )

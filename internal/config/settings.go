@@ -67,6 +67,7 @@ var settings = []setting{
 	{"upper-layers", atLeast(1), "dense layers, counted from the output, that make up the upper group"},
 	{"lower-weight-decay", orAuto(nonNegative("RATE")), "weight decay of the lower group (auto: 0.004 for adamw, 0 for the others)"},
 	{"upper-weight-decay", orAuto(nonNegative("RATE")), "weight decay of the upper group (auto: as for the lower)"},
+	{"groups", groups(), "any number of groups instead, as a list of their settings in YAML: name, parameters (a pattern), solver, lr, schedule, weight-decay, frozen"},
 	{"weight-decay-all", boolean(), "let adamw decay biases, α and β too"},
 	{"l2", nonNegative("RATE"), "add so much of the squares of all dense weights to the loss that is minimised (0: none)"},
 	{"activity-l2", nonNegative("RATE"), "the same of the activations' outputs, by the samples of a batch (0: none)"},

@@ -87,8 +87,11 @@ func (d *document) readPair(values map[string]any, seen map[string]int, keyNode,
 		v, ok := readNode(s.format, target(node))
 		if !ok {
 			text := target(node).Value
-			if s.list {
+			switch {
+			case s.list:
 				text = strings.Join(textsOf(target(node)), ",")
+			case s.yaml:
+				text = asText(target(node))
 			}
 			d.src.refuse(where, s.refusal(text, describe(target(node))))
 			return
@@ -117,6 +120,13 @@ func (d *document) Marshal(values map[string]any) ([]byte, error) {
 		}
 		if node.ShortTag() == "!!null" {
 			node.SetString(auto)
+		}
+		if text := node.Value; s.yaml && text != "" {
+			var document yaml.Node
+			if err := yaml.Unmarshal([]byte(text), &document); err != nil {
+				return nil, fmt.Errorf("%s: %w", s.key, err)
+			}
+			node = *document.Content[0]
 		}
 		node.Style |= yaml.FlowStyle
 		top.Content = append(top.Content, &key, &node)
@@ -154,6 +164,9 @@ func target(n *yaml.Node) *yaml.Node {
 // readNode reads a scalar, or a list of them for a setting that is a list. The text must suit the setting and its YAML type
 // must be that of the value: "5" in quotes is no number.
 func readNode(f format, n *yaml.Node) (any, bool) {
+	if f.yaml && n.Kind == yaml.SequenceNode {
+		return f.read(asText(n))
+	}
 	texts := textsOf(n)
 	length := 0
 	for _, text := range texts {
@@ -171,6 +184,12 @@ func readNode(f format, n *yaml.Node) (any, bool) {
 		}
 	}
 	return v, true
+}
+
+// asText is a node written out.
+func asText(n *yaml.Node) string {
+	text, _ := yaml.Marshal(n) // a node that was read can be written
+	return string(text)
 }
 
 // scalarsOf are the items of a list, or the node itself.

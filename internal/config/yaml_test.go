@@ -41,6 +41,7 @@ upper-schedule: step:epochs=3,factor=0.1
 upper-layers: 1
 lower-weight-decay: 0
 upper-weight-decay: 0
+groups: ""
 weight-decay-all: false
 l2: 0
 activity-l2: 0
