@@ -91,6 +91,9 @@ type Config struct {
 	Threads *int `koanf:"threads" json:"threads"`
 	// Init is a checkpoint whose weights the run starts from. Empty: weights drawn from the seed.
 	Init string `koanf:"init" json:"init"`
+	// CheckpointEvery is when the run is saved within an epoch: every so many iterations, or after so much time, as in 90s. It
+	// always is at an epoch's end. 0: only then.
+	CheckpointEvery string `koanf:"checkpoint-every" json:"checkpoint_every"`
 	// LogEvery adds a line to the metrics every so many iterations. 0: epochs only, which keeps the file small.
 	LogEvery int `koanf:"log-every" json:"log_every"`
 	// Progress is how the run is shown: a bar, a line per epoch, not at all, or (auto) a bar on a terminal and lines on a pipe.
@@ -121,6 +124,7 @@ func Default() Config {
 		Metrics:          []string{"accuracy"},
 		Seed:             42,
 		Shuffle:          true,
+		CheckpointEvery:  "60s",
 		Progress:         "auto",
 	}
 }

@@ -79,6 +79,7 @@ var settings = []setting{
 	{"shuffle", boolean(), "draw a new order of the images each epoch"},
 	{"threads", orAuto(within(1, maxThreads)), "most processors that a step may use (auto: all physical cores); does not change the results"},
 	{"init", text("CHECKPOINT"), "start from the weights of this checkpoint"},
+	{"checkpoint-every", every(), "save every N iterations or every DURATION within an epoch, too (0: at its end only)"},
 	{"log-every", atLeast(0), "add a line to the metrics every N iterations (0: epochs only)"},
 	{"progress", oneOf(ProgressModes), "how the run is shown: " + strings.Join(ProgressModes, ", ")},
 	{"json", boolean(), "print the metrics on stdout, one JSON object a line"},

@@ -50,6 +50,7 @@ seed: 42
 shuffle: true
 threads: auto
 init: ""
+checkpoint-every: 60s
 log-every: 0
 progress: auto
 json: false
