@@ -59,7 +59,7 @@ func runDebug(ctx context.Context, s streams, c config.Config, dot string) error
 	if err != nil {
 		return err
 	}
-	_, _, graph, err := newModel(&c)
+	_, _, graph, err := newModel(&c, nil)
 	if err != nil {
 		return err
 	}

@@ -108,14 +108,23 @@ func printDone(w io.Writer, c config.Config, done *loop.Done) {
 	}
 	switch {
 	case done.Epochs == 0:
-		fmt.Fprintf(w, "Initial weights saved in %s\nTrain from them: fmtrain train --init %s\n", done.Checkpoint, c.Out)
+		fmt.Fprintf(w, "Initial weights saved in %s\nTheir SHA-256: %s\nTrain from them: fmtrain train --init %s\n", done.Checkpoint, done.WeightsSHA256, quoted(c.Out))
 		return
 	case done.BestEpoch > 0:
 		fmt.Fprintf(w, "Best epoch %d of %d, ", done.BestEpoch, done.Epochs)
 	default:
 		fmt.Fprintf(w, "Epoch %d, ", done.Epochs)
 	}
-	fmt.Fprintf(w, "saved in %s\nTest it: fmtrain eval %s\n", done.Checkpoint, c.Out)
+	fmt.Fprintf(w, "saved in %s\nLast weights: SHA-256 %s\nTest it: fmtrain eval %s\n", done.Checkpoint, done.WeightsSHA256, quoted(c.Out))
+}
+
+// quoted is a path as a shell takes it for one word.
+func quoted(path string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%\\"
+	if path != "" && strings.Trim(path, plain) == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
 // shortest writes 0.0001 as 0.0001, not as 1e-04, and 1e30 as 1e+30.

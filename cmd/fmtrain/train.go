@@ -18,6 +18,7 @@ import (
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/layernorm"
+	"fmtrain/internal/lock"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
@@ -31,7 +32,8 @@ import (
 const runsDir = "runs"
 
 func newTrain(s streams) *cobra.Command {
-	var file string
+	var file, run string
+	var override bool
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train a classifier",
@@ -43,25 +45,39 @@ Settings come from the defaults, over them a config file, over them the flags.
 The built-in configs are %s.
 
 The run directory receives config.yaml, metrics.jsonl and, below checkpoints,
-last.safetensors and best.safetensors.`, list(configs.Names())),
+last.safetensors, previous.safetensors (the last before it) and best.safetensors.
+
+--resume takes up a run that was ended before its last epoch, by whatever, and
+comes to the same weights and metrics, to the bit, as if it had not been. It has
+the settings that it was begun with; --epochs and what does not change the
+results may be others.`, list(configs.Names())),
 		Example: `  fmtrain train
   fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain train --config book-13b --epochs 10 --out runs/book
   fmtrain train --epochs 20 --upper-schedule cosine:warmup=500 --ema 0.999 --patience 4
   fmtrain train --layers 300-ln-relu-dropout:0.2-100-ln-relu-10
   fmtrain train --init runs/book --epochs 2
+  fmtrain train --resume runs/book
   fmtrain train --loss focal --focal-gamma 1 --metrics top3,ece,precision:ankle-boot
   fmtrain train --json --log-every 100 | jq .loss`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Flags().Changed("resume") {
+				return resumeTrain(cmd.Context(), s, run, file, cmd.Flags(), override)
+			}
+			if override {
+				return usageError{errors.New("--override: expected together with --resume only")}
+			}
 			c, err := config.Resolve(file, cmd.Flags())
 			if err != nil {
 				return err
 			}
-			return runTrain(cmd.Context(), s, c)
+			return runTrain(cmd.Context(), s, c, nil)
 		},
 	}
 	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&run, "resume", "", "take up this `RUN` from its last checkpoint")
+	cmd.Flags().BoolVar(&override, "override", false, "with --resume: let the flags change any setting")
 	addSettings(cmd, &file)
 	return cmd
 }
@@ -93,13 +109,15 @@ func addSettings(cmd *cobra.Command, file *string) {
 // minutes, to as much again as all that is in use.
 const garbagePercent = 10
 
-// runTrain trains a model as the settings say.
-func runTrain(ctx context.Context, s streams, c config.Config) error {
+// runTrain trains a model as the settings say, from where a run was saved or, if that is nil, as a new run.
+func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
-	if err := checkOut(c.Out); err != nil {
-		return err
+	if from == nil {
+		if err := checkOut(c.Out); err != nil {
+			return err
+		}
 	}
 	data, err := loadData(ctx, s, c.Data)
 	if err != nil {
@@ -118,7 +136,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 		return err
 	}
 
-	spec, weights, graph, err := newModel(&c)
+	spec, weights, graph, err := newModel(&c, from)
 	if err != nil {
 		return err
 	}
@@ -142,6 +160,7 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 		MaxNorm:    c.MaxNorm,
 		Patience:   c.Patience,
 	}
+	trainer.Every.Iterations, trainer.Every.Time = c.SaveEvery()
 	if trainer.Schedules, err = newSchedules(groups); err != nil {
 		return err
 	}
@@ -167,29 +186,38 @@ func runTrain(ctx context.Context, s streams, c config.Config) error {
 		averages = trainer.Average.Weights
 	}
 
-	if c.Out, err = makeRun(c.Out); err != nil {
-		return err
+	if from == nil {
+		var held *lock.Lock
+		if c.Out, held, err = makeRun(c.Out); err != nil {
+			return err
+		}
+		defer held.Close()
+	}
+	trainer.Settings = c
+	trainer.Checkpoints = &loop.Checkpoints{Run: c.Out, Spec: spec, Weights: weights, Average: averages, Groups: graph.Groups, Solvers: solvers, Settings: c}
+	if from != nil {
+		if err := trainer.Resume(from.Saved, from.override); err != nil {
+			return err
+		}
 	}
 	err = atomicfile.Write(filepath.Join(c.Out, loop.ConfigName), 0o644, func(w io.Writer) error { return config.WriteYAML(w, c) })
 	if err != nil {
 		return err
 	}
-	trainer.Settings = c
-	trainer.Checkpoints = &loop.Checkpoints{Run: c.Out, Spec: spec, Weights: weights, Average: averages, Groups: graph.Groups, Solvers: solvers, Settings: c}
 
-	metrics, err := os.Create(filepath.Join(c.Out, loop.MetricsName))
-	if err != nil {
-		return err
-	}
+	metrics := openMetrics(s.err, filepath.Join(c.Out, loop.MetricsName), from)
 	defer metrics.Close()
 	show := newDisplay(s, c, metrics)
 	if c.Progress != "none" {
 		printSettings(show.text, c, spec, weights, data, train.Len())
+		if from != nil {
+			fmt.Fprintf(show.text, "Goes on after %v\n\n", from.Progress)
+		}
 	}
 	trainer.Observers = show.observers
 	done, err := trainer.Run(ctx)
 	if err := errors.Join(err, show.close()); err != nil {
-		return err
+		return withResume(err, c.Out)
 	}
 	if c.Progress != "none" && done.Epochs > 0 {
 		fmt.Fprintln(show.text)
@@ -218,18 +246,21 @@ func startFrom(init string, weights model.Weights) (loss.Named, error) {
 	return saved.Spec.Loss, nil
 }
 
-// newModel makes the model that the settings describe, and its training graph, and resolves the loss.
-func newModel(c *config.Config) (spec model.Spec, weights model.Weights, graph *model.Graph, err error) {
+// newModel makes the model that the settings describe, and its training graph, and resolves the loss: that of the run that is taken
+// up, if there is one, or of --init.
+func newModel(c *config.Config, run *savedRun) (spec model.Spec, weights model.Weights, graph *model.Graph, err error) {
 	spec = specOf(*c)
 	weights = model.NewWeights(spec, c.Seed)
 	if err := c.AssignGroups(weights); err != nil {
 		return spec, nil, nil, err
 	}
-	from, err := startFrom(c.Init, weights)
-	if err != nil {
+	var saved loss.Named
+	if run != nil {
+		saved = run.Spec.Loss
+	} else if saved, err = startFrom(c.Init, weights); err != nil {
 		return spec, nil, nil, fmt.Errorf("--init: %w", err)
 	}
-	if spec.Loss, err = c.ResolveLoss(from); err != nil {
+	if spec.Loss, err = c.ResolveLoss(saved); err != nil {
 		return spec, nil, nil, err
 	}
 	penalties := model.Penalties{L2: c.L2, Activity: c.ActivityL2}
@@ -340,24 +371,38 @@ func checkOut(dir string) error {
 	if err != nil {
 		return fmt.Errorf("--out: %w", err)
 	}
-	if len(entries) > 0 {
-		return usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found %s in it", dir, entries[0].Name())}
+	for _, e := range entries {
+		if e.Name() != lock.Name {
+			return usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found %s in it; --resume %s goes on with a run", dir, e.Name(), quoted(dir))}
+		}
 	}
 	return nil
 }
 
-// makeRun makes the run directory, a new one below runs if none is named.
-func makeRun(dir string) (string, error) {
+// makeRun makes the run directory, a new one below runs if none is named, and locks it.
+func makeRun(dir string) (string, *lock.Lock, error) {
 	if dir == "" {
 		var err error
 		if dir, err = makeNumbered(filepath.Join(runsDir, time.Now().Format("2006-01-02T15-04-05"))); err != nil {
-			return "", err
+			return "", nil, err
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(loop.LastPath(dir)), 0o755); err != nil {
-		return "", fmt.Errorf("run directory: %w", err)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, fmt.Errorf("run directory: %w", err)
 	}
-	return dir, nil
+	held, err := lock.Acquire(dir)
+	if err != nil {
+		return "", nil, err
+	}
+	// Another process may have begun a run here since the first look.
+	if err = checkOut(dir); err == nil {
+		err = os.Mkdir(filepath.Dir(loop.LastPath(dir)), 0o755)
+	}
+	if err != nil {
+		held.Close()
+		return "", nil, err
+	}
+	return dir, held, nil
 }
 
 // makeNumbered makes a directory of that name, or with -2, -3, ... after it if there is one already.
@@ -383,13 +428,19 @@ type display struct {
 }
 
 // newDisplay chooses the observers. With JSON on stdout, what a person reads goes to stderr.
-func newDisplay(s streams, c config.Config, metrics io.Writer) *display {
+func newDisplay(s streams, c config.Config, metrics *metricsFile) *display {
 	d := &display{text: s.out}
 	if c.JSON {
 		d.text = s.err
 		d.add(progress.NewJSON(bufio.NewWriter(s.out), c.LogEvery))
 	}
-	d.add(progress.NewJSON(bufio.NewWriter(metrics), c.LogEvery))
+	lasting := progress.NewJSON(metrics, c.LogEvery)
+	d.closers = append(d.closers, lasting.Flush)
+	if metrics.begun {
+		d.observers = append(d.observers, continued{lasting})
+	} else {
+		d.observers = append(d.observers, lasting)
+	}
 
 	mode := c.Progress
 	if mode == "auto" {

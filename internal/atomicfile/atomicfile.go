@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -32,6 +33,55 @@ func Write(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	}
 	if err := syncDir(filepath.Dir(path)); err != nil {
 		return fmt.Errorf("write %s: the file is in place, but its directory can't be synced: %w", path, err)
+	}
+	return nil
+}
+
+// Link makes the file at to the one at from, in place of what is there, as [Write] does. The two are then one file under two
+// names, which costs nothing, until one of them is replaced; where the file system has no such links it is copied. From may be
+// missing, which is [fs.ErrNotExist] and changes nothing.
+func Link(from, to string) error {
+	temporary := temporaryName(to)
+	if err := os.Link(from, temporary); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		return copyFile(from, to)
+	}
+	// Renaming one of two names of a file to the other does nothing, and leaves both.
+	defer os.Remove(temporary)
+	if err := os.Rename(temporary, to); err != nil {
+		return fmt.Errorf("write %s: %w", to, err)
+	}
+	return nil
+}
+
+// copyFile is Link without a link.
+func copyFile(from, to string) error {
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return Write(to, 0o644, func(w io.Writer) error {
+		_, err := io.Copy(w, f)
+		return err
+	})
+}
+
+// Clean removes what a crash has left beside the files of a directory: the temporary files of calls that never ended. No call may
+// be under way.
+func Clean(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if temporary, _ := filepath.Match("*."+strings.Repeat("[0-9a-f]", 16)+".tmp", e.Name()); temporary {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

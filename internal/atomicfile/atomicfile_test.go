@@ -228,3 +228,58 @@ func TestReadersSeeWholeFilesDuringOverlappingWrites(t *testing.T) {
 		t.Errorf("directory (-want +got):\n%s", diff)
 	}
 }
+
+// A link replaces what is there, and is apart from the other name once that is written anew.
+func TestLink(t *testing.T) {
+	for name, link := range map[string]func(from, to string) error{"link": Link, "copy": copyFile} {
+		dir := t.TempDir()
+		from, to := filepath.Join(dir, "from"), filepath.Join(dir, "to")
+		if err := link(from, to); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: of a file that is missing: %v", name, err)
+		}
+		for _, want := range []string{"first", "second"} {
+			if err := Write(from, 0o644, content(want)); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 { // the second time they are one file already
+				if err := link(from, to); err != nil {
+					t.Fatal(err)
+				}
+				wantFile(t, to, want)
+			}
+		}
+		if err := Write(from, 0o644, content("third")); err != nil {
+			t.Fatal(err)
+		}
+		wantFile(t, to, "second")
+		if diff := cmp.Diff([]string{"from", "to"}, names(t, dir)); diff != "" {
+			t.Errorf("%s: directory (-want +got):\n%s", name, diff)
+		}
+		if err := os.MkdirAll(filepath.Join(dir, "full", "inner"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := link(from, filepath.Join(dir, "full")); err == nil || !strings.Contains(err.Error(), "full") {
+			t.Errorf("%s: in the place of a directory: %v", name, err)
+		}
+		if diff := cmp.Diff([]string{"from", "full", "to"}, names(t, dir)); diff != "" {
+			t.Errorf("%s: directory after a rename that failed (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// Clean removes temporary files and nothing else.
+func TestClean(t *testing.T) {
+	dir := t.TempDir()
+	keep := []string{"file", "file.0123.tmp", "file.0123456789abcdeX.tmp", "file.tmp"}
+	for _, name := range append(keep, filepath.Base(temporaryName("file")), "0.0123456789abcdef.tmp") {
+		if err := Write(filepath.Join(dir, name), 0o644, content("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Clean(dir); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(keep, names(t, dir)); diff != "" {
+		t.Errorf("directory (-want +got):\n%s", diff)
+	}
+}

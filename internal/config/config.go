@@ -112,6 +112,9 @@ type Config struct {
 	VM string `koanf:"vm" json:"vm"`
 	// Init is a checkpoint whose weights the run starts from. Empty: weights drawn from the seed.
 	Init string `koanf:"init" json:"init"`
+	// CheckpointEvery is when the run is saved within an epoch: every so many iterations, or after so much time, as in 90s. It
+	// always is at an epoch's end. 0: only then.
+	CheckpointEvery string `koanf:"checkpoint-every" json:"checkpoint_every"`
 	// LogEvery adds a line to the metrics every so many iterations. 0: epochs only, which keeps the file small.
 	LogEvery int `koanf:"log-every" json:"log_every"`
 	// Progress is how the run is shown: a bar, a line per epoch, not at all, or (auto) a bar on a terminal and lines on a pipe.
@@ -144,6 +147,7 @@ func Default() Config {
 		Seed:             42,
 		Shuffle:          true,
 		VM:               "static",
+		CheckpointEvery:  "60s",
 		Progress:         "auto",
 	}
 }

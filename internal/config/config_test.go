@@ -55,6 +55,7 @@ func anyConfig(t *rapid.T) Config {
 		Init:             rapid.String().Draw(t, "init"),
 		Threads:          rapid.SampledFrom([]*int{nil, new(1), new(8)}).Draw(t, "threads"),
 		VM:               rapid.SampledFrom(Machines).Draw(t, "vm"),
+		CheckpointEvery:  rapid.SampledFrom([]string{"0", "100", "60s", "1h30m"}).Draw(t, "checkpoint-every"),
 		LogEvery:         natural.Draw(t, "log-every"),
 		Progress:         rapid.SampledFrom(ProgressModes).Draw(t, "progress"),
 		JSON:             rapid.Bool().Draw(t, "json"),

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"fmtrain/internal/schedule"
@@ -123,6 +124,34 @@ func below1(noun string) format {
 			return x, err == nil && x >= 0 && x < 1
 		},
 	}
+}
+
+// everyText is a number of iterations or a duration: in a file a number or a text.
+type everyText string
+
+func every() format {
+	return format{
+		noun:    "N|DURATION",
+		allowed: "a whole number of iterations of at least 0, or a duration above 0 as in 90s or 5m",
+		read: func(s string) (any, bool) {
+			_, _, ok := readEvery(s)
+			return everyText(s), ok
+		},
+	}
+}
+
+func readEvery(s string) (iterations int, period time.Duration, ok bool) {
+	if n, err := strconv.Atoi(s); err == nil {
+		return n, 0, n >= 0
+	}
+	period, err := time.ParseDuration(s)
+	return 0, period, err == nil && period > 0
+}
+
+// SaveEvery is CheckpointEvery as a number of iterations or, if that is 0, a duration; both 0 for neither.
+func (c Config) SaveEvery() (iterations int, period time.Duration) {
+	iterations, period, _ = readEvery(c.CheckpointEvery) // a text that is neither has been refused by now
+	return iterations, period
 }
 
 // schedules is a schedule of a learn rate. It is kept with all its options, so that the settings of a run tell them.

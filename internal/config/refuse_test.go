@@ -15,7 +15,7 @@ const (
 	allNames = "data, out, epochs, batch-size, accumulate, model, layers, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
 		"lower-weight-decay, upper-weight-decay, groups, weight-decay-all, l2, activity-l2, max-norm, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
 		"metrics, validation, patience, seed, shuffle, " +
-		"threads, vm, init, log-every, progress, json"
+		"threads, vm, init, checkpoint-every, log-every, progress, json"
 )
 
 // A bad value is refused from a file and from a flag, with the key, the value and what is allowed. An empty file value

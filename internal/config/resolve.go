@@ -40,25 +40,39 @@ func Resolve(file string, fs *pflag.FlagSet) (Config, error) {
 
 // resolve is Resolve with the file's text, which may be empty.
 func resolve(name string, text []byte, fs *pflag.FlagSet) (Config, error) {
+	c, _, err := merge([]file{{name, text}}, fs)
+	return c, err
+}
+
+// file is the text of a settings file and the name to call it by.
+type file struct {
+	name string
+	text []byte
+}
+
+// merge is resolve with any number of files, the later over the earlier. It also gives where a setting came from, by key.
+func merge(files []file, fs *pflag.FlagSet) (Config, map[string]string, error) {
 	src := sources{set: map[string]string{}}
 	k := koanf.New(".")
 	if err := k.Load(structs.Provider(Default(), "koanf"), nil); err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
-	if err := k.Load(rawbytes.Provider(text), &document{name: name, src: &src}); err != nil {
-		return Config{}, err
+	for _, f := range files {
+		if err := k.Load(rawbytes.Provider(f.text), &document{name: f.name, src: &src}); err != nil {
+			return Config{}, nil, err
+		}
 	}
 	if fs != nil {
 		if err := k.Load(posflag.ProviderWithFlag(fs, ".", nil, src.readFlag), nil); err != nil {
-			return Config{}, err
+			return Config{}, nil, err
 		}
 	}
 	if err := src.settleModel(k); err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
 	var c Config
 	if err := k.Unmarshal("", &c); err != nil {
-		return Config{}, err
+		return Config{}, nil, err
 	}
 	if src.unset(k, "lower-weight-decay") {
 		c.LowerWeightDecay = ownWeightDecay(c.LowerSolver)
@@ -72,9 +86,9 @@ func resolve(name string, text []byte, fs *pflag.FlagSet) (Config, error) {
 		src.checkLoss(c)
 	}
 	if len(src.problems) > 0 {
-		return Config{}, errors.Join(src.problems...)
+		return Config{}, nil, errors.Join(src.problems...)
 	}
-	return c, nil
+	return c, src.set, nil
 }
 
 // sources keeps where the settings came from and what is wrong with them.

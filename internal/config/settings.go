@@ -88,6 +88,7 @@ var settings = []setting{
 	{"threads", orAuto(within(1, maxThreads)), "most processors that a step may use (auto: all physical cores); does not change the results"},
 	{"vm", oneOf(Machines), "what runs the graph: " + strings.Join(Machines, ", ") + "; the same numbers, the last two slowly"},
 	{"init", text("CHECKPOINT"), "start from the weights of this checkpoint"},
+	{"checkpoint-every", every(), "save every N iterations or every DURATION within an epoch, too (0: at its end only)"},
 	{"log-every", atLeast(0), "add a line to the metrics every N iterations (0: epochs only)"},
 	{"progress", oneOf(ProgressModes), "how the run is shown: " + strings.Join(ProgressModes, ", ")},
 	{"json", boolean(), "print the metrics on stdout, one JSON object a line"},

@@ -225,6 +225,8 @@ func suits(tag string, v any) bool {
 		return tag == "!!int" || tag == "!!float"
 	case bool:
 		return tag == "!!bool"
+	case everyText:
+		return tag == "!!int" || tag == "!!str"
 	default:
 		return tag == "!!str"
 	}

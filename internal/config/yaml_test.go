@@ -62,6 +62,7 @@ shuffle: true
 threads: auto
 vm: static
 init: ""
+checkpoint-every: 60s
 log-every: 0
 progress: auto
 json: false

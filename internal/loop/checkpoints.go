@@ -2,14 +2,18 @@ package loop
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"gorgonia.org/tensor"
 
+	"fmtrain/internal/atomicfile"
 	"fmtrain/internal/checkpoint"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
@@ -22,24 +26,37 @@ const (
 	MetricsName    = "metrics.jsonl"
 	checkpointsDir = "checkpoints"
 	lastName       = "last.safetensors"
+	previousName   = "previous.safetensors"
 	bestName       = "best.safetensors"
 	modelPrefix    = "model." // of the weights' names in a checkpoint
 	averagePrefix  = "ema."   // of their averages' names
 )
 
-// LastPath and BestPath are where a run directory has its checkpoints.
-func LastPath(run string) string { return filepath.Join(run, checkpointsDir, lastName) }
-func BestPath(run string) string { return filepath.Join(run, checkpointsDir, bestName) }
+// LastPath, PreviousPath and BestPath are where a run directory has its checkpoints: the last, the one that was the last before
+// it, and the best.
+func LastPath(run string) string     { return filepath.Join(run, checkpointsDir, lastName) }
+func PreviousPath(run string) string { return filepath.Join(run, checkpointsDir, previousName) }
+func BestPath(run string) string     { return filepath.Join(run, checkpointsDir, bestName) }
 
 // Progress is how far a run has come: all that a checkpoint keeps besides weights, their averages and solvers. A checkpoint is
 // only written between two steps, so no gradient is ever half accumulated.
 type Progress struct {
-	Epoch        int       `json:"epoch"`     // epochs done
-	Iteration    int       `json:"iteration"` // iterations done in the epoch after those
-	Running      Mean      `json:"running"`   // what was counted in these iterations
-	BestEpoch    int       `json:"best_epoch"`
-	BestAccuracy float64   `json:"best_accuracy"`        // on the validation images
-	ValLosses    []float64 `json:"val_losses,omitempty"` // of the epochs done, if a schedule looks at them
+	Epoch        int           `json:"epoch"`             // epochs done
+	Iteration    int           `json:"iteration"`         // iterations done in the epoch after those
+	Running      Mean          `json:"running"`           // what was counted in these iterations
+	Metrics      []float64     `json:"metrics,omitempty"` // the sums of the metrics in these iterations, if any are measured
+	Elapsed      time.Duration `json:"elapsed,omitempty"` // in the training loop in these iterations
+	BestEpoch    int           `json:"best_epoch"`
+	BestAccuracy float64       `json:"best_accuracy"`        // on the validation images
+	ValLosses    []float64     `json:"val_losses,omitempty"` // of the epochs done, if a schedule looks at them
+}
+
+// String is "epoch 3" for its end, or "epoch 4, iteration 20" for a place within.
+func (p Progress) String() string {
+	if p.Iteration > 0 {
+		return fmt.Sprintf("epoch %d, iteration %d", p.Epoch+1, p.Iteration)
+	}
+	return fmt.Sprintf("epoch %d", p.Epoch)
 }
 
 // Checkpoints writes a run's checkpoints. Each holds the weights as model.<name>, their averages, if there are any, as
@@ -56,8 +73,13 @@ type Checkpoints struct {
 	Settings any             // the resolved settings
 }
 
-// SaveLast writes last.safetensors.
-func (c *Checkpoints) SaveLast(p Progress) error { return c.save(c.Last(), p) }
+// SaveLast writes last.safetensors; what was there before is previous.safetensors from then on.
+func (c *Checkpoints) SaveLast(p Progress) error {
+	if err := atomicfile.Link(c.Last(), PreviousPath(c.Run)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return c.save(c.Last(), p)
+}
 
 // SaveBest writes best.safetensors.
 func (c *Checkpoints) SaveBest(p Progress) error { return c.save(BestPath(c.Run), p) }
@@ -120,6 +142,15 @@ type Saved struct {
 	Average  model.Weights // of the weights; nil if there is none
 	Progress Progress
 	Settings json.RawMessage
+
+	path    string
+	solvers map[string]savedSolver // by group
+}
+
+// savedSolver is a solver's name and state.
+type savedSolver struct {
+	name  string
+	state solver.State
 }
 
 // Load reads a checkpoint's architecture and weights, and the settings and the progress of its run.
@@ -132,6 +163,7 @@ func Load(path string) (*Saved, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	s.path = path
 	return s, nil
 }
 
@@ -157,7 +189,40 @@ func interpret(file *checkpoint.Checkpoint) (*Saved, error) {
 			return nil, fmt.Errorf("averaged weights: %w", err)
 		}
 	}
+	var err error
+	if s.solvers, err = solversOf(file); err != nil {
+		return nil, err
+	}
 	return s, nil
+}
+
+// solversOf finds the solvers' states, by group. Their slots are the file's own values.
+func solversOf(file *checkpoint.Checkpoint) (map[string]savedSolver, error) {
+	solvers := map[string]savedSolver{}
+	for key, text := range file.Metadata {
+		group, ok := strings.CutPrefix(key, "solver.")
+		if !ok {
+			continue
+		}
+		var counts solverCounts
+		if err := json.Unmarshal([]byte(text), &counts); err != nil {
+			return nil, fmt.Errorf("expected JSON under %q in the metadata, found %q: %w", key, text, err)
+		}
+		state := solver.State{Steps: counts.Steps, Scalars: counts.Scalars, Slots: map[string]map[string][]float32{}}
+		for _, t := range file.Tensors {
+			name, ok := strings.CutPrefix(t.Name, key+".")
+			if !ok {
+				continue
+			}
+			slot, parameter, _ := strings.Cut(name, ".")
+			if state.Slots[slot] == nil {
+				state.Slots[slot] = map[string][]float32{}
+			}
+			state.Slots[slot][parameter] = t.Data
+		}
+		solvers[group] = savedSolver{counts.Solver, state}
+	}
+	return solvers, nil
 }
 
 // checkSpec is an error if a file's architecture can't be built, can't take the images, or has more weights than the file.

@@ -2,7 +2,6 @@ package loop
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -123,37 +122,12 @@ func TestCheckpointSufficesToGoOn(t *testing.T) {
 	}
 }
 
-// restore puts a checkpoint's weights, their average, solver states and progress into a trainer.
+// restore takes up a checkpoint's run in a trainer.
 func restore(t *testing.T, trainer *Trainer, path string) {
 	t.Helper()
-	must(t, LoadWeights(path, trainer.Checkpoints.Weights))
 	saved, err := Load(path)
 	must(t, err)
-	trainer.done = saved.Progress
-	if trainer.Average != nil {
-		for i, w := range trainer.Average.Weights {
-			copy(w.Value.Float32s(), saved.Average[i].Value.Float32s())
-		}
-	}
-	file, err := checkpoint.Load(path)
-	must(t, err)
-	for i, group := range trainer.Graph.Groups {
-		var counts solverCounts
-		must(t, json.Unmarshal([]byte(file.Metadata["solver."+group.Name]), &counts))
-		state := solver.State{Steps: counts.Steps, Scalars: counts.Scalars, Slots: map[string]map[string][]float32{}}
-		for _, tensor := range file.Tensors {
-			name, ok := strings.CutPrefix(tensor.Name, "solver."+group.Name+".")
-			if !ok {
-				continue
-			}
-			slot, parameter, _ := strings.Cut(name, ".")
-			if state.Slots[slot] == nil {
-				state.Slots[slot] = map[string][]float32{}
-			}
-			state.Slots[slot][parameter] = tensor.Data
-		}
-		must(t, trainer.Solvers[i].SetState(state))
-	}
+	must(t, trainer.Resume(saved, false))
 }
 
 // Weights that don't fit a model are refused with the tensor and both shapes, and none of them is taken over.

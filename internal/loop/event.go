@@ -15,6 +15,10 @@ type Observer interface {
 	OnDone(*Done) error
 }
 
+// Syncer is an [Observer] that keeps lines of a run. Before each checkpoint it is to put what it was told where a crash does not
+// reach it: a run that is taken up from the checkpoint adds what comes after.
+type Syncer interface{ Sync() error }
+
 // Rates are the learn rates of the parameter groups, in the order of the model's layers.
 type Rates []Rate
 
@@ -64,9 +68,10 @@ type Validation struct{ Loss, Accuracy float64 }
 
 // Done is told once, after the last epoch and the last checkpoint.
 type Done struct {
-	Epochs       int     // done
-	StoppedEarly bool    // before the last epoch, because the validation accuracy stood still
-	BestEpoch    int     // of the best validation accuracy; 0 if none was measured
-	Checkpoint   string  // the path of the best checkpoint, or of the last if there is no best
-	Seconds      float64 // of the whole run
+	Epochs        int     // done
+	StoppedEarly  bool    // before the last epoch, because the validation accuracy stood still
+	BestEpoch     int     // of the best validation accuracy; 0 if none was measured
+	Checkpoint    string  // the path of the best checkpoint, or of the last if there is no best
+	WeightsSHA256 string  // the [Digest] of the weights after the last epoch: those of the last checkpoint
+	Seconds       float64 // of the whole run or, if it was taken up, since then
 }

@@ -154,6 +154,7 @@ func (r *recorder) OnIteration(it *Iteration) error {
 	kept := *it
 	kept.Elapsed = 0
 	kept.Rates = slices.Clone(it.Rates)
+	kept.Metrics = slices.Clone(it.Metrics)
 	r.events = append(r.events, kept)
 	r.iterations = append(r.iterations, kept)
 	if r.onIteration != nil {

@@ -6,11 +6,12 @@
 // the epoch, so a run is a function of its settings and its data.
 //
 // What may be switched on has a file of its own: rates.go the schedules, accumulate.go, clip.go, maxnorm.go and average.go what is
-// done with gradients and weights, stop.go early stopping.
+// done with gradients and weights, stop.go early stopping. save.go and resume.go are how a run outlives its process.
 package loop
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -43,8 +44,11 @@ type Trainer struct {
 	MaxNorm    float64             // largest norm of the weights of a unit; 0 for any
 	Average    *Average            // of the weights; nil for none
 	Patience   int                 // epochs without a better validation accuracy that end the run; 0 for any number
+	Every      Every               // when to save within an epoch
 
-	done      Progress
+	done      Progress // at the last epoch's end or, of a run that is taken up, where it was
+	saved     Progress // of the last checkpoint
+	resumed   bool
 	start     Rates // those that the schedules multiply
 	pace      *team.Pace
 	feed      feed
@@ -57,7 +61,7 @@ type Trainer struct {
 
 // Run trains until the last epoch. It writes the initial checkpoint first, so that there is always one to go back to. When
 // the context is cancelled it finishes the step, saves, and returns an [*Interrupted]; when a loss or a gradient is not
-// finite it stops before the weights are touched, and returns a [*Diverged].
+// finite it stops before the weights are touched, and returns a [*Diverged]; when a checkpoint can't be written, an [*Unsaved].
 func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 	begin := time.Now()
 	t.share()
@@ -65,7 +69,7 @@ func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 	if err := t.tell(func(o Observer) error { return o.OnStart(start) }); err != nil {
 		return nil, err
 	}
-	if err := t.Checkpoints.SaveLast(t.done); err != nil {
+	if err := t.saveFirst(); err != nil {
 		return nil, err
 	}
 	for t.done.Epoch < t.Epochs && !t.patienceIsOver() {
@@ -73,27 +77,32 @@ func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 			return nil, err
 		}
 	}
+	digest := Digest(t.Checkpoints.Weights)
 	if err := t.restoreBest(); err != nil {
 		return nil, err
 	}
 	done := &Done{
-		Epochs:       t.done.Epoch,
-		StoppedEarly: t.done.Epoch < t.Epochs,
-		BestEpoch:    t.done.BestEpoch,
-		Checkpoint:   t.Checkpoints.Best(t.done),
-		Seconds:      time.Since(begin).Seconds(),
+		Epochs:        t.done.Epoch,
+		StoppedEarly:  t.done.Epoch < t.Epochs,
+		BestEpoch:     t.done.BestEpoch,
+		Checkpoint:    t.Checkpoints.Best(t.done),
+		WeightsSHA256: digest,
+		Seconds:       time.Since(begin).Seconds(),
 	}
 	return done, t.tell(func(o Observer) error { return o.OnDone(done) })
 }
 
-// epoch trains on every sample once, validates, and saves.
+// epoch trains on every sample once, or on those that are left of an epoch that is taken up, validates, and saves.
 func (t *Trainer) epoch(ctx context.Context, epoch int) error {
-	begin := time.Now()
 	batch := t.stepSamples()
-	order := t.Sampler.Order(epoch)
-	it := Iteration{Epoch: epoch, Epochs: t.Epochs, Iterations: t.iterations(), Rates: t.rates()}
-	var running Mean
-	t.Metrics.Reset()
+	running := t.done.Running
+	order := t.Sampler.Order(epoch)[running.Seen:]
+	it := Iteration{
+		Epoch: epoch, Epochs: t.Epochs, Iteration: t.done.Iteration, Iterations: t.iterations(),
+		Elapsed: t.done.Elapsed, Rates: t.rates(),
+	}
+	t.Metrics.Restore(t.done.Metrics, running.Seen)
+	begin := time.Now().Add(-it.Elapsed)
 	t.pace.Begin()
 	for it.Iteration < it.Iterations {
 		if ctx.Err() != nil {
@@ -117,6 +126,13 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 			return err
 		}
 		t.pace.Step()
+		if t.Every.due(it, t.saved) {
+			if err := t.saveWithin(it, running); err != nil {
+				return err
+			}
+			begin = time.Now().Add(-it.Elapsed)
+			t.pace.Begin()
+		}
 	}
 	return t.finish(it)
 }
@@ -143,14 +159,14 @@ func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err erro
 	return counted, nil
 }
 
-// finish validates and saves at the end of an epoch, and tells the observers. The best epoch is the first of the highest
-// validation accuracy; without validation there is none.
+// finish validates at the end of an epoch, tells the observers, and saves. The best epoch is the first of the highest
+// validation accuracy; without validation there is none. What an observer fails to show is saved all the same.
 func (t *Trainer) finish(it Iteration) error {
 	if err := t.checkWeights(it); err != nil {
 		return err
 	}
 	seconds := it.Elapsed.Seconds()
-	t.done.Epoch = it.Epoch
+	t.done = Progress{Epoch: it.Epoch, BestEpoch: t.done.BestEpoch, BestAccuracy: t.done.BestAccuracy, ValLosses: t.done.ValLosses}
 	e := &Epoch{
 		Epoch: it.Epoch, Epochs: it.Epochs, Iterations: it.Iterations,
 		Loss: it.Loss, Accuracy: it.Accuracy, ValLoss: math.NaN(), ValAccuracy: math.NaN(),
@@ -171,16 +187,11 @@ func (t *Trainer) finish(it Iteration) error {
 		}
 		if t.done.BestEpoch == 0 || v.Accuracy > t.done.BestAccuracy {
 			t.done.BestEpoch, t.done.BestAccuracy = it.Epoch, v.Accuracy
-			if err := t.Checkpoints.SaveBest(t.done); err != nil {
-				return err
-			}
 		}
 	}
 	e.BestEpoch = t.done.BestEpoch
-	if err := t.Checkpoints.SaveLast(t.done); err != nil {
-		return err
-	}
-	return t.tell(func(o Observer) error { return o.OnEpoch(e) })
+	told := t.tell(func(o Observer) error { return o.OnEpoch(e) })
+	return errors.Join(told, t.saveEpoch())
 }
 
 // share gives everything that takes time in a run to the team.

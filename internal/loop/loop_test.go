@@ -107,7 +107,9 @@ func TestEventsInOrder(t *testing.T) {
 	if diff := cmp.Diff(Start{Settings: "the settings", Epochs: 2, Iterations: 3, Samples: 70}, seen.events[0]); diff != "" {
 		t.Errorf("start (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(&Done{Epochs: 2, Checkpoint: trainer.Checkpoints.Last(), Seconds: done.Seconds}, done); diff != "" {
+	if diff := cmp.Diff(&Done{
+		Epochs: 2, Checkpoint: trainer.Checkpoints.Last(), WeightsSHA256: Digest(trainer.Checkpoints.Weights), Seconds: done.Seconds,
+	}, done); diff != "" {
 		t.Errorf("done (-want +got):\n%s", diff)
 	}
 }

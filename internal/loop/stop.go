@@ -15,13 +15,13 @@ import (
 // checkpoint is whole.
 type Diverged struct {
 	Epoch, Iteration int
-	Where            string // the first node of the graph that is not finite
-	Saved            int    // the epoch whose weights the last checkpoint has
-	Checkpoint       string // the path of that
+	Where            string   // the first node of the graph that is not finite
+	Saved            Progress // of the last checkpoint
+	Checkpoint       string   // the path of that
 }
 
 func (d *Diverged) Error() string {
-	return fmt.Sprintf("training diverged in epoch %d, iteration %d: NaN or Inf appeared first in %s; the weights after epoch %d are in %s; try a lower learn rate",
+	return fmt.Sprintf("training diverged in epoch %d, iteration %d: NaN or Inf appeared first in %s; the weights after %v are in %s; try a lower learn rate",
 		d.Epoch, d.Iteration, d.Where, d.Saved, d.Checkpoint)
 }
 
@@ -124,9 +124,7 @@ func (t *Trainer) interrupt(it Iteration, running Mean) error {
 	if err := t.checkWeights(it); err != nil {
 		return err
 	}
-	p := t.done
-	p.Iteration, p.Running = it.Iteration, running
-	if err := t.Checkpoints.SaveLast(p); err != nil {
+	if err := t.save(t.within(it, running)); err != nil {
 		return err
 	}
 	return &Interrupted{Epoch: it.Epoch, Iteration: it.Iteration, Iterations: it.Iterations, Checkpoint: t.Checkpoints.Last()}
@@ -134,5 +132,5 @@ func (t *Trainer) interrupt(it Iteration, running Mean) error {
 
 // diverged ends the run at an iteration.
 func (t *Trainer) diverged(it Iteration, where string) error {
-	return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: where, Saved: it.Epoch - 1, Checkpoint: t.Checkpoints.Last()}
+	return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: where, Saved: t.saved, Checkpoint: t.Checkpoints.Last()}
 }

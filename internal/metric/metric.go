@@ -187,6 +187,31 @@ func (s *Set) Reset() {
 	}
 }
 
+// Sums are the sums of the metrics of the set, which are all of the kind that [Set.PerSample] keeps, to go on from later; nil if
+// there are none.
+func (s *Set) Sums() (sums []float64) {
+	if s == nil {
+		return nil
+	}
+	for _, m := range s.metrics {
+		sums = append(sums, m.Metric.(*Mean).sum)
+	}
+	return sums
+}
+
+// Restore has the set go on from the [Set.Sums] of so many samples; from none of them it is a Reset. Of another number of
+// metrics than the set has they are left out, and so are the samples.
+func (s *Set) Restore(sums []float64, samples int) {
+	s.Reset()
+	if s == nil || len(sums) != len(s.metrics) {
+		return
+	}
+	for i, m := range s.metrics {
+		mean := m.Metric.(*Mean)
+		mean.sum, mean.count = sums[i], samples
+	}
+}
+
 // Values are the results of the metrics, in the order of their names, nil if there are none. They are valid until the next call.
 func (s *Set) Values() Values {
 	if s == nil {

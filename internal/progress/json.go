@@ -18,7 +18,7 @@ import (
 //	{"event":"start", the settings' keys}
 //	{"event":"iteration","epoch":1,"iteration":100,"batch_loss":1.2,"loss":1.6,"accuracy":0.5,"lr":{"lower":0.0001,"upper":0.001}}
 //	{"event":"epoch","epoch":1,"iterations":1719,"loss":0.6,"accuracy":0.79,"val_loss":0.45,"val_accuracy":0.84,"seconds":0.52,"samples_per_second":105432.1,"lr":{"lower":0.0001,"upper":0.001},"best_epoch":1}
-//	{"event":"done","epochs":5,"best_epoch":5,"checkpoint":"runs/1/checkpoints/best.safetensors","seconds":3.1}
+//	{"event":"done","epochs":5,"best_epoch":5,"checkpoint":"runs/1/checkpoints/best.safetensors","weights_sha256":"...","seconds":3.1}
 //
 // Where metrics were asked for, an epoch has those of the validation images after val_accuracy: "metrics":{"top3":0.97,"ece":0.03}.
 //
@@ -117,6 +117,8 @@ func (j *JSON) OnDone(d *loop.Done) error {
 	j.integer("best_epoch", d.BestEpoch)
 	j.key("checkpoint")
 	j.line = appendString(j.line, d.Checkpoint)
+	j.key("weights_sha256")
+	j.line = appendString(j.line, d.WeightsSHA256)
 	j.number("seconds", d.Seconds)
 	return j.writeAndFlush()
 }
@@ -127,6 +129,17 @@ func (j *JSON) Flush() error {
 		if err := f.Flush(); err != nil {
 			return fmt.Errorf("flush JSON lines: %w", err)
 		}
+	}
+	return nil
+}
+
+// Sync is Flush and, if the writer has a method Sync() error, that: the lines so far then outlive a crash.
+func (j *JSON) Sync() error {
+	if err := j.Flush(); err != nil {
+		return err
+	}
+	if s, ok := j.w.(interface{ Sync() error }); ok {
+		return s.Sync()
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ func TestJSONLines(t *testing.T) {
 	want := `{"event":"start","data":"a & b","lower_lr":0.0001,"seed":42}
 {"event":"iteration","epoch":1,"iteration":2,"batch_loss":0.1,"loss":0.3333333333333333,"accuracy":0.5,"lr":{"lower":0.0001,"upper":0.001}}
 {"event":"epoch","epoch":1,"iterations":3,"loss":2,"accuracy":1,"val_loss":1e-7,"val_accuracy":0.25,"seconds":0.52,"samples_per_second":105432.125,"lr":{"lower":0.0001,"upper":0.001},"best_epoch":1}
-{"event":"done","epochs":1,"best_epoch":1,"checkpoint":"runs\\\"ä\"/best.safetensors","seconds":1e+21}
+{"event":"done","epochs":1,"best_epoch":1,"checkpoint":"runs\\\"ä\"/best.safetensors","weights_sha256":"","seconds":1e+21}
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -62,7 +62,7 @@ func TestJSONOptionalKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"event":"epoch","epoch":1,"iterations":3,"loss":0,"accuracy":0,"val_loss":0,"val_accuracy":0,"seconds":0,"samples_per_second":0,"lr":{},"best_epoch":1,"ema_val_loss":0.5,"ema_val_accuracy":0.75}
-{"event":"done","epochs":1,"stopped_early":true,"best_epoch":1,"checkpoint":"c","seconds":0}
+{"event":"done","epochs":1,"stopped_early":true,"best_epoch":1,"checkpoint":"c","weights_sha256":"","seconds":0}
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -94,7 +94,7 @@ func TestJSONReadsBack(t *testing.T) {
 			BestEpoch: rapid.Int().Draw(t, "best_epoch"),
 			Rates:     loop.Rates{{Group: name.Draw(t, "group"), LearnRate: number.Draw(t, "rate")}},
 		}
-		d := &loop.Done{Epochs: e.Epoch, BestEpoch: e.BestEpoch, Checkpoint: name.Draw(t, "checkpoint"), Seconds: e.Loss}
+		d := &loop.Done{Epochs: e.Epoch, BestEpoch: e.BestEpoch, Checkpoint: name.Draw(t, "checkpoint"), WeightsSHA256: "0a", Seconds: e.Loss}
 		var text bytes.Buffer
 		j := NewJSON(&text, 0)
 		if err := errors.Join(j.OnEpoch(e), j.OnDone(d)); err != nil {
@@ -105,7 +105,7 @@ func TestJSONReadsBack(t *testing.T) {
 			{"event": "epoch", "epoch": e.Epoch, "iterations": e.Iterations, "loss": e.Loss, "accuracy": e.Accuracy,
 				"val_loss": e.ValLoss, "val_accuracy": e.ValAccuracy, "seconds": e.Seconds,
 				"samples_per_second": e.SamplesPerSecond, "lr": lr, "best_epoch": e.BestEpoch},
-			{"event": "done", "epochs": d.Epochs, "best_epoch": d.BestEpoch, "checkpoint": d.Checkpoint, "seconds": d.Seconds},
+			{"event": "done", "epochs": d.Epochs, "best_epoch": d.BestEpoch, "checkpoint": d.Checkpoint, "weights_sha256": "0a", "seconds": d.Seconds},
 		} {
 			var got any
 			if err := json.Unmarshal([]byte(strings.Split(text.String(), "\n")[i]), &got); err != nil {
@@ -138,7 +138,7 @@ func TestJSONNotFinite(t *testing.T) {
 	}
 	want := `{"event":"iteration","epoch":0,"iteration":1,"batch_loss":null,"loss":null,"accuracy":null,"lr":{"lower":null}}
 {"event":"epoch","epoch":0,"iterations":0,"loss":null,"accuracy":null,"val_loss":null,"val_accuracy":null,"seconds":null,"samples_per_second":null,"lr":{},"best_epoch":0}
-{"event":"done","epochs":0,"best_epoch":0,"checkpoint":"","seconds":null}
+{"event":"done","epochs":0,"best_epoch":0,"checkpoint":"","weights_sha256":"","seconds":null}
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)

@@ -1,0 +1,231 @@
+package loop
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fmtrain/internal/dataset"
+	"fmtrain/internal/metric"
+	"fmtrain/internal/solver"
+)
+
+// resumable is a run for a pair of solvers: what else is switched on is drawn. It has 4 iterations an epoch, the last one short.
+func resumable(lower, upper string, source *rand.Rand) setup {
+	s := small()
+	s.spec.Hidden = []int{5}
+	s.epochs, s.validation = 3, 20
+	s.lower, s.upper = group{lower, 0.002}, group{upper, 0.004}
+	if s.batch = 19; source.IntN(2) == 0 {
+		s.batch, s.accumulate = 7, 3
+	}
+	schedules := []string{"", "", "step:epochs=1,factor=0.5", "exponential:epochs=2", "cosine:warmup=3", "1cycle", "plateau:patience=0,threshold=0.3"}
+	for i := range s.schedules {
+		s.schedules[i] = schedules[source.IntN(len(schedules))]
+	}
+	if source.IntN(2) == 0 {
+		s.clipNorm = 0.4
+	}
+	if source.IntN(2) == 0 {
+		s.decay = 0.7
+	}
+	s.patience = source.IntN(3)
+	return s
+}
+
+// measured is the trainer of a setup that also measures a metric over the training images.
+func measured(t testing.TB, s setup, observers ...Observer) *Trainer {
+	t.Helper()
+	trainer := s.trainer(t, observers...)
+	set, err := metric.NewSet([]string{"top3"}, dataset.ClassNames[:])
+	must(t, err)
+	trainer.Metrics = set
+	return trainer
+}
+
+// For every pair of solvers, whatever is switched on: a run that is stopped after any iteration, again and again, and taken up
+// each time, is the run that never was stopped. Its events are the same, and the bytes of its checkpoints.
+func TestResumeIsExact(t *testing.T) {
+	source := rand.New(rand.NewPCG(5, 6))
+	for _, lower := range solver.Names() {
+		for _, upper := range solver.Names() {
+			s := resumable(lower, upper, source)
+			var all recorder
+			whole := measured(t, s, &all)
+			done := train(t, whole)
+
+			var events []any
+			run := ""
+			for stops := 0; ; stops++ {
+				ctx, cancel := context.WithCancel(context.Background())
+				left := 1 + source.IntN(5)
+				var seen recorder
+				seen.onIteration = func(*Iteration) error {
+					if left--; left == 0 {
+						cancel()
+					}
+					return nil
+				}
+				other := s
+				if other.seed = 99; stops == 0 {
+					other.seed = s.seed
+				}
+				trainer := measured(t, other, &seen)
+				trainer.Sampler = dataset.NewSampler(s.images, s.seed, true)
+				if stops > 0 {
+					trainer.Checkpoints.Run = run
+					saved, warning, err := LoadRun(run)
+					must(t, err)
+					if warning != "" {
+						t.Errorf("%s, %s: %s", lower, upper, warning)
+					}
+					must(t, trainer.Resume(saved, false))
+					seen.events = seen.events[:0]
+				}
+				run = trainer.Checkpoints.Run
+				got, err := trainer.Run(ctx)
+				cancel()
+				if stops > 0 {
+					seen.events = seen.events[1:] // the start
+				}
+				events = append(events, seen.events...)
+				var interrupted *Interrupted
+				if errors.As(err, &interrupted) {
+					continue
+				}
+				must(t, err)
+				if got.WeightsSHA256 != done.WeightsSHA256 {
+					t.Errorf("%s, %s: the weights have the SHA-256 %s, expected %s", lower, upper, got.WeightsSHA256, done.WeightsSHA256)
+				}
+				break
+			}
+			if diff := cmp.Diff(all.events, events); diff != "" {
+				t.Errorf("%s, %s: events (-whole +resumed):\n%s", lower, upper, diff)
+			}
+			for _, path := range []func(string) string{LastPath, BestPath} {
+				want, err := os.ReadFile(path(whole.Checkpoints.Run))
+				must(t, err)
+				got, err := os.ReadFile(path(run))
+				must(t, err)
+				if string(want) != string(got) {
+					t.Errorf("%s, %s: another %s", lower, upper, path(""))
+				}
+			}
+		}
+	}
+}
+
+// A run that has done all it was to do is taken up to the same end.
+func TestResumeOfADoneRun(t *testing.T) {
+	s := everything()
+	begun := s.trainer(t)
+	want := train(t, begun)
+	again := s.trainer(t)
+	again.Checkpoints.Run = begun.Checkpoints.Run
+	restore(t, again, begun.Checkpoints.Last())
+	got := train(t, again)
+	want.Seconds = got.Seconds
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-first +again):\n%s", diff)
+	}
+}
+
+// A run may be saved after each so many iterations or so much time, and always at an epoch's end; the one saved before is kept.
+func TestSavedWithinAnEpoch(t *testing.T) {
+	for name, test := range map[string]struct {
+		every Every
+		want  []string // last at each iteration of the first epoch, before it is saved
+	}{
+		"each iteration":       {Every{Iterations: 1}, []string{"epoch 0", "epoch 1, iteration 1", "epoch 1, iteration 2", "epoch 1, iteration 3"}},
+		"every other":          {Every{Iterations: 2}, []string{"epoch 0", "epoch 0", "epoch 1, iteration 2", "epoch 1, iteration 2"}},
+		"each moment":          {Every{Time: 1}, []string{"epoch 0", "epoch 1, iteration 1", "epoch 1, iteration 2", "epoch 1, iteration 3"}},
+		"at its end":           {Every{}, []string{"epoch 0", "epoch 0", "epoch 0", "epoch 0"}},
+		"more than it lasts":   {Every{Iterations: 4}, []string{"epoch 0", "epoch 0", "epoch 0", "epoch 0"}},
+		"longer than it lasts": {Every{Time: 1 << 60}, []string{"epoch 0", "epoch 0", "epoch 0", "epoch 0"}},
+	} {
+		s := small()
+		s.batch, s.epochs = 19, 1
+		var seen recorder
+		var got []string
+		trainer := s.trainer(t, &seen)
+		trainer.Every = test.every
+		seen.onIteration = func(*Iteration) error {
+			saved, err := Load(trainer.Checkpoints.Last())
+			must(t, err)
+			got = append(got, saved.Progress.String())
+			return nil
+		}
+		train(t, trainer)
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+		previous, err := Load(PreviousPath(trainer.Checkpoints.Run))
+		must(t, err)
+		if want := got[3]; previous.Progress.String() != want {
+			t.Errorf("%s: the checkpoint before the last is of %v, expected %s", name, previous.Progress, want)
+		}
+	}
+}
+
+// What does not fit is refused, by an error that names the file.
+func TestResumeRefuses(t *testing.T) {
+	s := everything()
+	s.validation, s.patience, s.schedules = 0, 0, [2]string{}
+	begun := s.trainer(t)
+	train(t, begun)
+	path := begun.Checkpoints.Last()
+	for name, test := range map[string]struct {
+		change func(*setup)
+		spoil  func(*Saved)
+		want   string
+	}{
+		"another width":   {func(s *setup) { s.spec.Stack = "784-13-ln-relu-res(13-relu)-10" }, nil, "expected shape (784, 13), found (784, 12)"},
+		"another solver":  {func(s *setup) { s.lower.solver = "sgd" }, nil, "lower group: expected the state of the solver sgd, found that of momentum"},
+		"no solver":       {nil, func(s *Saved) { delete(s.solvers, "upper") }, "expected the state of the upper solver, found none"},
+		"a missing slot":  {nil, func(s *Saved) { delete(s.solvers["upper"].state.Slots["m"], "upper.bias") }, "upper group: solver nadam: expected m of 2 parameters, found it of 1"},
+		"no average":      {nil, func(s *Saved) { s.Average = nil }, "expected averaged weights (tensors ema.…), found none"},
+		"epochs below 0":  {nil, func(s *Saved) { s.Progress.Epoch = -1 }, "progress: expected"},
+		"an epoch's end":  {nil, func(s *Saved) { s.Progress.Iteration = 3 }, "less than the 3 iterations of another"},
+		"images left out": {nil, func(s *Saved) { s.Progress.Iteration, s.Progress.Running.Seen = 1, 34 }, "expected 35 images in 1 iterations of 35, found 34"},
+		"a best to come":  {nil, func(s *Saved) { s.Progress.BestEpoch = 7 }, "progress: expected"},
+	} {
+		other := s
+		if test.change != nil {
+			test.change(&other)
+		}
+		saved, err := Load(path)
+		must(t, err)
+		if test.spoil != nil {
+			test.spoil(saved)
+		}
+		err = other.trainer(t).Resume(saved, false)
+		if err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: expected %q, found %v", name, test.want, err)
+		}
+	}
+}
+
+// With override another solver begins anew, and an average at the weights.
+func TestResumeOverridden(t *testing.T) {
+	s := small()
+	begun := s.trainer(t)
+	train(t, begun)
+	saved, err := Load(begun.Checkpoints.Last())
+	must(t, err)
+	s.lower, s.decay, s.epochs = group{"sgd", 0.01}, 0.9, 4
+	trainer := s.trainer(t)
+	must(t, trainer.Resume(saved, true))
+	if !same(bits(trainer.Average.Weights), bits(begun.Checkpoints.Weights)) {
+		t.Error("the average does not begin at the weights")
+	}
+	if got := fmt.Sprint(trainer.Solvers[0].State().Steps, trainer.Solvers[1].State().Steps); got != "0 9" {
+		t.Errorf("the solvers begin after %s steps, expected 0 and 9", got)
+	}
+	train(t, trainer)
+}
