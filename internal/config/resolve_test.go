@@ -167,6 +167,10 @@ func TestBuiltInConfigs(t *testing.T) {
 		"layernorm": func(c *Config) {
 			c.Epochs, c.Hidden, c.LowerLR = 10, []int{300, 100, 100}, 5e-4
 		},
+		"residual": func(c *Config) {
+			c.Layers = "784-256-res(ln-relu-dropout:0.2-256)-res(ln-relu-dropout:0.2-256)-ln-relu-10"
+			c.Epochs, c.LowerLR, c.LowerSchedule, c.UpperSchedule = 10, 1e-3, "cosine:warmup=500,end=0", "cosine:warmup=500,end=0"
+		},
 	}
 	if names := configs.Names(); len(names) != len(want) {
 		t.Errorf("built-in configs: found %v, the test knows %d", names, len(want))
@@ -214,8 +218,8 @@ func TestFileOrBuiltIn(t *testing.T) {
 		}
 	}
 	for file, want := range map[string]string{
-		"nope":             "config nope: no such file, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm",
-		"./layernorm.yaml": "config ./layernorm.yaml: no such file, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm",
+		"nope":             "config nope: no such file, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual",
+		"./layernorm.yaml": "config ./layernorm.yaml: no such file, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual",
 		".":                "config .: can't be read: is a directory",
 	} {
 		if _, err := Resolve(file, nil); message(err) != want || !errors.Is(err, ErrInvalid) {
