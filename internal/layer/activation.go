@@ -11,28 +11,46 @@ import (
 	"fmtrain/internal/op"
 )
 
-var activations = map[string]kernel.Activation{
-	"relu": kernel.ReLU,
-	"gelu": kernel.GELU,
-	"tanh": kernel.Tanh,
-	"elu":  kernel.ELU,
-	"selu": kernel.SELU,
+// registry is the activations, in the order in which they are listed. A layer that keeps its shape and has neither parameters nor
+// settings is one too, whatever it does to a row: what it needs is a line here.
+var registry = []struct {
+	name string
+	add  func(name string, x *gorgonia.Node) (*gorgonia.Node, error)
+}{
+	{"relu", elementwise(kernel.ReLU)},
+	{"gelu", elementwise(kernel.GELU)},
+	{"tanh", elementwise(kernel.Tanh)},
+	{"elu", elementwise(kernel.ELU)},
+	{"selu", elementwise(kernel.SELU)},
 }
 
 // Activations names the activations, the usual one first.
-func Activations() []string { return []string{"relu", "gelu", "tanh", "elu", "selu"} }
-
-// Activation adds y = f(x), element by element, to the graph; f is one of [Activations] and x float32 of any rank from 1 on.
-func Activation(name string, x *gorgonia.Node) (*gorgonia.Node, error) {
-	f, ok := activations[name]
-	if !ok {
-		return nil, fmt.Errorf("activation: expected one of %s, found %q", strings.Join(Activations(), ", "), name)
+func Activations() (names []string) {
+	for _, r := range registry {
+		names = append(names, r.name)
 	}
-	t := op.Tensor(x.Dims())
-	return gorgonia.ApplyOp(&activation{Base: op.NewBase(name, t, t), f: f, y: op.New(x.Shape()...)}, x)
+	return names
 }
 
-// activation is the forward op, x → y.
+// Activation adds y = f(x) to the graph; f is one of [Activations] and x float32 of any rank from 1 on.
+func Activation(name string, x *gorgonia.Node) (*gorgonia.Node, error) {
+	for _, r := range registry {
+		if r.name == name {
+			return r.add(name, x)
+		}
+	}
+	return nil, fmt.Errorf("activation: expected one of %s, found %q", strings.Join(Activations(), ", "), name)
+}
+
+// elementwise is an activation of each element by itself.
+func elementwise(f kernel.Activation) func(string, *gorgonia.Node) (*gorgonia.Node, error) {
+	return func(name string, x *gorgonia.Node) (*gorgonia.Node, error) {
+		t := op.Tensor(x.Dims())
+		return gorgonia.ApplyOp(&activation{Base: op.NewBase(name, t, t), f: f, y: op.New(x.Shape()...)}, x)
+	}
+}
+
+// activation is the forward op of an elementwise activation, x → y.
 type activation struct {
 	op.Base
 	f kernel.Activation
