@@ -7,7 +7,7 @@ SOAKTIME ?= 30m
 PEER ?= ../shared/peers/torch_fmnist.py
 ROUNDS ?= 5
 
-.PHONY: build train test lint fmt fuzz soak bench bench-peers bench-search step-shares cover exactness seeds
+.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover exactness seeds
 
 build: ## bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -50,6 +50,9 @@ bench-search: build ## which settings bring each side to the race's target accur
 cover: ## test coverage of the internal packages
 	go test -coverprofile=coverage.out ./internal/...
 	go tool cover -func=coverage.out | tail -n 1
+
+torture: ## the program killed 200 times and taken up each time; make test does it 20 times
+	go test -count 1 -v -timeout 60m -run TestTorture ./cmd/fmtrain -kills 200
 
 seeds: build ## the README's table: each config over 5 seeds on the real data
 	scripts/seeds bin/fmtrain

@@ -50,6 +50,8 @@ func TestScript(t *testing.T) {
 			"keys":        keys,
 			"sameweights": sameWeights,
 			"sameloss":    sameLoss,
+			"samelines":   sameLines,
+			"sha256":      weightsSHA256,
 			"damage":      damage,
 			"images":      images,
 		},
@@ -220,6 +222,32 @@ func sameLoss(ts *testscript.TestScript, _ bool, args []string) {
 		if diff := cmp.Diff(last[of], evaluations[0][key]); diff != "" {
 			ts.Fatalf("%s of %s and %s of %s (-epoch +evaluation):\n%s", of, args[1], key, args[0], diff)
 		}
+	}
+}
+
+// times are the parts of a line of metrics that tell how long something took.
+var times = regexp.MustCompile(`"(seconds|samples_per_second)":[^,}]*`)
+
+// samelines METRICS METRICS checks that two files of metrics have the same bytes but for the times in them.
+func sameLines(ts *testscript.TestScript, _ bool, args []string) {
+	if diff := cmp.Diff(times.ReplaceAllString(ts.ReadFile(args[0]), ""), times.ReplaceAllString(ts.ReadFile(args[1]), "")); diff != "" {
+		ts.Fatalf("lines (-%s +%s):\n%s", args[0], args[1], diff)
+	}
+}
+
+// [!] sha256 NAME ARG... runs fmtrain and tells whether the weights' SHA-256 that it prints is that of the first call with this
+// NAME.
+func weightsSHA256(ts *testscript.TestScript, neg bool, args []string) {
+	ts.Check(ts.Exec("fmtrain", append(args[1:], "--out", "", "--progress", "none")...))
+	found := regexp.MustCompile(`SHA-256 ([0-9a-f]{64})\n`).FindStringSubmatch(ts.ReadFile("stdout"))
+	if found == nil {
+		ts.Fatalf("no SHA-256 on stdout")
+	}
+	first := ts.Getenv("SHA256_" + args[0])
+	if first == "" {
+		ts.Setenv("SHA256_"+args[0], found[1])
+	} else if same := first == found[1]; same == neg {
+		ts.Fatalf("the weights have the SHA-256 %s, the first ones %s", found[1], first)
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"io"
 	"math"
 	"slices"
+	"strconv"
 )
 
 // decode reads the file of size bytes that r gives. Whatever is wrong, if it isn't ErrForeign or ErrVersion, is ErrDamaged.
@@ -59,9 +60,22 @@ func decodeIntact(r io.Reader, size int64) (*Checkpoint, error) {
 		return nil, errors.New("its bytes don't match its SHA-256, so it was changed after it was written")
 	}
 	if found != version {
-		return nil, fmt.Errorf("%w: expected version %q, found %.20q; use the fmtrain that wrote it", ErrVersion, version, found)
+		return nil, fmt.Errorf("%w: expected version %q, found %.20q, of %s fmtrain; use the fmtrain that wrote it", ErrVersion, version, found, age(found))
 	}
 	return c, nil
+}
+
+// age is how old the program is that wrote another version of the format.
+func age(found string) string {
+	is, err := strconv.Atoi(version)
+	was, foundErr := strconv.Atoi(found)
+	switch {
+	case err != nil || foundErr != nil:
+		return "another"
+	case was < is:
+		return "an older"
+	}
+	return "a newer"
 }
 
 // readHeader reads the length and then the header.

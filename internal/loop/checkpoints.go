@@ -81,8 +81,8 @@ func (c *Checkpoints) SaveLast(p Progress) error {
 	return c.save(c.Last(), p)
 }
 
-// SaveBest writes best.safetensors.
-func (c *Checkpoints) SaveBest(p Progress) error { return c.save(BestPath(c.Run), p) }
+// SaveBest makes the last checkpoint the best one too, which costs no writing: best.safetensors.
+func (c *Checkpoints) SaveBest() error { return atomicfile.Link(c.Last(), BestPath(c.Run)) }
 
 // Last is the path of the last checkpoint.
 func (c *Checkpoints) Last() string { return LastPath(c.Run) }

@@ -84,7 +84,7 @@ func (t *Trainer) saveBest() error {
 	if t.done.Epoch == 0 || t.done.Epoch != t.done.BestEpoch || t.done.Iteration > 0 {
 		return nil
 	}
-	if err := t.Checkpoints.SaveBest(t.done); err != nil {
+	if err := t.Checkpoints.SaveBest(); err != nil {
 		return t.unsaved(t.done, err)
 	}
 	return nil
@@ -111,7 +111,7 @@ func (t *Trainer) within(it Iteration, running Mean) Progress {
 // unsaved ends the run, which was to be saved.
 func (t *Trainer) unsaved(at Progress, err error) error {
 	u := &Unsaved{At: at, Err: err, Saved: t.saved}
-	if _, err := os.Stat(t.Checkpoints.Last()); err == nil {
+	if info, err := os.Stat(t.Checkpoints.Last()); err == nil && info.Mode().IsRegular() {
 		u.Checkpoint = t.Checkpoints.Last()
 	}
 	return u

@@ -67,3 +67,14 @@ func BenchmarkEvaluate(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkSave is what the default run does at each epoch's end: the last checkpoint and the best, synced.
+func BenchmarkSave(b *testing.B) {
+	s := small()
+	s.spec.Hidden, s.epochs, s.validation = []int{100}, 1, 10
+	trainer := s.trainer(b)
+	train(b, trainer)
+	for b.Loop() {
+		must(b, trainer.saveEpoch())
+	}
+}

@@ -1,0 +1,149 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fmtrain/internal/loop"
+)
+
+// endless is a run that is in the midst of an epoch until it is ended.
+var endless = []string{"train", "--data", "sample", "--hidden", "8", "--epochs", "1000000", "--log-every", "1", "--out", "run"}
+
+// started starts the program and waits until its run has a few lines of metrics.
+func started(t *testing.T, cmd *exec.Cmd) (output *bytes.Buffer) {
+	t.Helper()
+	output = &bytes.Buffer{}
+	cmd.Stdout, cmd.Stderr = output, output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	for begin := time.Now(); ; time.Sleep(2 * time.Millisecond) {
+		metrics, _ := os.ReadFile(filepath.Join(cmd.Dir, "run", loop.MetricsName))
+		if bytes.Count(metrics, []byte("\n")) > 2 {
+			return output
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatalf("no metrics after a minute\n%s", output)
+		}
+	}
+}
+
+// Each of these signals has the run end its step, save, and say how to go on.
+func TestSignalsSave(t *testing.T) {
+	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		cmd := program(t.TempDir(), endless...)
+		output := started(t, cmd)
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatal(err)
+		}
+		_ = cmd.Wait() // an error, as the code is not 0
+		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(output.String(), "; go on with: fmtrain train --resume run\n") {
+			t.Errorf("%v: exit code %d\n%s", s, code, output)
+		}
+		if _, err := loop.Load(filepath.Join(cmd.Dir, loop.LastPath("run"))); err != nil {
+			t.Errorf("%v: %v", s, err)
+		}
+	}
+}
+
+// Under nohup a run outlives its terminal.
+func TestHangupIgnored(t *testing.T) {
+	cmd := exec.Command("sh", append([]string{"-c", `trap "" HUP; exec fmtrain "$@"`, "sh"}, endless...)...)
+	cmd.Dir = t.TempDir()
+	output := started(t, cmd)
+	for _, s := range []syscall.Signal{syscall.SIGHUP, syscall.SIGTERM} {
+		if err := cmd.Process.Signal(s); err != nil {
+			t.Fatalf("%v\n%s", err, output)
+		}
+		if s == syscall.SIGHUP {
+			before := read(t, cmd.Dir, filepath.Join("run", loop.MetricsName))
+			for begin := time.Now(); len(read(t, cmd.Dir, filepath.Join("run", loop.MetricsName))) == len(before); time.Sleep(5 * time.Millisecond) {
+				if time.Since(begin) > time.Minute {
+					t.Fatalf("SIGHUP ended it\n%s", output)
+				}
+			}
+		}
+	}
+	_ = cmd.Wait()
+	if code := cmd.ProcessState.ExitCode(); code != exitInterrupted {
+		t.Errorf("exit code %d\n%s", code, output)
+	}
+}
+
+// A second signal ends the program at once, in the midst of a step that takes long.
+func TestSecondSignalEndsAtOnce(t *testing.T) {
+	cmd := program(t.TempDir(), "train", "--data", "sample", "--hidden", "4096,4096", "--batch-size", "5500", "--epochs", "9", "--threads", "1", "--out", "run")
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Process.Kill()
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for { // until it trains
+		if _, err := os.Stat(filepath.Join(cmd.Dir, loop.LastPath("run"))); err == nil {
+			break
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	for range 100 {
+		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			break
+		}
+		select {
+		case <-ended:
+			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() || status.Signal() != syscall.SIGINT {
+				t.Errorf("it ended by itself: %v\n%s", cmd.ProcessState, &output)
+			}
+			return
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	t.Errorf("it went on for 5 s after a second signal\n%s", &output)
+}
+
+// While a run goes on nobody else may write to it; when its process is dead, by whatever, one may.
+func TestLock(t *testing.T) {
+	dir := t.TempDir()
+	cmd := program(dir, endless...)
+	started(t, cmd)
+	for _, args := range [][]string{{"train", "--resume", "run"}, {"train", "--data", "sample", "--out", "run"}} {
+		second := program(dir, args...)
+		output, err := second.CombinedOutput()
+		if err == nil || !strings.Contains(string(output), "in use by another process, number ") && !strings.Contains(string(output), "expected a new or an empty directory") {
+			t.Errorf("%v: %v\n%s", args, err, output)
+		}
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	if output, err := program(dir, "train", "--resume", "run", "--epochs", "0").CombinedOutput(); err != nil {
+		t.Errorf("after the process was killed: %v\n%s", err, output)
+	}
+}
+
+// A run whose directory is removed stops at its next save, and says why.
+func TestRunDirectoryRemoved(t *testing.T) {
+	cmd := program(t.TempDir(), append([]string{"train", "--checkpoint-every", "5"}, endless[1:]...)...)
+	output := started(t, cmd)
+	if err := os.RemoveAll(filepath.Join(cmd.Dir, "run")); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	want := "can't be saved: write run/checkpoints/last.safetensors: "
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(output.String(), want) {
+		t.Errorf("exit code %d, expected %d and %q\n%s", code, exitFailed, want, output)
+	}
+}
