@@ -75,7 +75,10 @@ func TestEverythingGoesOn(t *testing.T) {
 		var rest recorder
 		resumed := other.trainer(t, &rest)
 		resumed.Sampler, resumed.Graph.Draw.Seed = whole.Sampler, s.seed
-		restore(t, resumed, begun.Checkpoints.Last())
+		resumed.Checkpoints.Run = begun.Checkpoints.Run
+		at, err := Load(begun.Checkpoints.Last())
+		must(t, err)
+		must(t, resumed.Resume(at, false))
 		train(t, resumed)
 		if diff := cmp.Diff(all.events[1+4*epoch:], rest.events[1:]); diff != "" {
 			t.Errorf("taken up after epoch %d (-whole +resumed):\n%s", epoch, diff)
