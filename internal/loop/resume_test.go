@@ -18,8 +18,7 @@ import (
 
 // resumable is a run for a pair of solvers: what else is switched on is drawn. It has 4 iterations an epoch, the last one short.
 func resumable(lower, upper string, source *rand.Rand) setup {
-	s := small()
-	s.spec.Hidden = []int{5}
+	s := stacked("784-5-ln-relu-dropout:0.3-10")
 	s.epochs, s.validation = 3, 20
 	s.lower, s.upper = group{lower, 0.002}, group{upper, 0.004}
 	if s.batch = 19; source.IntN(2) == 0 {
@@ -77,7 +76,7 @@ func TestResumeIsExact(t *testing.T) {
 					other.seed = s.seed
 				}
 				trainer := measured(t, other, &seen)
-				trainer.Sampler = dataset.NewSampler(s.images, s.seed, true)
+				trainer.Sampler, trainer.Graph.Draw.Seed = dataset.NewSampler(s.images, s.seed, true), s.seed
 				if stops > 0 {
 					trainer.Checkpoints.Run = run
 					saved, warning, err := LoadRun(run)
