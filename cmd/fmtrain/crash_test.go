@@ -19,9 +19,9 @@ import (
 
 var kills = flag.Int("kills", 20, "how many times TestTorture kills the program")
 
-// tortured is the arguments of a run that is saved at each step: some 100 saves on the embedded sample.
-var tortured = []string{"train", "--data", "sample", "--hidden", "4", "--batch-size", "200", "--epochs", "4", "--log-every", "3",
-	"--checkpoint-every", "1", "--ema", "0.9", "--patience", "3", "--lower-schedule", "cosine", "--out", "run"}
+// tortured is the arguments of a run that is saved at each step: some 300 saves on the embedded sample.
+var tortured = []string{"train", "--data", "sample", "--hidden", "4", "--batch-size", "200", "--epochs", "12", "--log-every", "3",
+	"--checkpoint-every", "1", "--ema", "0.9", "--patience", "9", "--lower-schedule", "cosine", "--out", "run"}
 
 // The program is killed at a random moment, every other time during a save, and taken up, again and again until the run is done.
 // It then is, to the byte, the run that was not disturbed; and so for as many runs as it takes to have killed it so often.
@@ -45,7 +45,7 @@ func TestTorture(t *testing.T) {
 				t.Fatal(err)
 			}
 			duringSave := source.IntN(2) == 0
-			after := time.Duration(source.Int64N(int64(lasts)))
+			after := time.Duration(source.Int64N(int64(lasts / 2)))
 			if done >= *kills {
 				after = time.Hour
 			}

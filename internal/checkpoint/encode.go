@@ -132,14 +132,14 @@ func encode(w io.Writer, c *Checkpoint, digest string) error {
 	if _, err := w.Write(header); err != nil {
 		return err
 	}
-	buf := make([]byte, 0, bufferSize)
+	buf := make([]byte, bufferSize)
 	for _, t := range c.Tensors {
 		for chunk := range slices.Chunk(t.Data, bufferSize/elementSize) {
-			buf = buf[:0]
-			for _, x := range chunk {
-				buf = binary.LittleEndian.AppendUint32(buf, math.Float32bits(x))
+			b := buf[:len(chunk)*elementSize]
+			for i, x := range chunk {
+				binary.LittleEndian.PutUint32(b[i*elementSize:i*elementSize+elementSize], math.Float32bits(x))
 			}
-			if _, err := w.Write(buf); err != nil {
+			if _, err := w.Write(b); err != nil {
 				return err
 			}
 		}

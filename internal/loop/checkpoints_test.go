@@ -122,9 +122,10 @@ func TestCheckpointSufficesToGoOn(t *testing.T) {
 	}
 }
 
-// restore takes up a checkpoint's run in a trainer.
+// restore takes up a run from its checkpoint in a trainer, in the run's directory.
 func restore(t *testing.T, trainer *Trainer, path string) {
 	t.Helper()
+	trainer.Checkpoints.Run = filepath.Dir(filepath.Dir(path))
 	saved, err := Load(path)
 	must(t, err)
 	must(t, trainer.Resume(saved, false))
