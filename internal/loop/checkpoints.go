@@ -51,6 +51,9 @@ type Progress struct {
 	ValLosses    []float64     `json:"val_losses,omitempty"` // of the epochs done, if a schedule looks at them
 }
 
+// isBest says whether it is the end of the best epoch.
+func (p Progress) isBest() bool { return p.Epoch > 0 && p.Epoch == p.BestEpoch && p.Iteration == 0 }
+
 // String is "epoch 3" for its end, or "epoch 4, iteration 20" for a place within.
 func (p Progress) String() string {
 	if p.Iteration > 0 {
@@ -71,14 +74,16 @@ type Checkpoints struct {
 	Groups   []model.Group
 	Solvers  []solver.Solver // one for each group
 	Settings any             // the resolved settings
+
+	image checkpoint.Image // of the last save, whose memory the next one takes
 }
 
 // SaveLast writes last.safetensors; what was there before is previous.safetensors from then on.
-func (c *Checkpoints) SaveLast(p Progress) error {
+func (c *Checkpoints) SaveLast(image checkpoint.Image) error {
 	if err := atomicfile.Link(c.Last(), PreviousPath(c.Run)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return c.save(c.Last(), p)
+	return image.Save(c.Last())
 }
 
 // SaveBest makes the last checkpoint the best one too, which costs no writing: best.safetensors.
@@ -102,7 +107,8 @@ type solverCounts struct {
 	Scalars map[string]float64 `json:"scalars,omitempty"`
 }
 
-func (c *Checkpoints) save(path string, p Progress) error {
+// Image is the checkpoint of this moment. It is a copy, and good until the next.
+func (c *Checkpoints) Image(p Progress) (checkpoint.Image, error) {
 	file := &checkpoint.Checkpoint{}
 	metadata := map[string]any{"model": c.Spec, "settings": c.Settings, "progress": p}
 	for _, w := range c.Weights {
@@ -128,11 +134,16 @@ func (c *Checkpoints) save(path string, p Progress) error {
 	for key, value := range metadata {
 		text, err := json.Marshal(value)
 		if err != nil {
-			return fmt.Errorf("checkpoint %s: %s: %w", path, key, err)
+			return nil, fmt.Errorf("checkpoint: %s: %w", key, err)
 		}
 		file.Metadata[key] = string(text)
 	}
-	return checkpoint.Save(path, file)
+	image, err := checkpoint.Encode(file, c.image)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	c.image = image
+	return image, nil
 }
 
 // Saved is what a checkpoint tells of its run.

@@ -44,7 +44,7 @@ func (t *Trainer) Resume(s *Saved, override bool) error {
 	if err := t.resume(s, override); err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
-	t.done, t.saved, t.resumed = s.Progress, s.Progress, true
+	t.done, t.saved, t.saving.of, t.resumed = s.Progress, s.Progress, s.Progress, true
 	return nil
 }
 

@@ -155,6 +155,7 @@ func TestSavedWithinAnEpoch(t *testing.T) {
 		trainer := s.trainer(t, &seen)
 		trainer.Every = test.every
 		seen.onIteration = func(*Iteration) error {
+			must(t, trainer.settle())
 			saved, err := Load(trainer.Checkpoints.Last())
 			must(t, err)
 			got = append(got, saved.Progress.String())
