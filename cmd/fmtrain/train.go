@@ -194,7 +194,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 		defer held.Close()
 	}
 	trainer.Settings = c
-	trainer.Checkpoints = &loop.Checkpoints{Run: c.Out, Spec: spec, Weights: weights, Average: averages, Groups: graph.Groups, Solvers: solvers, Settings: c}
+	trainer.Checkpoints = &loop.Checkpoints{Run: c.Out, Spec: spec, Weights: weights, Average: averages, Groups: graph.Groups, Solvers: solvers, Settings: c, Data: data.TrainSHA256}
 	if from != nil {
 		if err := trainer.Resume(from.Saved, from.override); err != nil {
 			return err

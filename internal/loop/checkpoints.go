@@ -62,10 +62,14 @@ func (p Progress) String() string {
 	return fmt.Sprintf("epoch %d", p.Epoch)
 }
 
+// Data is what tells one data set from another: the SHA-256 of its training files by their names; nil if that is not known.
+type Data map[string]string
+
 // Checkpoints writes a run's checkpoints. Each holds the weights as model.<name>, their averages, if there are any, as
 // ema.<name>, the solvers' slots as solver.<group>.<slot>.<parameter>, and in its metadata, as JSON, the architecture and the loss
 // under "model", the resolved settings under
-// "settings", the [Progress] under "progress" and what a solver counts under "solver.<group>".
+// "settings", the [Progress] under "progress", what tells its data from others under "data" and what a solver counts under
+// "solver.<group>".
 type Checkpoints struct {
 	Run      string // the run directory
 	Spec     model.Spec
@@ -74,6 +78,7 @@ type Checkpoints struct {
 	Groups   []model.Group
 	Solvers  []solver.Solver // one for each group
 	Settings any             // the resolved settings
+	Data     Data            // what is trained on
 
 	image checkpoint.Image // of the last save, whose memory the next one takes
 }
@@ -110,7 +115,7 @@ type solverCounts struct {
 // Image is the checkpoint of this moment. It is a copy, and good until the next.
 func (c *Checkpoints) Image(p Progress) (checkpoint.Image, error) {
 	file := &checkpoint.Checkpoint{}
-	metadata := map[string]any{"model": c.Spec, "settings": c.Settings, "progress": p}
+	metadata := map[string]any{"model": c.Spec, "settings": c.Settings, "progress": p, "data": c.Data}
 	for _, w := range c.Weights {
 		file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: modelPrefix + w.Name, Shape: w.Value.Shape(), Data: w.Value.Float32s()})
 	}
@@ -153,6 +158,7 @@ type Saved struct {
 	Average  model.Weights // of the weights; nil if there is none
 	Progress Progress
 	Settings json.RawMessage
+	Data     Data
 
 	path    string
 	solvers map[string]savedSolver // by group
@@ -182,7 +188,10 @@ func Load(path string) (*Saved, error) {
 // over other metadata and other tensors.
 func interpret(file *checkpoint.Checkpoint) (*Saved, error) {
 	s := &Saved{Settings: json.RawMessage(file.Metadata["settings"])}
-	for key, value := range map[string]any{"model": &s.Spec, "progress": &s.Progress} {
+	for key, value := range map[string]any{"model": &s.Spec, "progress": &s.Progress, "data": &s.Data} {
+		if key == "data" && file.Metadata[key] == "" { // it came later than the others
+			continue
+		}
 		if err := json.Unmarshal([]byte(file.Metadata[key]), value); err != nil {
 			return nil, fmt.Errorf("expected JSON under %q in the metadata, found %.100q: %w", key, file.Metadata[key], err)
 		}
