@@ -1,7 +1,6 @@
 package loop
 
 import (
-	"context"
 	"encoding/json"
 	"math"
 	"strings"
@@ -178,9 +177,7 @@ func TestMetricsAllocateNothing(t *testing.T) {
 		s.images = images
 		trainer := s.trainer(t, silent{})
 		trainer.Metrics = newMetrics(t, "top3")
-		trainer.share()
-		must(t, trainer.epoch(context.Background(), 1)) // the solvers make their slots
-		return allocations(func() { must(t, trainer.epoch(context.Background(), 2)) })
+		return allocations(t, trainer)
 	}
 	few, many := 2, 602
 	if step := (epoch(many*s.batch) - epoch(few*s.batch)) / float64(many-few); step > 0.1 {
