@@ -14,10 +14,8 @@ import (
 	"fmtrain/configs"
 	"fmtrain/internal/atomicfile"
 	"fmtrain/internal/config"
-	"fmtrain/internal/dataset"
 	"fmtrain/internal/lock"
 	"fmtrain/internal/loop"
-	"fmtrain/internal/model"
 )
 
 func newTrain(s streams) *cobra.Command {
@@ -108,72 +106,16 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 			return err
 		}
 	}
-	data, err := loadData(ctx, s, c.Data)
+	data, validation, train, err := loadSplit(ctx, s, &c)
 	if err != nil {
 		return err
 	}
-	held, err := c.ValidationImages(data.Train.Len())
+	trainer, err := newTrainer(&c, from, validation, train)
 	if err != nil {
 		return err
 	}
-	validation, train, err := dataset.Split(data.Train, held)
-	if err != nil {
-		return err
-	}
-	c.Validation = &held
-	if c.Data, err = dataset.Absolute(data.Origin); err != nil {
-		return err
-	}
-
-	spec, weights, graph, err := newModel(&c, from)
-	if err != nil {
-		return err
-	}
-	groups := groupsOf(c, weights)
-	solvers, err := newSolvers(groups, c.WeightDecayAll)
-	if err != nil {
-		return err
-	}
-	members := newTeam(c.Threads)
-	defer members.Close()
-	trainer := &loop.Trainer{
-		Team:    members,
-		Graph:   graph,
-		Solvers: solvers,
-		Train:   train,
-		Sampler: dataset.NewSampler(train.Len(), c.Seed, c.Shuffle),
-		Epochs:  c.Epochs,
-
-		Accumulate: c.Accumulate,
-		ClipNorm:   c.ClipNorm,
-		MaxNorm:    c.MaxNorm,
-		Patience:   c.Patience,
-	}
-	trainer.Every.Iterations, trainer.Every.Time = c.SaveEvery()
-	if trainer.Schedules, err = newSchedules(groups); err != nil {
-		return err
-	}
-	if held > 0 {
-		if trainer.Validation, err = loop.NewEvaluator(spec, weights, validation); err != nil {
-			return err
-		}
-		if trainer.Validation.Metrics, err = newMetrics(c.Metrics); err != nil {
-			return err
-		}
-	}
-	each, err := newMetrics(c.Metrics)
-	if err != nil {
-		return err
-	}
-	trainer.Metrics = each.PerSample()
-
-	var averages model.Weights
-	if c.EMA > 0 {
-		if trainer.Average, err = loop.NewAverage(spec, weights, c.EMA, validation); err != nil {
-			return err
-		}
-		averages = trainer.Average.Weights
-	}
+	trainer.Team = newTeam(c.Threads)
+	defer trainer.Team.Close()
 
 	if from == nil {
 		var held *lock.Lock
@@ -182,8 +124,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 		}
 		defer held.Close()
 	}
-	trainer.Settings = c
-	trainer.Checkpoints = &loop.Checkpoints{Run: c.Out, Spec: spec, Weights: weights, Average: averages, Groups: graph.Groups, Solvers: solvers, Settings: c}
+	trainer.Settings, trainer.Checkpoints.Settings, trainer.Checkpoints.Run = c, c, c.Out
 	if from != nil {
 		if err := trainer.Resume(from.Saved, from.override); err != nil {
 			return err
@@ -198,7 +139,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 	defer metrics.Close()
 	show := newDisplay(s, c, metrics)
 	if c.Progress != "none" {
-		printSettings(show.text, c, spec, weights, data, train.Len())
+		printSettings(show.text, c, trainer, data)
 		if from != nil {
 			fmt.Fprintf(show.text, "Goes on after %v\n\n", from.Progress)
 		}

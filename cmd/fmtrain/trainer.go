@@ -14,6 +14,59 @@ import (
 	"fmtrain/internal/team"
 )
 
+// newTrainer makes what trains a model on these images as the settings say, and resolves the loss. The run directory, the resolved
+// settings, the team and the observers are for the caller to add.
+func newTrainer(c *config.Config, from *savedRun, validation, train *dataset.Set) (*loop.Trainer, error) {
+	spec, weights, graph, err := newModel(c, from)
+	if err != nil {
+		return nil, err
+	}
+	groups := groupsOf(*c, weights)
+	solvers, err := newSolvers(groups, c.WeightDecayAll)
+	if err != nil {
+		return nil, err
+	}
+	schedules, err := newSchedules(groups)
+	if err != nil {
+		return nil, err
+	}
+	metrics, err := newMetrics(c.Metrics)
+	if err != nil {
+		return nil, err
+	}
+	t := &loop.Trainer{
+		Graph:       graph,
+		Solvers:     solvers,
+		Train:       train,
+		Sampler:     dataset.NewSampler(train.Len(), c.Seed, c.Shuffle),
+		Metrics:     metrics.PerSample(),
+		Epochs:      c.Epochs,
+		Checkpoints: &loop.Checkpoints{Spec: spec, Weights: weights, Groups: graph.Groups, Solvers: solvers},
+
+		Schedules:  schedules,
+		Accumulate: c.Accumulate,
+		ClipNorm:   c.ClipNorm,
+		MaxNorm:    c.MaxNorm,
+		Patience:   c.Patience,
+	}
+	t.Every.Iterations, t.Every.Time = c.SaveEvery()
+	if validation.Len() > 0 {
+		if t.Validation, err = loop.NewEvaluator(spec, weights, validation); err != nil {
+			return nil, err
+		}
+		if t.Validation.Metrics, err = newMetrics(c.Metrics); err != nil {
+			return nil, err
+		}
+	}
+	if c.EMA > 0 {
+		if t.Average, err = loop.NewAverage(spec, weights, c.EMA, validation); err != nil {
+			return nil, err
+		}
+		t.Checkpoints.Average = t.Average.Weights
+	}
+	return t, nil
+}
+
 // startFrom sets the weights to those of the run or checkpoint that --init names, and gives the loss that it was trained by; both
 // are left alone if it names none.
 func startFrom(init string, weights model.Weights) (loss.Named, error) {
