@@ -90,13 +90,11 @@ func names(ws model.Weights) (names []string) {
 // weight is the values of the weight of that name.
 func weight(t *testing.T, ws model.Weights, name string) []float32 {
 	t.Helper()
-	for _, w := range ws {
-		if w.Name == name {
-			return w.Value.Float32s()
-		}
+	_, values, ok := ws.Find(name)
+	if !ok {
+		t.Fatalf("expected a weight %s, found %v", name, names(ws))
 	}
-	t.Fatalf("expected a weight %s, found %v", name, names(ws))
-	return nil
+	return values
 }
 
 func sameBits(a, b []float32) bool {
