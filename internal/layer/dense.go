@@ -131,8 +131,9 @@ func (d *denseDX) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 func (d *denseDX) Part(part, parts int) {
 	batch, in := d.dx.Shape()[0], d.dx.Shape()[1]
 	out := len(d.w) / in
+	dy, w, dx := kernel.RowMajor(d.dy, batch, out), kernel.RowMajor(d.w, in, out), kernel.RowMajor(d.dx.Float32s(), batch, in)
 	top, bottom := op.Share(batch, part, parts)
-	kernel.MatMulNT(d.dx.Float32s()[top*in:bottom*in], d.dy[top*out:bottom*out], d.w, bottom-top, out, in)
+	kernel.Gemm(dx.Rows(top, bottom), dy.Rows(top, bottom), w.T(), 1, 0)
 }
 
 // Aligned is true of dy.
