@@ -94,11 +94,7 @@ func (d *dense) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, outpu
 		{b, newDenseDB(b.Shape()), []gorgonia.Value{grad}},
 	}
 	for _, g := range gradients {
-		v, err := g.op.Do(g.args...)
-		if err != nil {
-			return err
-		}
-		if err := op.AddGrad(g.of, v.(*tensor.Dense).Float32s()); err != nil {
+		if err := op.DoGrad(g.of, g.op, g.args...); err != nil {
 			return err
 		}
 	}
