@@ -97,6 +97,30 @@ func weight(t *testing.T, ws model.Weights, name string) []float32 {
 	return values
 }
 
+// checkDifferences compares the gradient of a weight with the differences of the loss, to a 500th of their largest, which it gives,
+// and to what the forward pass loses to rounding. The loss is summed in float64 and each value moved by h in float32: with h = 2⁻⁷
+// the rounding leaves some 1e-5, and the formula's own error is of h².
+func checkDifferences(t *testing.T, w model.Weight, gradient []float32, loss func() float64, rounding float64) (largest float64) {
+	t.Helper()
+	const h = 0x1p-7
+	values, want := w.Value.Float32s(), make([]float64, len(gradient))
+	for j, v := range values {
+		values[j] = v + h
+		above := loss()
+		values[j] = v - h
+		below := loss()
+		values[j] = v
+		want[j] = (above - below) / (2 * h)
+		largest = max(largest, math.Abs(want[j]))
+	}
+	for j, v := range gradient {
+		if !(math.Abs(float64(v)-want[j]) <= rounding+2e-3*largest) {
+			t.Errorf("%s[%d]: expected %v from differences, found %v", w.Name, j, want[j], v)
+		}
+	}
+	return largest
+}
+
 func sameBits(a, b []float32) bool {
 	return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
 }
