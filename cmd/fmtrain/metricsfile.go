@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"sync"
 
 	"fmtrain/internal/loop"
 	"fmtrain/internal/progress"
@@ -17,7 +18,7 @@ type metricsFile struct {
 	file   *os.File // nil if it can't be opened
 	begun  bool     // it has lines of a run that is taken up
 	warn   io.Writer
-	warned bool
+	warned sync.Once
 	lines  []byte
 	size   int64 // of what is in the file
 }
@@ -77,7 +78,7 @@ func (m *metricsFile) Flush() error {
 	return nil
 }
 
-// Sync has the lines outlive a power cut.
+// Sync has the lines that were flushed outlive a power cut. It may go on while others are written.
 func (m *metricsFile) Sync() error {
 	if m.file != nil {
 		if err := m.file.Sync(); err != nil {
@@ -96,10 +97,9 @@ func (m *metricsFile) Close() error {
 }
 
 func (m *metricsFile) fail(err error) {
-	if !m.warned {
+	m.warned.Do(func() {
 		fmt.Fprintf(m.warn, "fmtrain: warning: training goes on, but metrics are lost: %v\n", err)
-	}
-	m.warned = true
+	})
 }
 
 // continued adds to the lines of a run that is taken up: they have their start.

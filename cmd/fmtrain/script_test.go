@@ -235,19 +235,23 @@ func sameLines(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// [!] sha256 NAME ARG... runs fmtrain and tells whether the weights' SHA-256 that it prints is that of the first call with this
-// NAME.
+// [!] sha256 NAME N ARG... runs fmtrain N times and checks that the weights' SHA-256 that it prints is that of the first call with
+// this NAME.
 func weightsSHA256(ts *testscript.TestScript, neg bool, args []string) {
-	ts.Check(ts.Exec("fmtrain", append(args[1:], "--out", "", "--progress", "none")...))
-	found := regexp.MustCompile(`SHA-256 ([0-9a-f]{64})\n`).FindStringSubmatch(ts.ReadFile("stdout"))
-	if found == nil {
-		ts.Fatalf("no SHA-256 on stdout")
-	}
-	first := ts.Getenv("SHA256_" + args[0])
-	if first == "" {
-		ts.Setenv("SHA256_"+args[0], found[1])
-	} else if same := first == found[1]; same == neg {
-		ts.Fatalf("the weights have the SHA-256 %s, the first ones %s", found[1], first)
+	times, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for range times {
+		ts.Check(ts.Exec("fmtrain", append(args[2:], "--out", "", "--progress", "none")...))
+		found := regexp.MustCompile(`SHA-256 ([0-9a-f]{64})\n`).FindStringSubmatch(ts.ReadFile("stdout"))
+		if found == nil {
+			ts.Fatalf("no SHA-256 on stdout")
+		}
+		first := ts.Getenv("SHA256_" + args[0])
+		if first == "" {
+			ts.Setenv("SHA256_"+args[0], found[1])
+		} else if same := first == found[1]; same == neg {
+			ts.Fatalf("the weights have the SHA-256 %s, the first ones %s", found[1], first)
+		}
 	}
 }
 

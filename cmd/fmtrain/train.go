@@ -124,7 +124,8 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 		}
 		defer held.Close()
 	}
-	trainer.Settings, trainer.Checkpoints.Settings, trainer.Checkpoints.Run = c, c, c.Out
+	trainer.Settings = c
+	trainer.Checkpoints.Run, trainer.Checkpoints.Settings, trainer.Checkpoints.Data = c.Out, c, data.TrainSHA256
 	if from != nil {
 		if err := trainer.Resume(from.Saved, from.override); err != nil {
 			return err

@@ -25,6 +25,8 @@ package checkpoint
 
 import (
 	"bufio"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -68,19 +70,44 @@ func (c *Checkpoint) Tensor(name string) (Tensor, bool) {
 	return Tensor{}, false
 }
 
-// Save writes c to path, in place of what is there, such that a reader or a crash sees the old file or the new one, each
-// whole. The same checkpoint gives the same bytes. It refuses names or keys that break the rules of [Tensor] and
-// [Checkpoint], and data of another length than its shape says; any values will do, NaN included. The data must not change
-// until Save returns.
-func Save(path string, c *Checkpoint) error {
+// Image is the file of a checkpoint in memory, all but its SHA-256, which takes longer than the rest.
+type Image []byte
+
+// Encode makes the image of c, in the memory of an older image that is no longer needed if that has room for it. It refuses names
+// or keys that break the rules of [Tensor] and [Checkpoint], and data of another length than its shape says; any values will do,
+// NaN included. The same checkpoint gives the same bytes.
+func Encode(c *Checkpoint, older Image) (Image, error) {
 	if err := c.validate(); err != nil {
-		return fmt.Errorf("write %s: %w", path, err)
+		return nil, err
 	}
-	digest, err := digestOf(c)
+	return encode(older[:0], c)
+}
+
+// Save completes the image and writes it to path, in place of what is there, such that a reader or a crash sees the old file or
+// the new one, each whole.
+func (i Image) Save(path string) error {
+	i.seal()
+	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
+		_, err := w.Write(i)
+		return err
+	})
+}
+
+// seal puts the digest in its place.
+func (i Image) seal() {
+	digest := i[lengthSize+len(headerStart):][:len(zeroDigest)]
+	copy(digest, zeroDigest)
+	sum := sha256.Sum256(i)
+	hex.Encode(digest, sum[:])
+}
+
+// Save is [Encode] and [Image.Save] in one.
+func Save(path string, c *Checkpoint) error {
+	image, err := Encode(c, nil)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return atomicfile.Write(path, 0o644, func(w io.Writer) error { return encode(w, c, digest) })
+	return image.Save(path)
 }
 
 // Load reads the checkpoint at path and verifies all of it. The errors name path; see [ErrDamaged], [ErrForeign] and

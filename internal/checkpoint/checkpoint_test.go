@@ -75,18 +75,12 @@ func mustSave(t testing.TB, path string, c *Checkpoint) []byte {
 // encoded is the file of c, without a file.
 func encoded(t testing.TB, c *Checkpoint) []byte {
 	t.Helper()
-	if err := c.validate(); err != nil {
-		t.Fatal(err)
-	}
-	digest, err := digestOf(c)
+	image, err := Encode(c, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var file bytes.Buffer
-	if err := encode(&file, c, digest); err != nil {
-		t.Fatal(err)
-	}
-	return file.Bytes()
+	image.seal()
+	return image
 }
 
 func decodeBytes(b []byte) (*Checkpoint, error) { return decode(bytes.NewReader(b), int64(len(b))) }
@@ -112,6 +106,27 @@ func TestSaveThenLoad(t *testing.T) {
 		}
 		if !bytes.Equal(file, encoded(t, want)) || !bytes.Equal(file, encoded(t, got)) {
 			t.Error("one checkpoint, three times saved, gives different bytes")
+		}
+	}
+}
+
+// An image may be made in the memory of another, longer or shorter, and be saved again.
+func TestEncodeInOlderMemory(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "c.safetensors")
+	long := &Checkpoint{Tensors: []Tensor{{Name: "long", Shape: []int{1000}, Data: make([]float32, 1000)}}}
+	var image Image
+	for _, c := range []*Checkpoint{small(), long, {}, small(), long} {
+		var err error
+		if image, err = Encode(c, image); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := image.Save(path); err != nil {
+				t.Fatal(err)
+			}
+			if file, err := os.ReadFile(path); err != nil || !bytes.Equal(file, encoded(t, c)) {
+				t.Errorf("%d tensors: other bytes, or %v", len(c.Tensors), err)
+			}
 		}
 	}
 }

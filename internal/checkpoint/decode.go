@@ -14,6 +14,9 @@ import (
 	"strconv"
 )
 
+// bufferSize is how many bytes are read and converted at a time.
+const bufferSize = 16 << 10
+
 // decode reads the file of size bytes that r gives. Whatever is wrong, if it isn't ErrForeign or ErrVersion, is ErrDamaged.
 func decode(r io.Reader, size int64) (*Checkpoint, error) {
 	c, err := decodeIntact(r, size)

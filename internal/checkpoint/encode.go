@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"slices"
@@ -28,8 +27,6 @@ const (
 	lengthSize  = 8 // bytes of the header's length
 	elementSize = 4 // bytes of a float32
 	alignment   = 8 // of the data
-
-	bufferSize = 16 << 10 // bytes converted at a time
 
 	// maxDims bounds a tensor's dimensions, which are a few; hostile headers claim millions.
 	maxDims = 64
@@ -111,40 +108,26 @@ func elements(shape []int) (int, error) {
 	return n, nil
 }
 
-// digestOf is the digest that belongs into c's file.
-func digestOf(c *Checkpoint) (string, error) {
-	h := sha256.New()
-	if err := encode(h, c, zeroDigest); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-// encode writes the file of a valid c with the given digest in it.
-func encode(w io.Writer, c *Checkpoint, digest string) error {
-	header, err := encodeHeader(c, digest)
+// encode appends the file of a valid c, with zeros for the digest, to file.
+func encode(file []byte, c *Checkpoint) ([]byte, error) {
+	header, err := encodeHeader(c, zeroDigest)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if _, err := w.Write(binary.LittleEndian.AppendUint64(nil, uint64(len(header)))); err != nil {
-		return err
-	}
-	if _, err := w.Write(header); err != nil {
-		return err
-	}
-	buf := make([]byte, bufferSize)
+	size := lengthSize + len(header)
 	for _, t := range c.Tensors {
-		for chunk := range slices.Chunk(t.Data, bufferSize/elementSize) {
-			b := buf[:len(chunk)*elementSize]
-			for i, x := range chunk {
-				binary.LittleEndian.PutUint32(b[i*elementSize:i*elementSize+elementSize], math.Float32bits(x))
-			}
-			if _, err := w.Write(b); err != nil {
-				return err
-			}
+		size += len(t.Data) * elementSize
+	}
+	file = slices.Grow(file, size)
+	file = append(binary.LittleEndian.AppendUint64(file, uint64(len(header))), header...)
+	for _, t := range c.Tensors {
+		n := len(file)
+		file = file[:n+len(t.Data)*elementSize]
+		for i, x := range t.Data {
+			binary.LittleEndian.PutUint32(file[n+i*elementSize:][:elementSize], math.Float32bits(x))
 		}
 	}
-	return nil
+	return file, nil
 }
 
 // encodeHeader is the header of a valid c with the given digest in it.

@@ -13,9 +13,9 @@ import (
 	"fmtrain/internal/dataset"
 )
 
-// mayChange are the settings that a run may be taken up with others of: how far it goes, how it is saved and shown, and on how
-// many processors it is computed.
-var mayChange = []string{"epochs", "threads", "vm", "checkpoint-every", "log-every", "progress", "json"}
+// mayChange are the settings that a run may be taken up with others of: how far it goes, how it is saved and shown, by what and on
+// how many processors it is computed, and where its data are: whether they are the same is not told by their directory.
+var mayChange = []string{"epochs", "data", "threads", "vm", "checkpoint-every", "log-every", "progress", "json"}
 
 // Resume makes the settings with which a run is taken up: those that it was saved with, as JSON, over them those of the file and
 // the flags, as [Resolve] does. Where names the checkpoint in errors. Auto stands for what it was in the saved run.

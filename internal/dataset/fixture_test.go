@@ -73,3 +73,11 @@ func names(t *testing.T, dir string) []string {
 var packedNames = []string{
 	"t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz", "train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
 }
+
+// trainSHA256 is what a checkpoint keeps of the training files.
+func (f *fixture) trainSHA256() map[string]string {
+	return map[string]string{
+		"train-images-idx3-ubyte": f.known[trainImages].fashion,
+		"train-labels-idx1-ubyte": f.known[trainLabels].fashion,
+	}
+}

@@ -84,6 +84,9 @@ type Data struct {
 	Origin      string // its directory, or [SampleName]: what leads [Load] to it again
 	Kind        Kind
 	Warnings    []string // what the user must know of it, a sentence or two each
+
+	// TrainSHA256 is the SHA-256, in hexadecimal, of the decompressed files of Train by their names.
+	TrainSHA256 map[string]string
 }
 
 // Absolute is a data directory by its absolute path, for a run to be repeated from anywhere. [SampleName] stays as it is.
@@ -228,6 +231,10 @@ func read(fsys fs.FS, dir string, c *catalogue, first int) (*Data, []FileStatus,
 	data := &Data{Test: &Set{Images: bodies[testImages], Labels: bodies[testLabels]}}
 	if first == trainImages {
 		data.Train = &Set{Images: bodies[trainImages], Labels: bodies[trainLabels]}
+		data.TrainSHA256 = map[string]string{}
+		for _, s := range all[trainImages:testImages] {
+			data.TrainSHA256[s.Name] = s.SHA256
+		}
 	}
 	return data, status, nil
 }

@@ -31,7 +31,7 @@ func TestLoadOrder(t *testing.T) {
 			t.Errorf("expected %v from %s, found %v from %s", kind, origin, data.Kind, data.Origin)
 		}
 		if kind == FashionMNIST {
-			if diff := cmp.Diff(&Data{ramp(20), ramp(10), origin, kind, nil}, data); diff != "" {
+			if diff := cmp.Diff(&Data{ramp(20), ramp(10), origin, kind, nil, f.trainSHA256()}, data); diff != "" {
 				t.Error(diff)
 			}
 		}

@@ -51,6 +51,9 @@ type Progress struct {
 	ValLosses    []float64     `json:"val_losses,omitempty"` // of the epochs done, if a schedule looks at them
 }
 
+// isBest says whether it is the end of the best epoch.
+func (p Progress) isBest() bool { return p.Epoch > 0 && p.Epoch == p.BestEpoch && p.Iteration == 0 }
+
 // String is "epoch 3" for its end, or "epoch 4, iteration 20" for a place within.
 func (p Progress) String() string {
 	if p.Iteration > 0 {
@@ -59,10 +62,14 @@ func (p Progress) String() string {
 	return fmt.Sprintf("epoch %d", p.Epoch)
 }
 
+// Data is what tells one data set from another: the SHA-256 of its training files by their names; nil if that is not known.
+type Data map[string]string
+
 // Checkpoints writes a run's checkpoints. Each holds the weights as model.<name>, their averages, if there are any, as
 // ema.<name>, the solvers' slots as solver.<group>.<slot>.<parameter>, and in its metadata, as JSON, the architecture and the loss
 // under "model", the resolved settings under
-// "settings", the [Progress] under "progress" and what a solver counts under "solver.<group>".
+// "settings", the [Progress] under "progress", what tells its data from others under "data" and what a solver counts under
+// "solver.<group>".
 type Checkpoints struct {
 	Run      string // the run directory
 	Spec     model.Spec
@@ -71,14 +78,17 @@ type Checkpoints struct {
 	Groups   []model.Group
 	Solvers  []solver.Solver // one for each group
 	Settings any             // the resolved settings
+	Data     Data            // what is trained on
+
+	image checkpoint.Image // of the last save, whose memory the next one takes
 }
 
 // SaveLast writes last.safetensors; what was there before is previous.safetensors from then on.
-func (c *Checkpoints) SaveLast(p Progress) error {
+func (c *Checkpoints) SaveLast(image checkpoint.Image) error {
 	if err := atomicfile.Link(c.Last(), PreviousPath(c.Run)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	return c.save(c.Last(), p)
+	return image.Save(c.Last())
 }
 
 // SaveBest makes the last checkpoint the best one too, which costs no writing: best.safetensors.
@@ -102,9 +112,10 @@ type solverCounts struct {
 	Scalars map[string]float64 `json:"scalars,omitempty"`
 }
 
-func (c *Checkpoints) save(path string, p Progress) error {
+// Image is the checkpoint of this moment. It is a copy, and good until the next.
+func (c *Checkpoints) Image(p Progress) (checkpoint.Image, error) {
 	file := &checkpoint.Checkpoint{}
-	metadata := map[string]any{"model": c.Spec, "settings": c.Settings, "progress": p}
+	metadata := map[string]any{"model": c.Spec, "settings": c.Settings, "progress": p, "data": c.Data}
 	for _, w := range c.Weights {
 		file.Tensors = append(file.Tensors, checkpoint.Tensor{Name: modelPrefix + w.Name, Shape: w.Value.Shape(), Data: w.Value.Float32s()})
 	}
@@ -128,11 +139,16 @@ func (c *Checkpoints) save(path string, p Progress) error {
 	for key, value := range metadata {
 		text, err := json.Marshal(value)
 		if err != nil {
-			return fmt.Errorf("checkpoint %s: %s: %w", path, key, err)
+			return nil, fmt.Errorf("checkpoint: %s: %w", key, err)
 		}
 		file.Metadata[key] = string(text)
 	}
-	return checkpoint.Save(path, file)
+	image, err := checkpoint.Encode(file, c.image)
+	if err != nil {
+		return nil, fmt.Errorf("checkpoint: %w", err)
+	}
+	c.image = image
+	return image, nil
 }
 
 // Saved is what a checkpoint tells of its run.
@@ -142,6 +158,7 @@ type Saved struct {
 	Average  model.Weights // of the weights; nil if there is none
 	Progress Progress
 	Settings json.RawMessage
+	Data     Data
 
 	path    string
 	solvers map[string]savedSolver // by group
@@ -171,7 +188,10 @@ func Load(path string) (*Saved, error) {
 // over other metadata and other tensors.
 func interpret(file *checkpoint.Checkpoint) (*Saved, error) {
 	s := &Saved{Settings: json.RawMessage(file.Metadata["settings"])}
-	for key, value := range map[string]any{"model": &s.Spec, "progress": &s.Progress} {
+	for key, value := range map[string]any{"model": &s.Spec, "progress": &s.Progress, "data": &s.Data} {
+		if key == "data" && file.Metadata[key] == "" { // it came later than the others
+			continue
+		}
 		if err := json.Unmarshal([]byte(file.Metadata[key]), value); err != nil {
 			return nil, fmt.Errorf("expected JSON under %q in the metadata, found %.100q: %w", key, file.Metadata[key], err)
 		}

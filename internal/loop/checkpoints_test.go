@@ -31,6 +31,7 @@ func TestCheckpointLayout(t *testing.T) {
 	s.epochs = 1
 	trainer := s.trainer(t)
 	trainer.Checkpoints.Settings = map[string]any{"seed": 7}
+	trainer.Checkpoints.Data = Data{"images": "0123"}
 	train(t, trainer)
 	file, err := checkpoint.Load(trainer.Checkpoints.Last())
 	must(t, err)
@@ -66,6 +67,7 @@ func TestCheckpointLayout(t *testing.T) {
 		"model":        `{"inputs":784,"hidden":[6,5,4],"classes":10,"activation":"relu","layernorm":"book","epsilon":0.001,"upper_layers":2}`,
 		"progress":     `{"epoch":1,"iteration":0,"running":{"loss_sum":0,"correct":0,"seen":0},"best_epoch":0,"best_accuracy":0}`,
 		"settings":     `{"seed":7}`,
+		"data":         `{"images":"0123"}`,
 		"solver.lower": `{"solver":"adam","steps":3}`,
 		"solver.upper": fmt.Sprintf(`{"solver":"nadam","steps":3,"scalars":{"mu_product":%v}}`, trainer.Solvers[1].State().Scalars["mu_product"]),
 	}

@@ -15,9 +15,13 @@ type Observer interface {
 	OnDone(*Done) error
 }
 
-// Syncer is an [Observer] that keeps lines of a run. Before each checkpoint it is to put what it was told where a crash does not
-// reach it: a run that is taken up from the checkpoint adds what comes after.
-type Syncer interface{ Sync() error }
+// Syncer is an [Observer] that keeps lines of a run. Before each checkpoint is written it is to put what it was told where a crash
+// does not reach it: a run that is taken up from the checkpoint adds what comes after. Flush is called by the loop like the
+// observer's other methods; Sync after it, while the training goes on and the others are called.
+type Syncer interface {
+	Flush() error
+	Sync() error
+}
 
 // Rates are the learn rates of the parameter groups, in the order of the model's layers.
 type Rates []Rate

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,7 +13,7 @@ import (
 )
 
 // A directory that may no longer be written to, by its permissions: the run stops, and the last checkpoint is whole. Root may
-// write anywhere, so as root the thread takes another user's rights to files.
+// write anywhere, so as root the process takes another user's rights.
 func TestPermissionDenied(t *testing.T) {
 	trainer, err := sabotaged(t, func(run string) {
 		dir := filepath.Dir(LastPath(run))
@@ -25,9 +24,8 @@ func TestPermissionDenied(t *testing.T) {
 		}
 		const nobody = 65534
 		must(t, os.Chmod(filepath.Dir(run), 0o755))
-		runtime.LockOSThread()
-		must(t, unix.Setfsuid(nobody))
-		t.Cleanup(func() { unix.Setfsuid(0); runtime.UnlockOSThread() })
+		must(t, syscall.Seteuid(nobody))
+		t.Cleanup(func() { must(t, syscall.Seteuid(0)) })
 	})
 	wantUnsaved(t, trainer, err, fs.ErrPermission)
 }
@@ -63,6 +61,7 @@ func TestMounted(t *testing.T) {
 			t.Cleanup(func() { unix.Unmount(dir, 0) })
 			seen.onIteration = func(it *Iteration) error {
 				if it.Epoch == 2 && it.Iteration == 2 {
+					must(t, trainer.settle())
 					test.spoil(dir)
 				}
 				return nil

@@ -24,6 +24,7 @@ func sabotaged(t *testing.T, sabotage func(run string)) (*Trainer, error) {
 	trainer.Every.Iterations = 1
 	seen.onIteration = func(it *Iteration) error {
 		if it.Epoch == 2 && it.Iteration == 2 {
+			must(t, trainer.settle())
 			sabotage(trainer.Checkpoints.Run)
 		}
 		return nil

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"errors"
 	"maps"
 	"runtime"
 	"slices"
@@ -9,6 +10,7 @@ import (
 
 	"fmtrain/internal/checkpoint"
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/metric"
 )
 
 // saved is the last checkpoint of a small run that has averages too.
@@ -88,6 +90,43 @@ func FuzzInterpret(f *testing.F) {
 			c.Tensors[int(which)%len(c.Tensors)] = checkpoint.Tensor{Name: name, Shape: shape, Data: data}
 		}
 		_ = interpretWithin(t, c)
+	})
+}
+
+// FuzzResume takes any text for what a checkpoint says of its run. It is refused, or a run is taken up from it and trained to its
+// end.
+func FuzzResume(f *testing.F) {
+	file := saved(f)
+	s := small()
+	s.spec.Hidden, s.epochs, s.decay, s.patience, s.schedules = []int{2}, 2, 0.9, 3, [2]string{"plateau", "1cycle"}
+	for _, progress := range []string{
+		file.Metadata["progress"],
+		`{"iteration":1,"running":{"loss_sum":70,"correct":9,"seen":32},"elapsed":1000}`,
+		`{"epoch":2,"best_epoch":1,"best_accuracy":1e308,"val_losses":[1,null,-1]}`,
+		`{"iteration":2,"running":{"loss_sum":-1e308,"correct":-1,"seen":64},"metrics":[1,2],"elapsed":-9223372036854775808}`,
+	} {
+		f.Add(progress, file.Metadata["solver.lower"], file.Metadata["solver.upper"], file.Metadata["data"])
+	}
+	f.Add("", `{"solver":"adam","steps":18446744073709551615}`, `{"solver":"nadam","steps":1,"scalars":{"mu_product":-1e999,"x":0}}`, `{"images":""}`)
+	f.Add("", `{"solver":"adam","steps":0}`, `{"solver":"nadam","steps":3}`, "{}")
+	f.Fuzz(func(t *testing.T, progress, lower, upper, data string) {
+		saved, err := interpret(altered(file, map[string]string{"progress": progress, "solver.lower": lower, "solver.upper": upper, "data": data}))
+		if err != nil {
+			return
+		}
+		trainer := s.trainer(t)
+		set, err := metric.NewSet([]string{"top3"}, dataset.ClassNames[:])
+		must(t, err)
+		trainer.Metrics = set
+		if trainer.Resume(saved, false) != nil {
+			return
+		}
+		_, err = trainer.Run(t.Context())
+		var diverged *Diverged
+		var unsaved *Unsaved
+		if err != nil && !errors.As(err, &diverged) && !errors.As(err, &unsaved) {
+			t.Error(err)
+		}
 	})
 }
 

@@ -29,7 +29,8 @@ func TestLongRunKeepsItsHeap(t *testing.T) {
 	trainer = s.trainer(t, watcher{each: func(it *Iteration) error {
 		switch it.Iteration {
 		case 1:
-			must(t, trainer.Checkpoints.SaveLast(Progress{Epoch: it.Epoch - 1, Iteration: 1}))
+			must(t, trainer.save(Progress{Epoch: it.Epoch - 1, Iteration: 1}))
+			must(t, trainer.settle())
 			runtime.ReadMemStats(&before)
 		case steps:
 			var after runtime.MemStats

@@ -47,7 +47,8 @@ type Trainer struct {
 	Every      Every               // when to save within an epoch
 
 	done      Progress // at the last epoch's end or, of a run that is taken up, where it was
-	saved     Progress // of the last checkpoint
+	saving    saving
+	saved     Progress // of the last checkpoint that is whole
 	resumed   bool
 	start     Rates // those that the schedules multiply
 	pace      *team.Pace
@@ -62,7 +63,13 @@ type Trainer struct {
 // Run trains until the last epoch. It writes the initial checkpoint first, so that there is always one to go back to. When
 // the context is cancelled it finishes the step, saves, and returns an [*Interrupted]; when a loss or a gradient is not
 // finite it stops before the weights are touched, and returns a [*Diverged]; when a checkpoint can't be written, an [*Unsaved].
+// Checkpoints are written while the training goes on; when Run returns, they are whole.
 func (t *Trainer) Run(ctx context.Context) (*Done, error) {
+	done, err := t.run(ctx)
+	return done, errors.Join(err, t.settle())
+}
+
+func (t *Trainer) run(ctx context.Context) (*Done, error) {
 	begin := time.Now()
 	t.share()
 	start := &Start{Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len()}
@@ -78,6 +85,9 @@ func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 		}
 	}
 	digest := Digest(t.Checkpoints.Weights)
+	if err := t.settle(); err != nil {
+		return nil, err
+	}
 	if err := t.restoreBest(); err != nil {
 		return nil, err
 	}
@@ -126,7 +136,10 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 			return err
 		}
 		t.pace.Step()
-		if t.Every.due(it, t.saved) {
+		if err := t.checkSaved(); err != nil {
+			return err
+		}
+		if t.Every.due(it, t.saving.of) {
 			if err := t.saveWithin(it, running); err != nil {
 				return err
 			}
@@ -191,7 +204,7 @@ func (t *Trainer) finish(it Iteration) error {
 	}
 	e.BestEpoch = t.done.BestEpoch
 	told := t.tell(func(o Observer) error { return o.OnEpoch(e) })
-	return errors.Join(told, t.saveEpoch())
+	return errors.Join(told, t.save(t.done))
 }
 
 // share gives everything that takes time in a run to the team.

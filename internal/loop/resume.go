@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 
 	"fmtrain/internal/atomicfile"
 	"fmtrain/internal/checkpoint"
@@ -38,18 +40,21 @@ func LoadRun(run string) (saved *Saved, warning string, err error) {
 // Resume has the run go on from where it was saved: Run then does what is left of it, to the same bits. The trainer must be new,
 // with the settings and the data of the saved run; what does not fit is an error, and the trainer must then not be run.
 //
-// With override the settings may be others. A group whose solver is another, or has become frozen or trainable, then begins with
+// With override the settings and the data may be others. A group whose solver is another, or has become frozen or trainable, then begins with
 // the state of a new solver.
 func (t *Trainer) Resume(s *Saved, override bool) error {
 	if err := t.resume(s, override); err != nil {
 		return fmt.Errorf("%s: %w", s.path, err)
 	}
-	t.done, t.saved, t.resumed = s.Progress, s.Progress, true
+	t.done, t.saved, t.saving.of, t.resumed = s.Progress, s.Progress, s.Progress, true
 	return nil
 }
 
 func (t *Trainer) resume(s *Saved, override bool) error {
 	if err := t.checkProgress(s.Progress); err != nil {
+		return err
+	}
+	if err := t.Checkpoints.Data.is(s.Data); err != nil && !override {
 		return err
 	}
 	if err := t.Checkpoints.Weights.Set(s.Weights.Find); err != nil {
@@ -94,6 +99,17 @@ func (t *Trainer) checkProgress(p Progress) error {
 	if want := p.Iteration * t.stepSamples(); p.Running.Seen != want {
 		return fmt.Errorf("progress: expected %d images in %d iterations of %d, found %d; an epoch ends with the steps that it began with",
 			want, p.Iteration, t.stepSamples(), p.Running.Seen)
+	}
+	return nil
+}
+
+// is is an error unless the data are those that were saved.
+func (d Data) is(saved Data) error {
+	for _, name := range slices.Sorted(maps.Keys(saved)) {
+		if d[name] != saved[name] {
+			return fmt.Errorf("expected the %.100s on which the run was begun, with the SHA-256 %.100s, found another, %s; --override trains on it",
+				name, saved[name], d[name])
+		}
 	}
 	return nil
 }

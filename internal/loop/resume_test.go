@@ -155,6 +155,7 @@ func TestSavedWithinAnEpoch(t *testing.T) {
 		trainer := s.trainer(t, &seen)
 		trainer.Every = test.every
 		seen.onIteration = func(*Iteration) error {
+			must(t, trainer.settle())
 			saved, err := Load(trainer.Checkpoints.Last())
 			must(t, err)
 			got = append(got, saved.Progress.String())
@@ -192,6 +193,7 @@ func TestResumeRefuses(t *testing.T) {
 		"epochs below 0":  {nil, func(s *Saved) { s.Progress.Epoch = -1 }, "progress: expected"},
 		"an epoch's end":  {nil, func(s *Saved) { s.Progress.Iteration = 3 }, "less than the 3 iterations of another"},
 		"images left out": {nil, func(s *Saved) { s.Progress.Iteration, s.Progress.Running.Seen = 1, 34 }, "expected 35 images in 1 iterations of 35, found 34"},
+		"other data":      {nil, func(s *Saved) { s.Data = Data{"images": "0123", "labels": "4567"} }, "expected the images on which the run was begun, with the SHA-256 0123, found another, 89ab"},
 		"a best to come":  {nil, func(s *Saved) { s.Progress.BestEpoch = 7 }, "progress: expected"},
 	} {
 		other := s
@@ -203,7 +205,9 @@ func TestResumeRefuses(t *testing.T) {
 		if test.spoil != nil {
 			test.spoil(saved)
 		}
-		err = other.trainer(t).Resume(saved, false)
+		trainer := other.trainer(t)
+		trainer.Checkpoints.Data = Data{"images": "89ab", "labels": "4567"}
+		err = trainer.Resume(saved, false)
 		if err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: expected %q, found %v", name, test.want, err)
 		}
@@ -219,6 +223,7 @@ func TestResumeOverridden(t *testing.T) {
 	must(t, err)
 	s.lower, s.decay, s.epochs = group{"sgd", 0.01}, 0.9, 4
 	trainer := s.trainer(t)
+	saved.Data = Data{"images": "0123"}
 	must(t, trainer.Resume(saved, true))
 	if !same(bits(trainer.Average.Weights), bits(begun.Checkpoints.Weights)) {
 		t.Error("the average does not begin at the weights")

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"fmtrain/internal/checkpoint"
 	"fmtrain/internal/model"
 )
 
@@ -45,8 +46,38 @@ func (u *Unsaved) Error() string {
 
 func (u *Unsaved) Unwrap() error { return u.Err }
 
-// save writes the last checkpoint, once what the observers were told is safe.
+// saving is a save that goes on beside the training, of a copy of what there was to save.
+type saving struct {
+	of    Progress
+	ended chan error // nil once the error was received, or if there was no save
+}
+
+// save begins to write the checkpoint. What is then written, in this order: what the observers were told, the last checkpoint, and
+// the best, if this is the end of the best epoch; so the best is never of an epoch that a run which is taken up has not come to.
+// A save that is still going on is waited for.
 func (t *Trainer) save(p Progress) error {
+	if err := t.settle(); err != nil {
+		return err
+	}
+	for _, o := range t.Observers {
+		if s, ok := o.(Syncer); ok {
+			if err := s.Flush(); err != nil {
+				return err
+			}
+		}
+	}
+	image, err := t.Checkpoints.Image(p)
+	if err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	t.saving = saving{p, ended}
+	go func() { ended <- t.write(image, p.isBest()) }()
+	return nil
+}
+
+// write is what save leaves to a goroutine of its own. It touches nothing that the training does.
+func (t *Trainer) write(image checkpoint.Image, best bool) error {
 	for _, o := range t.Observers {
 		if s, ok := o.(Syncer); ok {
 			if err := s.Sync(); err != nil {
@@ -54,38 +85,50 @@ func (t *Trainer) save(p Progress) error {
 			}
 		}
 	}
-	if err := t.Checkpoints.SaveLast(p); err != nil {
-		return t.unsaved(p, err)
+	if err := t.Checkpoints.SaveLast(image); err != nil || !best {
+		return err
 	}
-	t.saved = p
+	return t.Checkpoints.SaveBest()
+}
+
+// settle waits for the end of a save. If that has failed, it ends the run.
+func (t *Trainer) settle() error {
+	if t.saving.ended == nil {
+		return nil
+	}
+	return t.settled(<-t.saving.ended)
+}
+
+// checkSaved is settle of a save that has ended; for another it does not wait.
+func (t *Trainer) checkSaved() error {
+	select {
+	case err := <-t.saving.ended:
+		return t.settled(err)
+	default:
+		return nil
+	}
+}
+
+// settled takes note of how a save has ended.
+func (t *Trainer) settled(err error) error {
+	t.saving.ended = nil
+	if err != nil {
+		return t.unsaved(t.saving.of, err)
+	}
+	t.saved = t.saving.of
 	return nil
 }
 
-// saveFirst writes the initial checkpoint of a new run. Of a run that is taken up at the end of its best epoch it writes the best:
-// the crash may have been between the last and the best.
+// saveFirst saves a new run. Of a run that is taken up at the end of its best epoch it writes the best: the crash may have been
+// between the last and the best.
 func (t *Trainer) saveFirst() error {
 	if !t.resumed {
 		return t.save(t.done)
 	}
-	return t.saveBest()
-}
-
-// saveEpoch saves at the end of an epoch: the last, and then, if it is the best, that. In this order the best is never of an epoch
-// that a run which is taken up has not come to.
-func (t *Trainer) saveEpoch() error {
-	if err := t.save(t.done); err != nil {
-		return err
-	}
-	return t.saveBest()
-}
-
-// saveBest writes the best checkpoint if the run is at the end of its best epoch.
-func (t *Trainer) saveBest() error {
-	if t.done.Epoch == 0 || t.done.Epoch != t.done.BestEpoch || t.done.Iteration > 0 {
-		return nil
-	}
-	if err := t.Checkpoints.SaveBest(); err != nil {
-		return t.unsaved(t.done, err)
+	if t.done.isBest() {
+		if err := t.Checkpoints.SaveBest(); err != nil {
+			return t.unsaved(t.done, err)
+		}
 	}
 	return nil
 }

@@ -127,10 +127,16 @@ func (t *Trainer) interrupt(it Iteration, running Mean) error {
 	if err := t.save(t.within(it, running)); err != nil {
 		return err
 	}
+	if err := t.settle(); err != nil {
+		return err
+	}
 	return &Interrupted{Epoch: it.Epoch, Iteration: it.Iteration, Iterations: it.Iterations, Checkpoint: t.Checkpoints.Last()}
 }
 
 // diverged ends the run at an iteration.
 func (t *Trainer) diverged(it Iteration, where string) error {
+	if err := t.settle(); err != nil {
+		return err
+	}
 	return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: where, Saved: t.saved, Checkpoint: t.Checkpoints.Last()}
 }

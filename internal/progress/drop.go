@@ -13,7 +13,7 @@ import (
 )
 
 // DropBeyond takes out of a file of [JSON] lines what a run that is taken up from this progress writes again: the iterations and
-// epochs after it, and the end of the run. A line that is cut off, or no JSON, goes too. The file is replaced as a whole, or left
+// epochs after it, and the end of the run. A line that is cut off, no JSON or longer than a MiB goes too. The file is replaced as a whole, or left
 // alone if there is nothing to drop.
 func DropBeyond(path string, p loop.Progress) error {
 	info, err := os.Stat(path)
@@ -41,18 +41,26 @@ func DropBeyond(path string, p loop.Progress) error {
 	})
 }
 
+// longestLine is what a line may be long at the most; the longest there is, of the settings, has a few KiB.
+const longestLine = 1 << 20
+
 // copyKept copies the lines that stay and counts their bytes.
 func copyKept(w io.Writer, r io.Reader, p loop.Progress) (n int64, err error) {
-	lines := bufio.NewReader(r)
-	for {
-		line, err := lines.ReadBytes('\n')
+	lines := bufio.NewReaderSize(r, longestLine)
+	for within := false; ; { // a line that is too long
+		line, err := lines.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			within = true
+			continue
+		}
+		if errors.Is(err, io.EOF) {
+			return n, nil // what is left has no end of line
+		}
 		if err != nil {
-			if errors.Is(err, io.EOF) {
-				return n, nil // what is left has no end of line
-			}
 			return n, err
 		}
-		if !stays(line, p) {
+		rest := within
+		if within = false; rest || !stays(line, p) {
 			continue
 		}
 		if _, err := w.Write(line); err != nil {

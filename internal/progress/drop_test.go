@@ -3,6 +3,7 @@ package progress
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,6 +35,8 @@ func TestDropBeyond(t *testing.T) {
 		{loop.Progress{Epoch: 1, Iteration: 1}, 5, `{"event":"iter`},
 		{loop.Progress{Epoch: 2}, 7, "\x00\x00\n"},
 		{loop.Progress{Epoch: 5}, 7, `{"event":"else"}` + "\n"},
+		{loop.Progress{Epoch: 5}, 7, `{"event":"start",` + strings.Repeat(" ", 3*longestLine) + "}\n"},
+		{loop.Progress{Epoch: 5}, 7, strings.Repeat(" ", 2*longestLine) + `{"event":"start"}` + "\n"},
 	} {
 		if err := os.WriteFile(path, []byte(all+test.end), 0o644); err != nil {
 			t.Fatal(err)
@@ -52,4 +55,42 @@ func TestDropBeyond(t *testing.T) {
 			}
 		}
 	}
+}
+
+// FuzzDropBeyond takes any file for one of metrics: the lines that stay are among those that were there, in their order, each whole
+// and of no later time, and dropping again changes nothing.
+func FuzzDropBeyond(f *testing.F) {
+	f.Add([]byte(`{"event":"start"}`+"\n"+`{"event":"iteration","epoch":1,"iteration":1}`+"\n"+`{"event":"done"}`+"\n"), 0, 1)
+	f.Add([]byte("\x00\n\n"+`{"event":"epoch","epoch":1e99}`+"\n"+`{"event":"epoch","Epoch":2}`+"\n"+`{"event":`), 3, 0)
+	path := filepath.Join(f.TempDir(), "metrics.jsonl")
+	f.Fuzz(func(t *testing.T, content []byte, epoch, iteration int) {
+		p := loop.Progress{Epoch: epoch, Iteration: iteration}
+		if err := os.WriteFile(path, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if err := DropBeyond(path, p); err != nil {
+			t.Fatal(err)
+		}
+		left, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := strings.SplitAfter(string(content), "\n")
+		for _, line := range strings.SplitAfter(string(left), "\n") {
+			if line == "" {
+				continue
+			}
+			at := slices.Index(before, line)
+			if at < 0 || !stays([]byte(line), p) {
+				t.Fatalf("%q stays", line)
+			}
+			before = before[at+1:]
+		}
+		if err := DropBeyond(path, p); err != nil {
+			t.Fatal(err)
+		}
+		if again, err := os.ReadFile(path); err != nil || string(again) != string(left) {
+			t.Errorf("again: %v, %q after %q", err, again, left)
+		}
+	})
 }
