@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/progress"
 )
@@ -60,6 +61,24 @@ func loadData(ctx context.Context, s streams, dir string) (*dataset.Data, error)
 	options := dataset.DefaultOptions()
 	options.Dir = dir
 	return load(ctx, s, options)
+}
+
+// loadSplit reads the data of a run and parts the training images into those for validation and the rest. The settings then say
+// which data these are, and how many images are for validation.
+func loadSplit(ctx context.Context, s streams, c *config.Config) (data *dataset.Data, validation, train *dataset.Set, err error) {
+	if data, err = loadData(ctx, s, c.Data); err != nil {
+		return nil, nil, nil, err
+	}
+	held, err := c.ValidationImages(data.Train.Len())
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if validation, train, err = dataset.Split(data.Train, held); err != nil {
+		return nil, nil, nil, err
+	}
+	c.Validation = &held
+	c.Data, err = dataset.Absolute(data.Origin)
+	return data, validation, train, err
 }
 
 // load is loadData with any options.

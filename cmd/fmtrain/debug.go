@@ -47,15 +47,7 @@ chooses what runs the graph.`,
 
 // runDebug runs one batch and prints the nodes.
 func runDebug(ctx context.Context, s streams, c config.Config, dot string) error {
-	data, err := loadData(ctx, s, c.Data)
-	if err != nil {
-		return err
-	}
-	held, err := c.ValidationImages(data.Train.Len())
-	if err != nil {
-		return err
-	}
-	_, train, err := dataset.Split(data.Train, held)
+	_, _, train, err := loadSplit(ctx, s, &c)
 	if err != nil {
 		return err
 	}

@@ -3,15 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -217,47 +212,4 @@ func printEvaluation(w io.Writer, l loss.Named, e *loop.Evaluation) {
 		}
 		fmt.Fprintln(w)
 	}
-}
-
-// checkpointOf is the checkpoint that a run directory or a path stands for: of a run the best, or the last if there is no best
-// yet; of nothing, that of the newest run.
-func checkpointOf(target string) (string, error) {
-	if target == "" {
-		var err error
-		if target, err = newestRun(); err != nil {
-			return "", err
-		}
-	}
-	info, err := os.Stat(target)
-	if err != nil {
-		return "", fmt.Errorf("expected a run directory or a checkpoint: %w", err)
-	}
-	if !info.IsDir() {
-		return target, nil
-	}
-	for _, path := range []string{loop.BestPath(target), loop.LastPath(target)} {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			return path, err
-		}
-	}
-	return "", fmt.Errorf("%s: expected a run directory with %s, found none", target, loop.LastPath(""))
-}
-
-// newestRun is the run in runs/ that was started last.
-func newestRun() (string, error) {
-	configs, err := filepath.Glob(filepath.Join(runsDir, "*", loop.ConfigName))
-	if err != nil {
-		return "", err
-	}
-	var newest string
-	var at time.Time
-	for _, path := range configs {
-		if info, err := os.Stat(path); err == nil && !info.ModTime().Before(at) {
-			newest, at = filepath.Dir(path), info.ModTime()
-		}
-	}
-	if newest == "" {
-		return "", usageError{fmt.Errorf("no run in %s: name a run directory or a checkpoint, or train first with fmtrain train", runsDir)}
-	}
-	return newest, nil
 }

@@ -15,9 +15,10 @@ import (
 )
 
 // printSettings says what will be trained, and on what.
-func printSettings(w io.Writer, c config.Config, spec model.Spec, weights model.Weights, data *dataset.Data, training int) {
+func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.Data) {
+	spec, weights := t.Checkpoints.Spec, t.Checkpoints.Weights
 	fmt.Fprintf(w, "%s: %s\n", data.Kind, place(data))
-	fmt.Fprintf(w, "%s training, %s validation, %s test images\n\n", thousands(training), thousands(*c.Validation), thousands(data.Test.Len()))
+	fmt.Fprintf(w, "%s training, %s validation, %s test images\n\n", thousands(t.Train.Len()), thousands(*c.Validation), thousands(data.Test.Len()))
 
 	groups, width := groupsOf(c, weights), len("group ")
 	for _, g := range groups {

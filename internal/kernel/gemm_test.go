@@ -159,11 +159,11 @@ func TestProductsOfFusingSetsAreTheSame(t *testing.T) {
 		drawValues(random, a)
 		drawValues(random, b)
 		use(t, sets[0])
-		MatMulNT(c, a, b, m, k, n)
+		productNT(c, a, b, nil, m, k, n)
 		want := slices.Clone(c)
 		for _, set := range sets[1:] {
 			use(t, set)
-			MatMulNT(c, a, b, m, k, n)
+			productNT(c, a, b, nil, m, k, n)
 			if !sameBits(c, want) {
 				t.Errorf("[%d,%d]·[%d,%d]: %s differs from %s", m, k, k, n, set, sets[0])
 			}
@@ -177,7 +177,7 @@ func TestGemmOfPartsOfTheRows(t *testing.T) {
 		const m, k, n = 97, 32, 100
 		a, b := normals(1, k*m, 0, 1), normals(2, k*n, 0, 1)
 		want, got := nans(m*n), nans(m*n)
-		MatMulTN(want, a, b, m, k, n)
+		productTN(want, a, b, nil, m, k, n)
 		for top := 0; top < m; top += 40 {
 			bottom := min(top+40, m)
 			Gemm(RowMajor(got, m, n).Rows(top, bottom), RowMajor(a, k, m).T().Rows(top, bottom), RowMajor(b, k, n), 1, 0)

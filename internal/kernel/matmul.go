@@ -52,38 +52,14 @@ func Gemm(c, a, b Matrix, alpha, beta float32) {
 	}
 }
 
-// MatMul sets c = a·b, with a of shape [m,k], b [k,n] and c [m,n].
-func MatMul(c, a, b []float32, m, k, n int) {
-	check("MatMul", "c", len(c), m*n)
-	check("MatMul", "a", len(a), m*k)
-	check("MatMul", "b", len(b), k*n)
-	product(rowMajor(c, m, n), rowMajor(a, m, k), rowMajor(b, k, n), Matrix{})
-}
-
 // MatMulBias sets c = a·b + bias, with a of shape [m,k], b [k,n], bias [n] on each row, and c [m,n]. The sums start from the
-// bias, so the bits may differ from those of [MatMul] with the bias added after.
+// bias, so the bits may differ from those of a product with the bias added after.
 func MatMulBias(c, a, b, bias []float32, m, k, n int) {
 	check("MatMulBias", "c", len(c), m*n)
 	check("MatMulBias", "a", len(a), m*k)
 	check("MatMulBias", "b", len(b), k*n)
 	check("MatMulBias", "bias", len(bias), n)
 	product(rowMajor(c, m, n), rowMajor(a, m, k), rowMajor(b, k, n), Matrix{bias, m, n, 0, 1})
-}
-
-// MatMulTN sets c = aᵀ·b, with a of shape [k,m], b [k,n] and c [m,n]: the gradient of the weights.
-func MatMulTN(c, a, b []float32, m, k, n int) {
-	check("MatMulTN", "c", len(c), m*n)
-	check("MatMulTN", "a", len(a), k*m)
-	check("MatMulTN", "b", len(b), k*n)
-	product(rowMajor(c, m, n), rowMajor(a, k, m).T(), rowMajor(b, k, n), Matrix{})
-}
-
-// MatMulNT sets c = a·bᵀ, with a of shape [m,k], b [n,k] and c [m,n]: the gradient of the input.
-func MatMulNT(c, a, b []float32, m, k, n int) {
-	check("MatMulNT", "c", len(c), m*n)
-	check("MatMulNT", "a", len(a), m*k)
-	check("MatMulNT", "b", len(b), n*k)
-	product(rowMajor(c, m, n), rowMajor(a, m, k), rowMajor(b, n, k).T(), Matrix{})
 }
 
 // product sets c = start + a·b. The start is c itself, or one row for all, which has a distance of 0 to the next, or no matrix,

@@ -93,11 +93,7 @@ func (a *activation) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, 
 	if err != nil {
 		return err
 	}
-	back := a.backward()
-	if _, err := back.Do(grad, inputs[0].Value(), output.Value()); err != nil {
-		return err
-	}
-	return op.AddGrad(inputs[0], back.dx.Float32s())
+	return op.DoGrad(inputs[0], a.backward(), grad, inputs[0].Value(), output.Value())
 }
 
 func (a *activation) backward() *activationGrad {

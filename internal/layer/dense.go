@@ -94,11 +94,7 @@ func (d *dense) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, outpu
 		{b, newDenseDB(b.Shape()), []gorgonia.Value{grad}},
 	}
 	for _, g := range gradients {
-		v, err := g.op.Do(g.args...)
-		if err != nil {
-			return err
-		}
-		if err := op.AddGrad(g.of, v.(*tensor.Dense).Float32s()); err != nil {
+		if err := op.DoGrad(g.of, g.op, g.args...); err != nil {
 			return err
 		}
 	}
@@ -131,8 +127,9 @@ func (d *denseDX) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 func (d *denseDX) Part(part, parts int) {
 	batch, in := d.dx.Shape()[0], d.dx.Shape()[1]
 	out := len(d.w) / in
+	dy, w, dx := kernel.RowMajor(d.dy, batch, out), kernel.RowMajor(d.w, in, out), kernel.RowMajor(d.dx.Float32s(), batch, in)
 	top, bottom := op.Share(batch, part, parts)
-	kernel.MatMulNT(d.dx.Float32s()[top*in:bottom*in], d.dy[top*out:bottom*out], d.w, bottom-top, out, in)
+	kernel.Gemm(dx.Rows(top, bottom), dy.Rows(top, bottom), w.T(), 1, 0)
 }
 
 // Aligned is true of dy.

@@ -98,11 +98,7 @@ func (d *dropout) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, out
 	if err != nil {
 		return err
 	}
-	back := d.backward()
-	if _, err := back.Do(output.Value(), grad); err != nil {
-		return err
-	}
-	return op.AddGrad(inputs[0], back.dx.Float32s())
+	return op.DoGrad(inputs[0], d.backward(), output.Value(), grad)
 }
 
 func (d *dropout) backward() *dropoutGrad {

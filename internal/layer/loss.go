@@ -133,11 +133,7 @@ func (l *lossRows) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, ou
 	if err != nil {
 		return err
 	}
-	back := l.backward()
-	if _, err := back.Do(inputs[1].Value(), output.Value(), grad); err != nil {
-		return err
-	}
-	return op.AddGrad(inputs[0], back.dx.Float32s())
+	return op.DoGrad(inputs[0], l.backward(), inputs[1].Value(), output.Value(), grad)
 }
 
 func (l *lossRows) backward() *lossRowsGrad {

@@ -58,11 +58,7 @@ func (m *mean) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, output
 	if err != nil {
 		return err
 	}
-	back := newMeanGrad(inputs[1].Shape())
-	if _, err := back.Do(inputs[1].Value(), grad); err != nil {
-		return err
-	}
-	return op.AddGrad(inputs[0], back.dlosses.Float32s())
+	return op.DoGrad(inputs[0], newMeanGrad(inputs[1].Shape()), inputs[1].Value(), grad)
 }
 
 // meanGrad is the backward op, (labels, dloss) → dlosses, each dloss/count, or 0 where the row is ignored. It needs nothing of

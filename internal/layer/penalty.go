@@ -108,11 +108,7 @@ func (p *penalty) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, out
 	for _, n := range inputs {
 		args = append(args, n.Value())
 	}
-	back := p.backward()
-	if _, err := back.Do(args...); err != nil {
-		return err
-	}
-	return op.AddGrad(inputs[0], back.dx.Float32s())
+	return op.DoGrad(inputs[0], p.backward(), args...)
 }
 
 func (p *penalty) backward() *penaltyGrad {

@@ -57,7 +57,7 @@ func (t *Trainer) resume(s *Saved, override bool) error {
 	if err := t.Checkpoints.Data.is(s.Data); err != nil && !override {
 		return err
 	}
-	if err := copyWeights(t.Checkpoints.Weights, s.Weights); err != nil {
+	if err := t.Checkpoints.Weights.Set(s.Weights.Find); err != nil {
 		return err
 	}
 	if t.Average != nil {
@@ -68,7 +68,7 @@ func (t *Trainer) resume(s *Saved, override bool) error {
 			}
 			average = s.Weights
 		}
-		if err := copyWeights(t.Average.Weights, average); err != nil {
+		if err := t.Average.Weights.Set(average.Find); err != nil {
 			return fmt.Errorf("averaged weights: %w", err)
 		}
 	}
@@ -112,18 +112,6 @@ func (d Data) is(saved Data) error {
 		}
 	}
 	return nil
-}
-
-// copyWeights copies values from one model into another of the same form.
-func copyWeights(to, from model.Weights) error {
-	return to.Set(func(name string) ([]int, []float32, bool) {
-		for _, w := range from {
-			if w.Name == name {
-				return w.Value.Shape(), w.Value.Float32s(), true
-			}
-		}
-		return nil, nil, false
-	})
 }
 
 // fits is an error unless a saved state is of this solver and of this group's parameters.

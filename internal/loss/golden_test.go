@@ -1,13 +1,11 @@
 package loss_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"testing"
 
+	"fmtrain/internal/goldentest"
 	"fmtrain/internal/loss"
 )
 
@@ -36,23 +34,11 @@ type golden struct {
 
 // Every loss and gradient is that of PyTorch in float64.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/golden/losses*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no testdata/golden/losses*.json: %v", err)
-	}
 	seen := map[string]bool{}
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var g golden
-		if err := json.Unmarshal(raw, &g); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
+	for file, g := range goldentest.Read[golden](t, "losses") {
 		for i, c := range g.Cases {
 			seen[c.Loss] = true
-			t.Run(fmt.Sprintf("%s/%d-%s", filepath.Base(file), i, c.Loss), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%d-%s", file, i, c.Loss), func(t *testing.T) {
 				l := withSettings(t, c.Loss, c.Settings)
 				input := g.Inputs[c.Input]
 				var sum, worstLoss, worstGradient float64

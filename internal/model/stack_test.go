@@ -1,7 +1,6 @@
 package model_test
 
 import (
-	"math"
 	"slices"
 	"testing"
 
@@ -110,7 +109,7 @@ func TestHiddenLayersAsAStack(t *testing.T) {
 
 // The gradients of every weight are the differences of the loss, with dropout and blocks within blocks; the masks of a step stay.
 func TestStackGradientsByDifferences(t *testing.T) {
-	const batch, h = 5, 0x1p-7
+	const batch = 5
 	spec := stacked("7-tanh-dropout:0.3-res(ln-7-gelu-res(7)-7)-dropout:0.2-ln-4")
 	ws := model.NewWeights(spec, 42)
 	g := training(t, spec, ws, batch)
@@ -122,22 +121,7 @@ func TestStackGradientsByDifferences(t *testing.T) {
 	}
 	loss()
 	for i, got := range gradients(t, g) {
-		values, want := ws[i].Value.Float32s(), make([]float64, len(got))
-		var largest float64
-		for j, v := range values {
-			values[j] = v + h
-			above := loss()
-			values[j] = v - h
-			below := loss()
-			values[j] = v
-			want[j] = (above - below) / (2 * h)
-			largest = max(largest, math.Abs(want[j]))
-		}
-		for j, v := range got {
-			if !(math.Abs(float64(v)-want[j]) <= 2e-4+2e-3*largest) {
-				t.Errorf("%s[%d]: expected %v from differences, found %v", ws[i].Name, j, want[j], v)
-			}
-		}
+		checkDifferences(t, ws[i], got, loss, 2e-4)
 	}
 }
 

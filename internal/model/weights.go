@@ -89,6 +89,17 @@ func (ws Weights) Has(name string) bool {
 	return slices.ContainsFunc(ws, func(w Weight) bool { return w.Name == name })
 }
 
+// Find is the shape and the values of the weight of that name, for [Weights.Set] of a model that is to have them too; ok is false
+// if there is none.
+func (ws Weights) Find(name string) (shape []int, values []float32, ok bool) {
+	for _, w := range ws {
+		if w.Name == name {
+			return w.Value.Shape(), w.Value.Float32s(), true
+		}
+	}
+	return nil, nil, false
+}
+
 // Groups are the names of the weights' groups in the order of the layers.
 func (ws Weights) Groups() (names []string) {
 	for _, w := range ws {

@@ -100,6 +100,13 @@ func TestAddGrad(t *testing.T) {
 	if !slices.Equal(gradient, []float32{12, 24}) {
 		t.Errorf("expected each call to add to the gradient, [12 24], found %v", gradient)
 	}
+	sum, ones := op.NewSum(y.Shape()), tensor.New(tensor.WithBacking([]float32{1, 1}))
+	if err := op.DoGrad(y, sum, ones, ones); err != nil || !slices.Equal(gradient, []float32{14, 26}) {
+		t.Errorf("expected what the op computes to be added to the gradient, [14 26], found %v, %v", gradient, err)
+	}
+	if err := op.DoGrad(y, sum, ones, tensor.New(tensor.WithBacking([]int32{1, 1}))); err == nil || gradient[0] != 14 {
+		t.Errorf("expected the op's error, and nothing added to 14, found %v, %v", err, gradient)
+	}
 	gorgonia.WithName("hidden")(y)
 	wantError(t, op.AddGrad(y, []float32{1, 2, 3}), "gradient of hidden: expected 2 values, found 3")
 }

@@ -77,6 +77,20 @@ func dense(v gorgonia.Value, want tensor.Dtype) (*tensor.Dense, error) {
 	return d, nil
 }
 
+// DoGrad runs the op that computes the gradient of n, on its inputs, and adds the output as [AddGrad] does: what most ops' DoDiff
+// ends with.
+func DoGrad(n *gorgonia.Node, gradient gorgonia.Op, inputs ...gorgonia.Value) error {
+	v, err := gradient.Do(inputs...)
+	if err != nil {
+		return err
+	}
+	g, err := Floats(v)
+	if err != nil {
+		return err
+	}
+	return AddGrad(n, g)
+}
+
 // AddGrad adds g to the gradient that Gorgonia's LispMachine keeps for n, a tensor or a scalar: what [gorgonia.ADOp] asks of DoDiff.
 func AddGrad(n *gorgonia.Node, g []float32) error {
 	v, err := n.Grad()

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"testing"
+
+	"fmtrain/internal/goldentest"
 )
 
 // goldenTolerance is relative, on rates in float64. torch reaches most of them by multiplying the one before, so that its
@@ -27,21 +27,12 @@ type golden struct {
 
 // The rates are those of torch.optim.lr_scheduler at every step, and the momenta.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/golden/schedules*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no testdata/golden/schedules*.json: %v", err)
-	}
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var g golden
-		if err := json.Unmarshal(raw, &g); err != nil || len(g.Cases) == 0 {
-			t.Fatalf("%s: %d cases, %v", file, len(g.Cases), err)
+	for file, g := range goldentest.Read[golden](t, "schedules") {
+		if len(g.Cases) == 0 {
+			t.Fatalf("%s: expected cases, found none", file)
 		}
 		for i, c := range g.Cases {
-			t.Run(fmt.Sprintf("%s/%d-%s", filepath.Base(file), i, c.Scheduler), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%d-%s", file, i, c.Scheduler), func(t *testing.T) {
 				s, err := fromTorch(c.Scheduler, c.Rate, len(c.Rates), c.Options)
 				if err != nil {
 					t.Fatal(err)

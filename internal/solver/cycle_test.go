@@ -4,12 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	"fmtrain/internal/goldentest"
 	"fmtrain/internal/schedule"
 )
 
@@ -34,21 +33,12 @@ type cycles struct {
 
 // Under 1cycle, with rate and momentum new at every step, the weights are those of PyTorch in float64.
 func TestGoldenCycles(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/golden/schedules*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no testdata/golden/schedules*.json: %v", err)
-	}
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var g cycles
-		if err := json.Unmarshal(raw, &g); err != nil || len(g.Runs) == 0 {
-			t.Fatalf("%s: %d runs, %v", file, len(g.Runs), err)
+	for file, g := range goldentest.Read[cycles](t, "schedules") {
+		if len(g.Runs) == 0 {
+			t.Fatalf("%s: expected runs, found none", file)
 		}
 		for i, c := range g.Runs {
-			t.Run(fmt.Sprintf("%s/%d-%s", filepath.Base(file), i, c.Optimizer), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%d-%s", file, i, c.Optimizer), func(t *testing.T) {
 				name := strings.ToLower(c.Optimizer)
 				if name == "sgd" {
 					name = "momentum"

@@ -4,12 +4,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-	"os"
-	"path/filepath"
 	"strconv"
 	"testing"
 
 	"gorgonia.org/gorgonia"
+
+	"fmtrain/internal/goldentest"
 )
 
 // goldenTolerance is on the largest |got − want| over the largest |want| of one parameter after one number of steps. The
@@ -30,21 +30,12 @@ type golden struct {
 
 // The weights are those of PyTorch in float64, after every recorded number of steps of every case.
 func TestGolden(t *testing.T) {
-	files, err := filepath.Glob("../../testdata/golden/solvers*.json")
-	if err != nil || len(files) == 0 {
-		t.Fatalf("no testdata/golden/solvers*.json: %v", err)
-	}
-	for _, file := range files {
-		raw, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var g golden
-		if err := json.Unmarshal(raw, &g); err != nil {
-			t.Fatalf("%s: %v", file, err)
+	for file, g := range goldentest.Read[golden](t, "solvers") {
+		if len(g.Cases) == 0 {
+			t.Fatalf("%s: expected cases, found none", file)
 		}
 		for i, c := range g.Cases {
-			t.Run(fmt.Sprintf("%s/%d-%s", filepath.Base(file), i, c.Solver), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s/%d-%s", file, i, c.Solver), func(t *testing.T) {
 				rate, o, err := fromTorch(c.Solver, c.Options)
 				if err != nil {
 					t.Fatal(err)

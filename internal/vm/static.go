@@ -250,9 +250,6 @@ func (m *Static) Values(visit func(*gorgonia.Node, gorgonia.Value) bool) {
 	}
 }
 
-// Len is the number of nodes that a run visits.
-func (m *Static) Len() int { return len(m.steps) }
-
 // Reset does nothing: each run starts anew. It is there for [gorgonia.VM].
 func (m *Static) Reset() {}
 

@@ -97,8 +97,8 @@ func TestStaticRunsWhatIsNeededOnce(t *testing.T) {
 	if diff := cmp.Diff([]int{3, 3, 0}, []int{shared.runs, wanted.runs, unwanted.runs}); diff != "" {
 		t.Errorf("runs (-expected +found):\n%s", diff)
 	}
-	if machine.Len() != 4 || len(nodes(machine)) != 4 {
-		t.Errorf("expected 4 nodes, found %d, %v", machine.Len(), nodes(machine))
+	if found := nodes(machine); len(found) != 4 {
+		t.Errorf("expected 4 nodes, found %v", found)
 	}
 	if found := sum.Value().Data(); !cmp.Equal(found, []float32{2, 4}) {
 		t.Errorf("expected 2x, [2 4], found %v", found)
