@@ -35,7 +35,7 @@ func resumeTrain(ctx context.Context, s streams, run, file string, flags *pflag.
 	}
 	checkpoints := filepath.Dir(loop.LastPath(run))
 	if _, err := os.Stat(checkpoints); errors.Is(err, fs.ErrNotExist) {
-		return usageError{fmt.Errorf("--resume %s: expected a run directory with %s, found none", run, loop.LastPath(run))}
+		return noCheckpoint(run)
 	}
 	held, err := lock.Acquire(run)
 	if err != nil {
@@ -48,6 +48,9 @@ func resumeTrain(ctx context.Context, s streams, run, file string, flags *pflag.
 		}
 	}
 	saved, warning, err := loop.LoadRun(run)
+	if errors.Is(err, fs.ErrNotExist) {
+		return noCheckpoint(run)
+	}
 	if err != nil {
 		return fmt.Errorf("--resume: %w", err)
 	}
@@ -60,6 +63,12 @@ func resumeTrain(ctx context.Context, s streams, run, file string, flags *pflag.
 	}
 	c.Out = run
 	return runTrain(ctx, s, c, &savedRun{saved, override})
+}
+
+// noCheckpoint is the error for a directory that is no run, or one that has ended in the moment before its first checkpoint.
+func noCheckpoint(run string) error {
+	return usageError{fmt.Errorf("--resume %s: expected a run directory with %s, found none: there is nothing to go on from; "+
+		"if it is a run, remove it and begin it again", run, loop.LastPath(run))}
 }
 
 // withResume adds to an error that ended a run after it was saved how to go on with it.
