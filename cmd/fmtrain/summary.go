@@ -59,6 +59,15 @@ func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.
 	fmt.Fprintf(w, "%s\n\n", c.Out)
 }
 
+// printFrom says from where a run is taken up.
+func printFrom(w io.Writer, p loop.Progress, epochs int) {
+	if p.Epoch < epochs {
+		fmt.Fprintf(w, "Goes on after %v\n\n", p)
+	} else {
+		fmt.Fprintf(w, "Nothing is left to do after %v; more epochs: --epochs N\n\n", p)
+	}
+}
+
 // switchedOn are lines on what is off by default.
 func switchedOn(c config.Config) (lines []string) {
 	for _, s := range []struct {

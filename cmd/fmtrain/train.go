@@ -139,10 +139,14 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 	metrics := openMetrics(s.err, filepath.Join(c.Out, loop.MetricsName), from)
 	defer metrics.Close()
 	show := newDisplay(s, c, metrics)
+	before := 0 // epochs
+	if from != nil {
+		before = from.Progress.Epoch
+	}
 	if c.Progress != "none" {
 		printSettings(show.text, c, trainer, data)
 		if from != nil {
-			fmt.Fprintf(show.text, "Goes on after %v\n\n", from.Progress)
+			printFrom(show.text, from.Progress, c.Epochs)
 		}
 	}
 	trainer.Observers = show.observers
@@ -150,7 +154,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 	if err := errors.Join(err, show.close()); err != nil {
 		return withResume(err, c.Out)
 	}
-	if c.Progress != "none" && done.Epochs > 0 {
+	if c.Progress != "none" && done.Epochs > before {
 		fmt.Fprintln(show.text)
 	}
 	printDone(show.text, c, done)
