@@ -151,7 +151,10 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 	}
 	trainer.Observers = show.observers
 	done, err := trainer.Run(ctx)
-	if err := errors.Join(err, show.close()); err != nil {
+	if closed := show.close(); err == nil {
+		err = closed
+	}
+	if err != nil {
 		return withResume(err, c.Out)
 	}
 	if c.Progress != "none" && done.Epochs > before {

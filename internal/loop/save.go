@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -54,16 +55,15 @@ type saving struct {
 
 // save begins to write the checkpoint. What is then written, in this order: what the observers were told, the last checkpoint, and
 // the best, if this is the end of the best epoch; so the best is never of an epoch that a run which is taken up has not come to.
-// A save that is still going on is waited for.
+// A save that is still going on is waited for. What an observer fails to flush is saved all the same.
 func (t *Trainer) save(p Progress) error {
 	if err := t.settle(); err != nil {
 		return err
 	}
+	var flushed error
 	for _, o := range t.Observers {
 		if s, ok := o.(Syncer); ok {
-			if err := s.Flush(); err != nil {
-				return err
-			}
+			flushed = errors.Join(flushed, s.Flush())
 		}
 	}
 	image, err := t.Checkpoints.Image(p)
@@ -73,7 +73,7 @@ func (t *Trainer) save(p Progress) error {
 	ended := make(chan error, 1)
 	t.saving = saving{p, ended}
 	go func() { ended <- t.write(image, p.isBest()) }()
-	return nil
+	return flushed
 }
 
 // write is what save leaves to a goroutine of its own. It touches nothing that the training does.

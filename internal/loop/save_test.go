@@ -99,6 +99,35 @@ func TestRunWaitsForItsSave(t *testing.T) {
 	}
 }
 
+// unflushed is an observer whose lines can't be written.
+type unflushed struct {
+	recorder
+	err error
+}
+
+func (u *unflushed) Flush() error { return u.err }
+func (u *unflushed) Sync() error  { return nil }
+
+// What an observer fails to write ends the run, but not before it is saved.
+func TestSavedThoughAnObserverFails(t *testing.T) {
+	var seen unflushed
+	trainer := small().trainer(t, &seen)
+	seen.onEpoch = func(e *Epoch) error {
+		if e.Epoch == 2 {
+			seen.err = errors.New("the pipe is broken")
+		}
+		return seen.err
+	}
+	if _, err := trainer.Run(t.Context()); !errors.Is(err, seen.err) {
+		t.Errorf("expected %v, found %v", seen.err, err)
+	}
+	saved, err := Load(trainer.Checkpoints.Last())
+	must(t, err)
+	if got := saved.Progress.String(); got != "epoch 2" {
+		t.Errorf("the last checkpoint is of %s, expected epoch 2", got)
+	}
+}
+
 // A save that has failed ends the run at the next iteration, not only when another is due.
 func TestFailedSaveEndsTheRun(t *testing.T) {
 	var seen recorder
