@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
@@ -66,7 +68,19 @@ func runDebug(ctx context.Context, s streams, c config.Config, dot string) error
 	if dot == "" {
 		return nil
 	}
-	return atomicfile.Write(dot, 0o644, graph.WriteDot)
+	return writeDot(dot, graph)
+}
+
+// writeDot writes the graph to a file or, as it is, to what is none: a pipe, /dev/stdout.
+func writeDot(path string, graph *model.Graph) error {
+	if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() || info.IsDir() {
+		return atomicfile.Write(path, 0o644, graph.WriteDot)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(graph.WriteDot(f), f.Close())
 }
 
 // printNodes prints a line for each node of the graph's last run, and what is not finite.

@@ -23,15 +23,13 @@ func newDisplay(s streams, c config.Config, metrics *metricsFile) *display {
 	d := &display{text: s.out}
 	if c.JSON {
 		d.text = s.err
-		d.add(progress.NewJSON(bufio.NewWriter(s.out), c.LogEvery))
+		shown := progress.NewJSON(bufio.NewWriter(s.out), c.LogEvery)
+		d.observers = append(d.observers, shown)
+		d.closers = append(d.closers, shown.Flush)
 	}
-	lasting := progress.NewJSON(metrics, c.LogEvery)
-	d.closers = append(d.closers, lasting.Flush)
-	if metrics.begun {
-		d.observers = append(d.observers, continued{lasting})
-	} else {
-		d.observers = append(d.observers, lasting)
-	}
+	kept := metricsLines{progress.NewJSON(metrics, c.LogEvery), metrics}
+	d.observers = append(d.observers, kept)
+	d.closers = append(d.closers, kept.Flush)
 
 	mode := c.Progress
 	if mode == "auto" {
@@ -50,11 +48,6 @@ func newDisplay(s streams, c config.Config, metrics *metricsFile) *display {
 		d.observers = append(d.observers, lines)
 	}
 	return d
-}
-
-func (d *display) add(j *progress.JSON) {
-	d.observers = append(d.observers, j)
-	d.closers = append(d.closers, j.Flush)
 }
 
 // close takes the bar away and flushes what was buffered.

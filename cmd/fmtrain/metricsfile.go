@@ -15,9 +15,9 @@ import (
 // metricsFile is a run's metrics.jsonl. Training goes on without it: that lines can't be written is a warning, once, and the file
 // never ends in a part of a line. Each Write is a line.
 type metricsFile struct {
-	file   *os.File // nil if it can't be opened
-	begun  bool     // it has lines of a run that is taken up
-	warn   io.Writer
+	file   *os.File  // nil if it can't be opened
+	begun  bool      // it has lines of a run that is taken up
+	warn   io.Writer // of which a Sync may make use at any time
 	warned sync.Once
 	lines  []byte
 	size   int64 // of what is in the file
@@ -102,8 +102,19 @@ func (m *metricsFile) fail(err error) {
 	})
 }
 
-// continued adds to the lines of a run that is taken up: they have their start.
-type continued struct{ *progress.JSON }
+// metricsLines are the lines of a run that are kept in a file.
+type metricsLines struct {
+	*progress.JSON
+	file *metricsFile
+}
 
-// OnStart writes nothing.
-func (continued) OnStart(*loop.Start) error { return nil }
+// OnStart writes nothing to the lines of a run that is taken up: they have their start.
+func (m metricsLines) OnStart(s *loop.Start) error {
+	if m.file.begun {
+		return nil
+	}
+	return m.JSON.OnStart(s)
+}
+
+// Sync is what makes it a [loop.Syncer].
+func (m metricsLines) Sync() error { return m.file.Sync() }

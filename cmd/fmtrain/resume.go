@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -19,7 +21,8 @@ import (
 // savedRun is the checkpoint from which a run is taken up.
 type savedRun struct {
 	*loop.Saved
-	override bool // settings may be others than they were
+	override bool // settings and data may be others than they were
+	lock     *lock.Lock
 }
 
 // resumeTrain takes up a run: with the settings that it was saved with, over them those of a config file and the flags.
@@ -47,28 +50,61 @@ func resumeTrain(ctx context.Context, s streams, run, file string, flags *pflag.
 			return fmt.Errorf("--resume %s: what a crash has left can't be removed: %w", run, err)
 		}
 	}
-	saved, warning, err := loop.LoadRun(run)
-	if errors.Is(err, fs.ErrNotExist) {
+	saved, warnings, err := loop.LoadRun(run)
+	if errors.Is(err, loop.ErrNoCheckpoint) {
 		return noCheckpoint(run)
 	}
 	if err != nil {
 		return fmt.Errorf("--resume: %w", err)
 	}
-	if warning != "" {
+	for _, warning := range warnings {
 		fmt.Fprintf(s.err, "fmtrain: warning: %s\n", warning)
 	}
+	warnOfEdits(s.err, run, saved)
 	c, err := config.Resume(loop.LastPath(run), saved.Settings, file, flags, override)
 	if err != nil {
 		return err
 	}
+	begun := saved.Progress.Epoch
+	if saved.Progress.Iteration > 0 {
+		begun++
+	}
+	if c.Epochs < begun {
+		return usageError{fmt.Errorf("--epochs: expected %d or more, as many as the run has begun, found %d", begun, c.Epochs)}
+	}
 	c.Out = run
-	return runTrain(ctx, s, c, &savedRun{saved, override})
+	return runTrain(ctx, s, c, &savedRun{saved, override, held})
+}
+
+// warnOfEdits warns if a run's config.yaml is not that of its checkpoint, which counts.
+func warnOfEdits(w io.Writer, run string, saved *loop.Saved) {
+	path := filepath.Join(run, loop.ConfigName)
+	was, err := config.Resume(loop.LastPath(run), saved.Settings, "", nil, false)
+	if info, statErr := os.Stat(path); err != nil || statErr != nil || !info.Mode().IsRegular() {
+		return
+	}
+	var settings bytes.Buffer
+	if config.WriteYAML(&settings, was) != nil {
+		return
+	}
+	if found, err := os.ReadFile(path); err == nil && !bytes.Equal(found, settings.Bytes()) {
+		fmt.Fprintf(w, "fmtrain: warning: %s is not what the run was last saved with, and does not count: its checkpoint has the settings, and flags change them\n", path)
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // noCheckpoint is the error for a directory that is no run, or one that has ended in the moment before its first checkpoint.
 func noCheckpoint(run string) error {
-	return usageError{fmt.Errorf("--resume %s: expected a run directory with %s, found none: there is nothing to go on from; "+
-		"if it is a run, remove it and begin it again", run, loop.LastPath(run))}
+	hint := "if it is a run, remove it and begin it again"
+	if best := loop.BestPath(run); exists(best) {
+		hint = "--init " + quoted(best) + " begins a new run from its best weights"
+	}
+	return usageError{fmt.Errorf("--resume %s: expected a run directory with %s, found none: there is nothing to go on from; %s",
+		run, loop.LastPath(run), hint)}
 }
 
 // withResume adds to an error that ended a run after it was saved how to go on with it.

@@ -37,13 +37,40 @@ type usageError struct{ error }
 // streams are where a command writes: results to out, what only accompanies them to err.
 type streams struct{ out, err io.Writer }
 
+// checked is a writer that keeps its first error, which is then looked at once, at the end.
+type checked struct {
+	io.Writer
+	err error
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// Fd is the writer's descriptor, by which a terminal is told from a pipe; of what has none, one that is never open.
+func (c *checked) Fd() uintptr {
+	if f, ok := c.Writer.(interface{ Fd() uintptr }); ok {
+		return f.Fd()
+	}
+	return ^uintptr(0)
+}
+
 // run is the program: it carries out the arguments and gives the exit code.
 func run(ctx context.Context, args []string, s streams) int {
+	out := &checked{Writer: s.out}
+	s.out = out
 	root := newRoot(s)
 	root.SetArgs(args)
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	err := root.ExecuteContext(ctx)
+	if err == nil && out.err != nil {
+		err = fmt.Errorf("output: %w", out.err)
+	}
 	if err != nil {
 		fmt.Fprintf(s.err, "fmtrain: %v\n", err)
 	}
@@ -63,7 +90,7 @@ func exitCode(err error) int {
 		return exitCheckFailed
 	case errors.As(err, &diverged):
 		return exitDiverged
-	case errors.As(err, &interrupted), errors.Is(err, context.Canceled):
+	case errors.As(err, &interrupted) && interrupted.Err == nil, errors.Is(err, context.Canceled):
 		return exitInterrupted
 	default:
 		return exitFailed

@@ -4,9 +4,11 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -129,8 +131,65 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	if output, err := program(dir, "train", "--resume", "run", "--epochs", "0").CombinedOutput(); err != nil {
+	// What is refused now is the number of epochs, which is looked at once the run is locked.
+	if output, err := program(dir, "train", "--resume", "run", "--epochs", "0").CombinedOutput(); err == nil || !strings.Contains(string(output), "as many as the run has begun") {
 		t.Errorf("after the process was killed: %v\n%s", err, output)
+	}
+}
+
+// When whoever reads its output is gone, a run is saved before it ends, and so when Ctrl-C ends both.
+func TestBrokenPipeSaves(t *testing.T) {
+	for name, args := range map[string][]string{
+		"JSON":  {"--json", "--log-every", "1"},
+		"lines": {},
+	} {
+		cmd := program(t.TempDir(), append(slices.Clone(endless), args...)...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		output, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(output, make([]byte, 2000)); err != nil {
+			t.Fatal(err)
+		}
+		output.Close()
+		_ = cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.HasSuffix(said.String(), "; go on with: fmtrain train --resume run\n") ||
+			!strings.Contains(said.String(), "broken pipe; stopped in epoch ") {
+			t.Errorf("%s: exit code %d\n%s", name, code, &said)
+		}
+		saved, err := loop.Load(filepath.Join(cmd.Dir, loop.LastPath("run")))
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines := read(t, cmd.Dir, filepath.Join("run", loop.MetricsName))
+		if saved.Progress.Epoch == 0 && saved.Progress.Iteration == 0 || !bytes.HasSuffix(lines, []byte("}\n")) {
+			t.Errorf("%s: saved after %v; the metrics end in %q", name, saved.Progress, lines[len(lines)-20:])
+		}
+	}
+}
+
+// A run whose directory is another's stops, and leaves that alone.
+func TestDirectoryOfAnotherRun(t *testing.T) {
+	first := program(t.TempDir(), endless...)
+	output := started(t, first)
+	if err := os.RemoveAll(filepath.Join(first.Dir, "run")); err != nil {
+		t.Fatal(err)
+	}
+	if output, err := program(first.Dir, "train", "--data", "sample", "--hidden", "8", "--epochs", "2", "--seed", "9", "--out", "run").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	_ = first.Wait()
+	if code := first.ProcessState.ExitCode(); code != exitFailed {
+		t.Errorf("exit code %d, expected %d\n%s", code, exitFailed, output)
+	}
+	saved, err := loop.Load(filepath.Join(first.Dir, loop.LastPath("run")))
+	if err != nil || saved.Progress.Epoch != 2 {
+		t.Errorf("the second run's checkpoint: %v", err)
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"strconv"
 	"strings"
 
@@ -60,11 +61,11 @@ func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.
 }
 
 // printFrom says from where a run is taken up.
-func printFrom(w io.Writer, p loop.Progress, epochs int) {
-	if p.Epoch < epochs {
+func printFrom(w io.Writer, p loop.Progress, finished bool) {
+	if !finished {
 		fmt.Fprintf(w, "Goes on after %v\n\n", p)
 	} else {
-		fmt.Fprintf(w, "Nothing is left to do after %v; more epochs: --epochs N\n\n", p)
+		fmt.Fprintf(w, "Nothing is left to do after %v. More epochs: --epochs N; more patience, if it was stopped early: --override --patience N\n\n", p)
 	}
 }
 
@@ -120,6 +121,8 @@ func printDone(w io.Writer, c config.Config, done *loop.Done) {
 	case done.Epochs == 0:
 		fmt.Fprintf(w, "Initial weights saved in %s\nTheir SHA-256: %s\nTrain from them: fmtrain train --init %s\n", done.Checkpoint, done.WeightsSHA256, quoted(c.Out))
 		return
+	case done.BestLost:
+		fmt.Fprintf(w, "Best epoch %d of %d, whose checkpoint is lost; the last is ", done.BestEpoch, done.Epochs)
 	case done.BestEpoch > 0:
 		fmt.Fprintf(w, "Best epoch %d of %d, ", done.BestEpoch, done.Epochs)
 	default:
@@ -130,7 +133,13 @@ func printDone(w io.Writer, c config.Config, done *loop.Done) {
 
 // quoted is a path as a shell takes it for one word.
 func quoted(path string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%\\"
+	plain := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%"
+	if os.PathSeparator == '\\' {
+		plain += "\\"
+	}
+	if strings.HasPrefix(path, "-") { // which would be a flag
+		path = "." + string(os.PathSeparator) + path
+	}
 	if path != "" && strings.Trim(path, plain) == "" {
 		return path
 	}

@@ -6,15 +6,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"fmtrain/configs"
 	"fmtrain/internal/atomicfile"
 	"fmtrain/internal/config"
-	"fmtrain/internal/lock"
 	"fmtrain/internal/loop"
 )
 
@@ -64,7 +65,7 @@ results may be others.`, list(configs.Names())),
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&run, "resume", "", "take up this `RUN` from its last checkpoint")
-	cmd.Flags().BoolVar(&override, "override", false, "with --resume: let the flags change any setting")
+	cmd.Flags().BoolVar(&override, "override", false, "with --resume: let the flags change any setting, and the data be others")
 	addSettings(cmd, &file)
 	return cmd
 }
@@ -96,8 +97,10 @@ func addSettings(cmd *cobra.Command, file *string) {
 // minutes, to as much again as all that is in use.
 const garbagePercent = 10
 
-// runTrain trains a model as the settings say, from where a run was saved or, if that is nil, as a new run.
+// runTrain trains a model as the settings say, from where a run was saved or, if that is nil, as a new run. That nobody reads its
+// output any more is an error of writing, which ends a run once it is saved, not a signal that kills it.
 func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) error {
+	signal.Ignore(syscall.SIGPIPE)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
@@ -118,11 +121,12 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 	defer trainer.Team.Close()
 
 	if from == nil {
-		var held *lock.Lock
-		if c.Out, held, err = makeRun(c.Out); err != nil {
+		if c.Out, trainer.Checkpoints.Lock, err = makeRun(c.Out); err != nil {
 			return err
 		}
-		defer held.Close()
+		defer trainer.Checkpoints.Lock.Close()
+	} else {
+		trainer.Checkpoints.Lock = from.lock
 	}
 	trainer.Settings = c
 	trainer.Checkpoints.Run, trainer.Checkpoints.Settings, trainer.Checkpoints.Data = c.Out, c, data.TrainSHA256
@@ -133,6 +137,9 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 	}
 	err = atomicfile.Write(filepath.Join(c.Out, loop.ConfigName), 0o644, func(w io.Writer) error { return config.WriteYAML(w, c) })
 	if err != nil {
+		if from == nil {
+			_ = os.Remove(filepath.Dir(loop.LastPath(c.Out))) // empty, so that --out may name the directory again
+		}
 		return err
 	}
 
@@ -146,7 +153,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 	if c.Progress != "none" {
 		printSettings(show.text, c, trainer, data)
 		if from != nil {
-			printFrom(show.text, from.Progress, c.Epochs)
+			printFrom(show.text, from.Progress, trainer.Finished())
 		}
 	}
 	trainer.Observers = show.observers

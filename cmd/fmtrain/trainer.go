@@ -14,8 +14,8 @@ import (
 	"fmtrain/internal/team"
 )
 
-// newTrainer makes what trains a model on these images as the settings say, and resolves the loss. The run directory, the resolved
-// settings, the team and the observers are for the caller to add.
+// newTrainer makes what trains a model on these images as the settings say, and resolves the loss. The run directory with its lock,
+// the resolved settings, what tells the data from others, the team and the observers are for the caller to add.
 func newTrainer(c *config.Config, from *savedRun, validation, train *dataset.Set) (*loop.Trainer, error) {
 	spec, weights, graph, err := newModel(c, from)
 	if err != nil {

@@ -70,7 +70,7 @@ func (c *Checkpoint) Tensor(name string) (Tensor, bool) {
 	return Tensor{}, false
 }
 
-// Image is the file of a checkpoint in memory, all but its SHA-256, which takes longer than the rest.
+// Image is the file of a checkpoint in memory, as [Encode] makes it: all but its SHA-256, which takes longer than the rest.
 type Image []byte
 
 // Encode makes the image of c, in the memory of an older image that is no longer needed if that has room for it. It refuses names
@@ -80,11 +80,11 @@ func Encode(c *Checkpoint, older Image) (Image, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
 	}
-	return encode(older[:0], c)
+	return encode(older, c)
 }
 
-// Save completes the image and writes it to path, in place of what is there, such that a reader or a crash sees the old file or
-// the new one, each whole.
+// Save puts the SHA-256 into the image and writes it to path, in place of what is there, such that a reader or a crash sees the old
+// file or the new one, each whole. The image must not change until Save returns.
 func (i Image) Save(path string) error {
 	i.seal()
 	return atomicfile.Write(path, 0o644, func(w io.Writer) error {

@@ -110,15 +110,19 @@ func TestSaveThenLoad(t *testing.T) {
 	}
 }
 
-// An image may be made in the memory of another, longer or shorter, and be saved again.
+// An image may be made in the memory of another, longer or shorter, and be saved again. It is, if there is room.
 func TestEncodeInOlderMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.safetensors")
 	long := &Checkpoint{Tensors: []Tensor{{Name: "long", Shape: []int{1000}, Data: make([]float32, 1000)}}}
 	var image Image
 	for _, c := range []*Checkpoint{small(), long, {}, small(), long} {
 		var err error
-		if image, err = Encode(c, image); err != nil {
+		older := image
+		if image, err = Encode(c, older); err != nil {
 			t.Fatal(err)
+		}
+		if room := cap(older) >= len(image); room && &image[0] != &older[:1][0] {
+			t.Errorf("%d tensors: not in the older image's memory", len(c.Tensors))
 		}
 		for range 2 {
 			if err := image.Save(path); err != nil {

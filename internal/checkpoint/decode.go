@@ -181,7 +181,7 @@ func decodeData(r io.Reader, size int64, c *Checkpoint, header []byte) error {
 	if rest != 0 {
 		return fmt.Errorf("expected %d bytes of data, found %d", size-rest, size)
 	}
-	expected, err := encodeHeader(c, zeroDigest)
+	expected, err := encodeHeader(c)
 	if err != nil {
 		return err
 	}

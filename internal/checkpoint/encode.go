@@ -108,9 +108,9 @@ func elements(shape []int) (int, error) {
 	return n, nil
 }
 
-// encode appends the file of a valid c, with zeros for the digest, to file.
+// encode makes the file of a valid c, with zeros for the digest, in the memory of file if that is enough.
 func encode(file []byte, c *Checkpoint) ([]byte, error) {
-	header, err := encodeHeader(c, zeroDigest)
+	header, err := encodeHeader(c)
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +118,10 @@ func encode(file []byte, c *Checkpoint) ([]byte, error) {
 	for _, t := range c.Tensors {
 		size += len(t.Data) * elementSize
 	}
-	file = slices.Grow(file, size)
-	file = append(binary.LittleEndian.AppendUint64(file, uint64(len(header))), header...)
+	if cap(file) < size {
+		file = make([]byte, 0, size+size/64) // the header grows a little from save to save
+	}
+	file = append(binary.LittleEndian.AppendUint64(file[:0], uint64(len(header))), header...)
 	for _, t := range c.Tensors {
 		n := len(file)
 		file = file[:n+len(t.Data)*elementSize]
@@ -130,9 +132,9 @@ func encode(file []byte, c *Checkpoint) ([]byte, error) {
 	return file, nil
 }
 
-// encodeHeader is the header of a valid c with the given digest in it.
-func encodeHeader(c *Checkpoint, digest string) ([]byte, error) {
-	metadata := object{{digestKey, digest}, {formatKey, format}, {versionKey, version}}
+// encodeHeader is the header of a valid c, with zeros for the digest.
+func encodeHeader(c *Checkpoint) ([]byte, error) {
+	metadata := object{{digestKey, zeroDigest}, {formatKey, format}, {versionKey, version}}
 	for _, key := range slices.Sorted(maps.Keys(c.Metadata)) {
 		metadata = append(metadata, member{key, c.Metadata[key]})
 	}

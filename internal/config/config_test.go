@@ -25,7 +25,7 @@ func anyConfig(t *rapid.T) Config {
 	c := Config{
 		Data:             rapid.String().Draw(t, "data"),
 		Out:              rapid.SampledFrom([]string{"", "runs/a", "2026-01-02", "null", "~", "true", "5", " a: b #c", "é\n"}).Draw(t, "out"),
-		Epochs:           natural.Draw(t, "epochs"),
+		Epochs:           rapid.IntRange(0, maxEpochs).Draw(t, "epochs"),
 		BatchSize:        size.Draw(t, "batch-size"),
 		Hidden:           rapid.SliceOfN(size, 1, 5).Draw(t, "hidden"),
 		Activation:       rapid.SampledFrom(Activations).Draw(t, "activation"),

@@ -74,8 +74,8 @@ func within(low, high int) format {
 		noun:    "N",
 		allowed: fmt.Sprintf("a whole number from %d to %d", low, high),
 		read: func(s string) (any, bool) {
-			n, err := strconv.ParseInt(s, 0, strconv.IntSize)
-			return int(n), err == nil && int(n) >= low && int(n) <= high
+			n, err := strconv.Atoi(s)
+			return n, err == nil && n >= low && n <= high
 		},
 	}
 }
@@ -85,7 +85,7 @@ func seed() format {
 		noun:    "N",
 		allowed: fmt.Sprintf("a whole number from 0 to %d", uint64(math.MaxUint64)),
 		read: func(s string) (any, bool) {
-			n, err := strconv.ParseUint(s, 0, 64)
+			n, err := strconv.ParseUint(s, 10, 64)
 			return n, err == nil
 		},
 	}

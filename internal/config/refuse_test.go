@@ -22,13 +22,13 @@ const (
 // stands for one that only a file can hold, an empty found value at the flag for one that is fine there.
 func TestRefusedValues(t *testing.T) {
 	for _, test := range []struct{ key, inFile, found, allowed, atFlag string }{
-		{"epochs", "five", `the text "five"`, "a whole number of at least 0", "five"},
-		{"epochs", "-1", "-1", "a whole number of at least 0", "-1"},
-		{"epochs", "1.0", "1.0", "a whole number of at least 0", "1.0"},
-		{"epochs", `"5"`, `the text "5"`, "a whole number of at least 0", ""},
-		{"epochs", "", "nothing", "a whole number of at least 0", " "},
-		{"epochs", "[5]", "the list [5]", "a whole number of at least 0", "[5]"},
-		{"epochs", "99999999999999999999", "99999999999999999999", "a whole number of at least 0", "99999999999999999999"},
+		{"epochs", "five", `the text "five"`, "a whole number from 0 to 1000000000", "five"},
+		{"epochs", "-1", "-1", "a whole number from 0 to 1000000000", "-1"},
+		{"epochs", "1.0", "1.0", "a whole number from 0 to 1000000000", "1.0"},
+		{"epochs", `"5"`, `the text "5"`, "a whole number from 0 to 1000000000", ""},
+		{"epochs", "", "nothing", "a whole number from 0 to 1000000000", " "},
+		{"epochs", "[5]", "the list [5]", "a whole number from 0 to 1000000000", "[5]"},
+		{"epochs", "99999999999999999999", "99999999999999999999", "a whole number from 0 to 1000000000", "99999999999999999999"},
 		{"batch-size", "3.5", "3.5", "a whole number from 1 to 65536", "3.5"},
 		{"batch-size", "0", "0", "a whole number from 1 to 65536", "0"},
 		{"batch-size", "65537", "65537", "a whole number from 1 to 65536", "65537"},
@@ -221,7 +221,7 @@ func TestRefusedFiles(t *testing.T) {
 func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := resolve("f.yaml", []byte("epochs: five\nseed: 1\nbatch: 1\nshuffle: 2"), flags(t, "--epochs=3", "--hidden=0", "--progress=dots"))
 	want := strings.Join([]string{
-		`f.yaml:1: epochs: expected a whole number of at least 0, found the text "five"`,
+		`f.yaml:1: epochs: expected a whole number from 0 to 1000000000, found the text "five"`,
 		"f.yaml:3: batch: unknown setting; the settings are " + allNames,
 		"f.yaml:4: shuffle: expected true or false, found 2",
 		"--hidden: expected " + aWidth + `, found "0"`,

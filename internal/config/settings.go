@@ -37,6 +37,9 @@ const maxSize = 65536
 // maxBatches bounds the batches of a step, so that their images can be counted on any machine.
 const maxBatches = 4096
 
+// maxEpochs bounds the epochs, so that their steps can be counted.
+const maxEpochs = 1_000_000_000
+
 // maxThreads bounds the processors that a step may use.
 const maxThreads = 1024
 
@@ -51,7 +54,7 @@ type setting struct {
 var settings = []setting{
 	{"data", text("DIR"), "directory of the IDX files, or sample for the embedded one (empty: look in the usual places)"},
 	{"out", text("DIR"), "run directory for settings, metrics and checkpoints (empty: a new one in runs/)"},
-	{"epochs", atLeast(0), "passes over the training images (0: write the initial checkpoint and end)"},
+	{"epochs", within(0, maxEpochs), "passes over the training images (0: write the initial checkpoint and end)"},
 	{"batch-size", within(1, maxSize), "images per step"},
 	{"accumulate", within(1, maxBatches), "batches per step: their gradients are averaged over all their images"},
 	{"model", oneOf(Models), "network: mlp (dense layers with an activation), mlp-ln (with LayerNorm too) or resmlp (residual blocks)"},

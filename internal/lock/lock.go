@@ -21,6 +21,9 @@ const Name = "lock"
 // ErrHeld is that another process has the lock.
 var ErrHeld = errors.New("in use by another process")
 
+// ErrLost is that another directory has taken the place of the one that was locked.
+var ErrLost = errors.New("another directory has taken its place")
+
 // Lock is a directory's lock, held until Close.
 type Lock struct{ file *os.File }
 
@@ -54,6 +57,20 @@ func holder(path string) string {
 		return ""
 	}
 	return fmt.Sprintf(", number %d", pid)
+}
+
+// Check is an [ErrLost] if under the path that was locked there is now another lock, of another directory. That the lock's file was
+// removed is no error.
+func (l *Lock) Check() error {
+	held, err := l.file.Stat()
+	if err != nil {
+		return fmt.Errorf("lock: %w", err)
+	}
+	found, err := os.Stat(l.file.Name())
+	if err == nil && !os.SameFile(held, found) {
+		return fmt.Errorf("%s: %w", filepath.Dir(l.file.Name()), ErrLost)
+	}
+	return nil
 }
 
 // Close lets go of the lock.

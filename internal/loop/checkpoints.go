@@ -16,6 +16,7 @@ import (
 	"fmtrain/internal/atomicfile"
 	"fmtrain/internal/checkpoint"
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/lock"
 	"fmtrain/internal/model"
 	"fmtrain/internal/solver"
 )
@@ -67,9 +68,8 @@ type Data map[string]string
 
 // Checkpoints writes a run's checkpoints. Each holds the weights as model.<name>, their averages, if there are any, as
 // ema.<name>, the solvers' slots as solver.<group>.<slot>.<parameter>, and in its metadata, as JSON, the architecture and the loss
-// under "model", the resolved settings under
-// "settings", the [Progress] under "progress", what tells its data from others under "data" and what a solver counts under
-// "solver.<group>".
+// under "model", the resolved settings under "settings", the [Progress] under "progress", what tells its data from others under
+// "data" and what a solver counts under "solver.<group>".
 type Checkpoints struct {
 	Run      string // the run directory
 	Spec     model.Spec
@@ -79,12 +79,19 @@ type Checkpoints struct {
 	Solvers  []solver.Solver // one for each group
 	Settings any             // the resolved settings
 	Data     Data            // what is trained on
+	Lock     *lock.Lock      // of the run directory; nil for none
 
 	image checkpoint.Image // of the last save, whose memory the next one takes
 }
 
-// SaveLast writes last.safetensors; what was there before is previous.safetensors from then on.
+// SaveLast writes last.safetensors; what was there before is previous.safetensors from then on. If the run directory is no longer
+// the one that was locked, nothing is written.
 func (c *Checkpoints) SaveLast(image checkpoint.Image) error {
+	if c.Lock != nil {
+		if err := c.Lock.Check(); err != nil {
+			return err
+		}
+	}
 	if err := atomicfile.Link(c.Last(), PreviousPath(c.Run)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
@@ -96,14 +103,6 @@ func (c *Checkpoints) SaveBest() error { return atomicfile.Link(c.Last(), BestPa
 
 // Last is the path of the last checkpoint.
 func (c *Checkpoints) Last() string { return LastPath(c.Run) }
-
-// Best is the path of the best checkpoint, or of the last if none has been the best yet.
-func (c *Checkpoints) Best(p Progress) string {
-	if p.BestEpoch == 0 {
-		return c.Last()
-	}
-	return BestPath(c.Run)
-}
 
 // solverCounts is the part of a solver's state that is not a tensor.
 type solverCounts struct {
@@ -161,6 +160,7 @@ type Saved struct {
 	Data     Data
 
 	path    string
+	lost    error                  // why the best checkpoint is not there
 	solvers map[string]savedSolver // by group
 }
 
@@ -188,10 +188,11 @@ func Load(path string) (*Saved, error) {
 // over other metadata and other tensors.
 func interpret(file *checkpoint.Checkpoint) (*Saved, error) {
 	s := &Saved{Settings: json.RawMessage(file.Metadata["settings"])}
-	for key, value := range map[string]any{"model": &s.Spec, "progress": &s.Progress, "data": &s.Data} {
-		if key == "data" && file.Metadata[key] == "" { // it came later than the others
-			continue
-		}
+	known := map[string]any{"model": &s.Spec, "progress": &s.Progress}
+	if _, ok := file.Metadata["data"]; ok { // it came later than the others
+		known["data"] = &s.Data
+	}
+	for key, value := range known {
 		if err := json.Unmarshal([]byte(file.Metadata[key]), value); err != nil {
 			return nil, fmt.Errorf("expected JSON under %q in the metadata, found %.100q: %w", key, file.Metadata[key], err)
 		}

@@ -75,7 +75,8 @@ type Done struct {
 	Epochs        int     // done
 	StoppedEarly  bool    // before the last epoch, because the validation accuracy stood still
 	BestEpoch     int     // of the best validation accuracy; 0 if none was measured
-	Checkpoint    string  // the path of the best checkpoint, or of the last if there is no best
+	Checkpoint    string  // the path of the best checkpoint, or of the last if there is no best or it is lost
+	BestLost      bool    // the best epoch's checkpoint was gone, or another's, when the run was taken up
 	WeightsSHA256 string  // the [Digest] of the weights after the last epoch: those of the last checkpoint
 	Seconds       float64 // of the whole run or, if it was taken up, since then
 }

@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -115,10 +114,11 @@ func TestDamagedLastFallsBack(t *testing.T) {
 	for i, content := range spoilt {
 		must(t, os.Remove(LastPath(run))) // it may be one file with the previous
 		must(t, os.WriteFile(LastPath(run), content, 0o644))
-		saved, warning, err := LoadRun(run)
+		saved, warnings, err := LoadRun(run)
 		must(t, err)
-		if saved.Progress.Epoch != previous.Epoch || !strings.Contains(warning, LastPath(run)) || !strings.HasSuffix(warning, "; taking the one before it, of epoch 1") {
-			t.Fatalf("damage %d: progress %+v, warning %q", i, saved.Progress, warning)
+		if len(warnings) != 1 || saved.Progress.Epoch != previous.Epoch ||
+			!strings.Contains(warnings[0], LastPath(run)) || !strings.HasSuffix(warnings[0], "; taking the one before it, of epoch 1") {
+			t.Fatalf("damage %d: progress %+v, warnings %q", i, saved.Progress, warnings)
 		}
 	}
 	for _, path := range []string{LastPath(run), PreviousPath(run)} {
@@ -128,8 +128,8 @@ func TestDamagedLastFallsBack(t *testing.T) {
 	}
 
 	must(t, os.Remove(LastPath(run)))
-	if _, warning, err := LoadRun(run); err != nil || warning == "" {
-		t.Errorf("without a last one: %v, %q", err, warning)
+	if _, warnings, err := LoadRun(run); err != nil || len(warnings) != 1 {
+		t.Errorf("without a last one: %v, %q", err, warnings)
 	}
 	for _, path := range []string{LastPath(run), PreviousPath(run)} {
 		must(t, os.Remove(path))
@@ -138,7 +138,11 @@ func TestDamagedLastFallsBack(t *testing.T) {
 	if _, _, err := LoadRun(run); !errors.Is(err, checkpoint.ErrDamaged) || !strings.Contains(err.Error(), LastPath(run)) || !strings.Contains(err.Error(), PreviousPath(run)) {
 		t.Errorf("both are damaged: %v", err)
 	}
-	if _, _, err := LoadRun(t.TempDir()); !errors.Is(err, fs.ErrNotExist) {
+	must(t, os.Remove(LastPath(run)))
+	if _, _, err := LoadRun(run); !errors.Is(err, checkpoint.ErrDamaged) || errors.Is(err, ErrNoCheckpoint) {
+		t.Errorf("one is damaged and the other gone: %v", err)
+	}
+	if _, _, err := LoadRun(t.TempDir()); !errors.Is(err, ErrNoCheckpoint) {
 		t.Errorf("no run: %v", err)
 	}
 }

@@ -146,6 +146,7 @@ type recorder struct {
 	epochs      []Epoch
 	onIteration func(*Iteration) error
 	onEpoch     func(*Epoch) error
+	onDone      func()
 }
 
 func (r *recorder) OnStart(s *Start) error { r.events = append(r.events, *s); return nil }
@@ -178,6 +179,9 @@ func (r *recorder) OnDone(d *Done) error {
 	kept := *d
 	kept.Seconds, kept.Checkpoint = 0, ""
 	r.events = append(r.events, kept)
+	if r.onDone != nil {
+		r.onDone()
+	}
 	return nil
 }
 

@@ -50,6 +50,8 @@ type Trainer struct {
 	saving    saving
 	saved     Progress // of the last checkpoint that is whole
 	resumed   bool
+	changed   bool  // it was taken up with other settings than the checkpoint's
+	lost      error // why the best checkpoint of a run that was taken up is not there; nil if it is
 	start     Rates // those that the schedules multiply
 	pace      *team.Pace
 	feed      feed
@@ -61,8 +63,9 @@ type Trainer struct {
 }
 
 // Run trains until the last epoch. It writes the initial checkpoint first, so that there is always one to go back to. When
-// the context is cancelled it finishes the step, saves, and returns an [*Interrupted]; when a loss or a gradient is not
-// finite it stops before the weights are touched, and returns a [*Diverged]; when a checkpoint can't be written, an [*Unsaved].
+// the context is cancelled or an observer fails it finishes the step, saves, and returns an [*Interrupted]; when a loss or a
+// gradient is not finite it stops before the weights are touched, and returns a [*Diverged]; when a checkpoint can't be written, an
+// [*Unsaved].
 // Checkpoints are written while the training goes on; when Run returns, they are whole.
 func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 	done, err := t.run(ctx)
@@ -79,7 +82,7 @@ func (t *Trainer) run(ctx context.Context) (*Done, error) {
 	if err := t.saveFirst(); err != nil {
 		return nil, err
 	}
-	for t.done.Epoch < t.Epochs && !t.patienceIsOver() {
+	for !t.Finished() {
 		if err := t.epoch(ctx, t.done.Epoch+1); err != nil {
 			return nil, err
 		}
@@ -95,7 +98,8 @@ func (t *Trainer) run(ctx context.Context) (*Done, error) {
 		Epochs:        t.done.Epoch,
 		StoppedEarly:  t.done.Epoch < t.Epochs,
 		BestEpoch:     t.done.BestEpoch,
-		Checkpoint:    t.Checkpoints.Best(t.done),
+		Checkpoint:    t.best(),
+		BestLost:      t.lost != nil,
 		WeightsSHA256: digest,
 		Seconds:       time.Since(begin).Seconds(),
 	}
@@ -112,11 +116,12 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		Elapsed: t.done.Elapsed, Rates: t.rates(),
 	}
 	t.Metrics.Restore(t.done.Metrics, running.Seen)
+	var told error // what an observer failed to show
 	begin := time.Now().Add(-it.Elapsed)
 	t.pace.Begin()
 	for it.Iteration < it.Iterations {
 		if ctx.Err() != nil {
-			return t.interrupt(it, running)
+			return t.interrupt(it, t.within(it, running), nil)
 		}
 		rows := order[:min(batch, len(order))]
 		order = order[len(rows):]
@@ -132,8 +137,9 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		it.Loss, it.Accuracy, it.Seen = running.Loss(), running.Accuracy(), running.Seen
 		it.Metrics = t.Metrics.Values()
 		it.Elapsed = time.Since(begin)
-		if err := t.tell(func(o Observer) error { return o.OnIteration(&it) }); err != nil {
-			return err
+		told = t.tell(func(o Observer) error { return o.OnIteration(&it) })
+		if told != nil && it.Iteration < it.Iterations {
+			return t.interrupt(it, t.within(it, running), told)
 		}
 		t.pace.Step()
 		if err := t.checkSaved(); err != nil {
@@ -147,7 +153,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 			t.pace.Begin()
 		}
 	}
-	return t.finish(it)
+	return t.finish(it, told)
 }
 
 // step trains on the rows of one batch, or of as many as are accumulated: forward and backward, and then each group's solver,
@@ -173,8 +179,9 @@ func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err erro
 }
 
 // finish validates at the end of an epoch, tells the observers, and saves. The best epoch is the first of the highest
-// validation accuracy; without validation there is none. What an observer fails to show is saved all the same.
-func (t *Trainer) finish(it Iteration) error {
+// validation accuracy; without validation there is none. What an observer has failed to show, now or at the last iteration, ends
+// the run once that is saved.
+func (t *Trainer) finish(it Iteration, told error) error {
 	if err := t.checkWeights(it); err != nil {
 		return err
 	}
@@ -203,8 +210,13 @@ func (t *Trainer) finish(it Iteration) error {
 		}
 	}
 	e.BestEpoch = t.done.BestEpoch
-	told := t.tell(func(o Observer) error { return o.OnEpoch(e) })
-	return errors.Join(told, t.save(t.done))
+	if err := t.tell(func(o Observer) error { return o.OnEpoch(e) }); told == nil {
+		told = err
+	}
+	if told != nil {
+		return t.interrupt(it, t.done, told)
+	}
+	return t.save(t.done)
 }
 
 // share gives everything that takes time in a run to the team.
@@ -233,11 +245,12 @@ func (t *Trainer) iterations() int {
 // stepSamples is the number of samples of a step, unless it is the last of an epoch.
 func (t *Trainer) stepSamples() int { return len(t.Graph.Labels) * max(1, t.Accumulate) }
 
-func (t *Trainer) tell(event func(Observer) error) error {
+// tell tells all observers, even if one of them fails.
+func (t *Trainer) tell(event func(Observer) error) (err error) {
 	for _, o := range t.Observers {
-		if err := event(o); err != nil {
-			return err
+		if failed := event(o); failed != nil {
+			err = errors.Join(err, failed)
 		}
 	}
-	return nil
+	return err
 }

@@ -225,18 +225,47 @@ func (f *failing) OnIteration(i *Iteration) error {
 func (f *failing) OnEpoch(e *Epoch) error { return f.fail("epoch", f.recorder.OnEpoch(e)) }
 func (f *failing) OnDone(d *Done) error   { return f.fail("done", f.recorder.OnDone(d)) }
 
-// An observer's error ends the run: it is returned, and the observers after it are told no more.
+// An observer's error ends the run: it is returned, the other observers are told of the event all the same, and what was done is saved.
 func TestObserverErrorEndsRun(t *testing.T) {
 	for at, events := range map[string]int{"start": 1, "iteration": 2, "epoch": 5, "done": 14} {
 		first := &failing{at: at, err: errors.New("the disk is full")}
 		var second recorder
-		_, err := small().trainer(t, first, &second).Run(context.Background())
+		trainer := small().trainer(t, first, &second)
+		_, err := trainer.Run(context.Background())
 		if !errors.Is(err, first.err) {
 			t.Errorf("%s: expected the observer's error, found %v", at, err)
 		}
-		if len(first.events) != events || len(second.events) != events-1 {
-			t.Errorf("%s: the first observer was told %d events and the second %d, expected %d and %d",
-				at, len(first.events), len(second.events), events, events-1)
+		if len(first.events) != events || len(second.events) != events {
+			t.Errorf("%s: the observers were told %d and %d events, expected %d", at, len(first.events), len(second.events), events)
 		}
+		want := map[string]string{"iteration": "epoch 1, iteration 1", "epoch": "epoch 1", "done": "epoch 3"}[at]
+		if saved, err := Load(trainer.Checkpoints.Last()); want != "" && (err != nil || saved.Progress.String() != want) {
+			t.Errorf("%s: expected the checkpoint of %s, found %v", at, want, err)
+		}
+	}
+}
+
+// An observer that fails at the last iteration of an epoch ends the run after that epoch, which is validated and saved.
+func TestObserverFailsAtAnEpochsEnd(t *testing.T) {
+	var seen recorder
+	broken := errors.New("the pipe is broken")
+	s := small()
+	s.validation = 10
+	trainer := s.trainer(t, &seen)
+	seen.onIteration = func(it *Iteration) error {
+		if it.Epoch == 2 && it.Iteration == it.Iterations {
+			return broken
+		}
+		return nil
+	}
+	_, err := trainer.Run(t.Context())
+	var interrupted *Interrupted
+	if !errors.Is(err, broken) || !errors.As(err, &interrupted) || interrupted.Iteration != interrupted.Iterations {
+		t.Errorf("expected an Interrupted by %v, found %v", broken, err)
+	}
+	saved, err := Load(trainer.Checkpoints.Last())
+	must(t, err)
+	if len(seen.epochs) != 2 || saved.Progress.String() != "epoch 2" {
+		t.Errorf("%d epochs were shown, and the last checkpoint is of %v", len(seen.epochs), saved.Progress)
 	}
 }

@@ -79,10 +79,10 @@ func TestResumeIsExact(t *testing.T) {
 				trainer.Sampler, trainer.Graph.Draw.Seed = dataset.NewSampler(s.images, s.seed, true), s.seed
 				if stops > 0 {
 					trainer.Checkpoints.Run = run
-					saved, warning, err := LoadRun(run)
+					saved, warnings, err := LoadRun(run)
 					must(t, err)
-					if warning != "" {
-						t.Errorf("%s, %s: %s", lower, upper, warning)
+					if len(warnings) > 0 {
+						t.Errorf("%s, %s: %s", lower, upper, warnings)
 					}
 					must(t, trainer.Resume(saved, false))
 					seen.events = seen.events[:0]
@@ -178,6 +178,7 @@ func TestResumeRefuses(t *testing.T) {
 	s := everything()
 	s.validation, s.patience, s.schedules = 0, 0, [2]string{}
 	begun := s.trainer(t)
+	begun.Checkpoints.Data = Data{"images": "89ab", "labels": "4567"}
 	train(t, begun)
 	path := begun.Checkpoints.Last()
 	for name, test := range map[string]struct {
@@ -194,6 +195,7 @@ func TestResumeRefuses(t *testing.T) {
 		"an epoch's end":  {nil, func(s *Saved) { s.Progress.Iteration = 3 }, "less than the 3 iterations of another"},
 		"images left out": {nil, func(s *Saved) { s.Progress.Iteration, s.Progress.Running.Seen = 1, 34 }, "expected 35 images in 1 iterations of 35, found 34"},
 		"other data":      {nil, func(s *Saved) { s.Data = Data{"images": "0123", "labels": "4567"} }, "expected the images on which the run was begun, with the SHA-256 0123, found another, 89ab"},
+		"unknown data":    {nil, func(s *Saved) { s.Data = nil }, "expected the SHA-256 of the training files, found none"},
 		"a best to come":  {nil, func(s *Saved) { s.Progress.BestEpoch = 7 }, "progress: expected"},
 	} {
 		other := s
@@ -206,7 +208,7 @@ func TestResumeRefuses(t *testing.T) {
 			test.spoil(saved)
 		}
 		trainer := other.trainer(t)
-		trainer.Checkpoints.Data = Data{"images": "89ab", "labels": "4567"}
+		trainer.Checkpoints.Data = begun.Checkpoints.Data
 		err = trainer.Resume(saved, false)
 		if err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: expected %q, found %v", name, test.want, err)

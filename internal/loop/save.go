@@ -7,10 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 	"time"
 
 	"fmtrain/internal/checkpoint"
+	"fmtrain/internal/lock"
 	"fmtrain/internal/model"
 )
 
@@ -47,10 +47,10 @@ func (u *Unsaved) Error() string {
 
 func (u *Unsaved) Unwrap() error { return u.Err }
 
-// saving is a save that goes on beside the training, of a copy of what there was to save.
+// saving is the last save that was begun. It goes on beside the training, with a copy of what there was to save.
 type saving struct {
 	of    Progress
-	ended chan error // nil once the error was received, or if there was no save
+	ended chan error // gives the save's error; nil once that was received, or if there was no save
 }
 
 // save begins to write the checkpoint. What is then written, in this order: what the observers were told, the last checkpoint, and
@@ -68,7 +68,10 @@ func (t *Trainer) save(p Progress) error {
 	}
 	image, err := t.Checkpoints.Image(p)
 	if err != nil {
-		return err
+		return t.unsaved(p, err)
+	}
+	if p.isBest() {
+		t.lost = nil
 	}
 	ended := make(chan error, 1)
 	t.saving = saving{p, ended}
@@ -91,7 +94,7 @@ func (t *Trainer) write(image checkpoint.Image, best bool) error {
 	return t.Checkpoints.SaveBest()
 }
 
-// settle waits for the end of a save. If that has failed, it ends the run.
+// settle waits for the end of a save, and returns the error that then ends the run.
 func (t *Trainer) settle() error {
 	if t.saving.ended == nil {
 		return nil
@@ -119,11 +122,15 @@ func (t *Trainer) settled(err error) error {
 	return nil
 }
 
-// saveFirst saves a new run. Of a run that is taken up at the end of its best epoch it writes the best: the crash may have been
-// between the last and the best.
+// saveFirst saves a new run, or one that is taken up with other settings, and waits for it: there is then always a checkpoint to go
+// back to, and one that can't be written is no surprise after hours. Of a run that is taken up at the end of its best epoch it
+// writes the best: the crash may have been between the last and the best.
 func (t *Trainer) saveFirst() error {
-	if !t.resumed {
-		return t.save(t.done)
+	if !t.resumed || t.changed {
+		if err := t.save(t.done); err != nil {
+			return err
+		}
+		return t.settle()
 	}
 	if t.done.isBest() {
 		if err := t.Checkpoints.SaveBest(); err != nil {
@@ -131,6 +138,14 @@ func (t *Trainer) saveFirst() error {
 		}
 	}
 	return nil
+}
+
+// best is the path of the best checkpoint, or of the last if none has been the best yet or the best is lost.
+func (t *Trainer) best() string {
+	if t.done.BestEpoch == 0 || t.lost != nil {
+		return t.Checkpoints.Last()
+	}
+	return BestPath(t.Checkpoints.Run)
 }
 
 // saveWithin saves within an epoch.
@@ -151,11 +166,14 @@ func (t *Trainer) within(it Iteration, running Mean) Progress {
 	return p
 }
 
-// unsaved ends the run, which was to be saved.
+// unsaved ends the run, which was to be saved. What is left is asked of the file: the save may have failed after it.
 func (t *Trainer) unsaved(at Progress, err error) error {
-	u := &Unsaved{At: at, Err: err, Saved: t.saved}
-	if info, err := os.Stat(t.Checkpoints.Last()); err == nil && info.Mode().IsRegular() {
-		u.Checkpoint = t.Checkpoints.Last()
+	u := &Unsaved{At: at, Err: err}
+	if errors.Is(err, lock.ErrLost) { // the file is another run's
+		return u
+	}
+	if left, err := Load(t.Checkpoints.Last()); err == nil {
+		u.Saved, u.Checkpoint = left.Progress, t.Checkpoints.Last()
 	}
 	return u
 }

@@ -1,51 +1,71 @@
 package loop
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"math"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"fmtrain/internal/lock"
 )
 
-// syncing is an observer that lets each save begin when it is told to, or at once.
+// syncing is an observer that holds each save up but the first until it is told to let it begin.
 type syncing struct {
 	recorder
 	flushed, synced int
-	begin           chan struct{} // nil: at once
+	begin           chan struct{}
 }
 
 func (s *syncing) Flush() error { s.flushed++; return nil }
 
 func (s *syncing) Sync() error {
-	if s.begin != nil {
+	if s.synced++; s.synced > 1 {
 		<-s.begin
 	}
-	s.synced++
 	return nil
 }
 
-// The training goes on while a checkpoint is written, and what is written is of the moment at which the save began.
+// The training goes on while a checkpoint is written, and what is written is of the moment at which the save began. What the
+// observers were told is safe before it, and it is in place before the run is done.
 func TestSavesWhileTrainingGoesOn(t *testing.T) {
-	begin := make(chan struct{})
-	seen := syncing{begin: begin}
+	seen := syncing{begin: make(chan struct{})}
 	trainer := small().trainer(t, &seen)
-	initial := bits(trainer.Checkpoints.Weights)
-	seen.onIteration = func(it *Iteration) error {
-		if it.Epoch > 1 || it.Iteration < it.Iterations {
-			return nil
-		}
-		if seen.synced > 0 {
-			t.Error("the initial checkpoint was written before anything was trained")
-		}
-		close(begin)
-		must(t, trainer.settle())
-		saved, err := Load(trainer.Checkpoints.Last())
-		must(t, err)
-		if saved.Progress.Epoch != 0 || !same(initial, bits(saved.Weights)) {
-			t.Errorf("the initial checkpoint is of %v, or has other weights", saved.Progress)
+	var first map[string][]uint32 // the weights at the end of the first epoch
+	seen.onEpoch = func(*Epoch) error {
+		if first == nil {
+			first = bits(trainer.Checkpoints.Weights)
 		}
 		return nil
+	}
+	last := func() *Saved {
+		saved, err := Load(trainer.Checkpoints.Last())
+		must(t, err)
+		return saved
+	}
+	seen.onIteration = func(it *Iteration) error {
+		if it.Epoch != 2 || it.Iteration < it.Iterations {
+			return nil
+		}
+		if saved := last(); saved.Progress.Epoch != 0 {
+			t.Errorf("the checkpoint of %v was written before the observers were done", saved.Progress)
+		}
+		close(seen.begin)
+		must(t, trainer.settle())
+		if saved := last(); saved.Progress.Epoch != 1 || !same(first, bits(saved.Weights)) {
+			t.Errorf("the checkpoint is of %v, or has other weights", saved.Progress)
+		}
+		return nil
+	}
+	seen.onDone = func() {
+		if saved := last(); saved.Progress.Epoch != trainer.Epochs {
+			t.Errorf("the run is done, and its checkpoint is of %v", saved.Progress)
+		}
 	}
 	train(t, trainer)
 	if want := 1 + trainer.Epochs; seen.flushed != want || seen.synced != want {
@@ -60,21 +80,14 @@ func TestRunWaitsForItsSave(t *testing.T) {
 		stop func(trainer *Trainer, cancel func()) error
 		want string // the last checkpoint
 	}{
-		"an observer fails": {func(*Trainer, func()) error { return broken }, "epoch 1"},
-		"it diverges":       {func(trainer *Trainer, _ func()) error { return trainer.diverged(Iteration{}, "there") }, "epoch 1"},
+		"an observer fails": {func(*Trainer, func()) error { return broken }, "epoch 2, iteration 1"},
+		"it diverges":       {func(trainer *Trainer, _ func()) error { poison(trainer); return nil }, "epoch 1"},
 		"it is interrupted": {func(_ *Trainer, cancel func()) error { cancel(); return nil }, "epoch 2, iteration 1"},
 		"it goes on":        {func(*Trainer, func()) error { return nil }, "epoch 3"},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		seen := syncing{begin: make(chan struct{})}
-		release := func() { seen.begin <- struct{}{} }
 		trainer := small().trainer(t, &seen)
-		seen.onEpoch = func(e *Epoch) error {
-			if e.Epoch == 1 {
-				release() // the initial save
-			}
-			return nil
-		}
 		seen.onIteration = func(it *Iteration) error {
 			if it.Epoch == 2 && it.Iteration == 1 {
 				time.AfterFunc(10*time.Millisecond, func() { close(seen.begin) })
@@ -128,23 +141,189 @@ func TestSavedThoughAnObserverFails(t *testing.T) {
 	}
 }
 
-// A save that has failed ends the run at the next iteration, not only when another is due.
+// A save that has failed ends the run at the next iteration, not only when another is due. It is told of whatever else ends the run,
+// and what else it is, too.
 func TestFailedSaveEndsTheRun(t *testing.T) {
-	var seen recorder
-	trainer := small().trainer(t, &seen)
-	trainer.Checkpoints.Run = filepath.Join(t.TempDir(), "gone")
-	seen.onIteration = func(*Iteration) error {
-		for len(trainer.saving.ended) == 0 {
-			time.Sleep(time.Millisecond)
+	for name, test := range map[string]struct {
+		after    func(trainer *Trainer, cancel func()) // the first iteration after the save began
+		diverged bool
+	}{
+		"nothing else":         {func(*Trainer, func()) {}, false},
+		"it is interrupted":    {func(_ *Trainer, cancel func()) { cancel() }, false},
+		"a weight becomes NaN": {func(trainer *Trainer, _ func()) { poison(trainer) }, true},
+	} {
+		ctx, cancel := context.WithCancel(t.Context())
+		seen := syncing{begin: make(chan struct{})}
+		trainer := small().trainer(t, &seen)
+		seen.onIteration = func(it *Iteration) error {
+			if it.Epoch == 1 {
+				return nil
+			}
+			must(t, os.RemoveAll(trainer.Checkpoints.Run))
+			test.after(trainer, cancel)
+			if test.diverged {
+				time.AfterFunc(10*time.Millisecond, func() { close(seen.begin) })
+				return nil
+			}
+			close(seen.begin)
+			for len(trainer.saving.ended) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			return nil
+		}
+		_, err := trainer.Run(ctx)
+		cancel()
+		var unsaved *Unsaved
+		if !errors.As(err, &unsaved) || unsaved.Checkpoint != "" || unsaved.At.String() != "epoch 1" {
+			t.Errorf("%s: expected an Unsaved of epoch 1 without a checkpoint, found %v", name, err)
+		}
+		var interrupted *Interrupted
+		if errors.As(err, &interrupted) {
+			t.Errorf("%s: it says that it is saved: %v", name, err)
+		}
+		var diverged *Diverged
+		if errors.As(err, &diverged) != test.diverged {
+			t.Errorf("%s: diverged is %v: %v", name, !test.diverged, err)
+		}
+		if done := len(seen.iterations); done != 4 {
+			t.Errorf("%s: %d iterations were done, expected 4", name, done)
+		}
+	}
+}
+
+// poison makes a weight NaN.
+func poison(trainer *Trainer) {
+	trainer.Checkpoints.Weights[0].Value.Float32s()[0] = float32(math.NaN())
+}
+
+// A save that lasts longer than the time between two saves is not asked for at each iteration.
+func TestSavesAreNotHurried(t *testing.T) {
+	var seen syncing
+	seen.begin = make(chan struct{})
+	s := small()
+	s.epochs, s.batch = 1, 7 // 10 iterations
+	trainer := s.trainer(t, &seen)
+	trainer.Every.Time = time.Hour
+	seen.onIteration = func(it *Iteration) error {
+		switch it.Iteration {
+		case 3:
+			it.Elapsed += 2 * time.Hour
+		case 7:
+			close(seen.begin)
 		}
 		return nil
 	}
-	_, err := trainer.Run(t.Context())
-	var unsaved *Unsaved
-	if !errors.As(err, &unsaved) || unsaved.Checkpoint != "" {
-		t.Errorf("expected an Unsaved without a checkpoint, found %v", err)
+	train(t, trainer)
+	if seen.synced != 3 {
+		t.Errorf("%d saves, expected the first, one after two hours and the last", seen.synced)
 	}
-	if len(seen.iterations) != 1 {
-		t.Errorf("%d iterations were done, expected 1", len(seen.iterations))
+}
+
+// The best checkpoint that a crash has prevented is made from the last one, if that is of the best epoch; if not, the run goes on
+// without, says so, and does not name it.
+func TestLostBest(t *testing.T) {
+	s := small()
+	s.validation, s.epochs = 20, 1
+	begun := s.trainer(t)
+	train(t, begun)
+	run := begun.Checkpoints.Run
+	best, err := os.ReadFile(BestPath(run))
+	must(t, err)
+
+	resume := func(epochs int) (*Done, []string) {
+		s.epochs = epochs
+		trainer := s.trainer(t)
+		trainer.Checkpoints.Run = run
+		saved, warnings, err := LoadRun(run)
+		must(t, err)
+		must(t, trainer.Resume(saved, false))
+		trainer.done.BestAccuracy = 1 // no epoch is better
+		return train(t, trainer), warnings
+	}
+	must(t, os.Remove(BestPath(run)))
+	done, warnings := resume(1)
+	if made, err := os.ReadFile(BestPath(run)); err != nil || !bytes.Equal(best, made) || len(warnings) > 0 || done.BestLost {
+		t.Errorf("the best checkpoint was not made again: %v, %q", err, warnings)
+	}
+	done, warnings = resume(2)
+	if len(warnings) > 0 || done.BestLost || done.Checkpoint != BestPath(run) {
+		t.Errorf("it is whole, but: %+v, %q", done, warnings)
+	}
+	must(t, os.WriteFile(BestPath(run)+".new", best[:100], 0o644))
+	must(t, os.Rename(BestPath(run)+".new", BestPath(run)))
+	done, warnings = resume(3)
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "the checkpoint of the best epoch, 1, is lost: ") || !done.BestLost || done.Checkpoint != LastPath(run) {
+		t.Errorf("it is damaged, but: %+v, %q", done, warnings)
+	}
+	must(t, os.Remove(BestPath(run)))
+	must(t, os.Link(LastPath(run), BestPath(run)))
+	if _, warnings = resume(4); len(warnings) != 1 || !strings.HasSuffix(warnings[0], "is of epoch 3") {
+		t.Errorf("it is of another epoch, but: %q", warnings)
+	}
+}
+
+// When the best can't be written, the last that was is named.
+func TestUnsavedBest(t *testing.T) {
+	s := small()
+	s.validation = 20
+	trainer := s.trainer(t)
+	must(t, os.MkdirAll(filepath.Join(BestPath(trainer.Checkpoints.Run), "inner"), 0o755))
+	_, err := trainer.Run(t.Context())
+	if want := "; the checkpoint of epoch 1 is whole in " + trainer.Checkpoints.Last(); err == nil || !strings.HasSuffix(err.Error(), want) {
+		t.Errorf("expected %q at the end of %v", want, err)
+	}
+}
+
+// A run whose directory was replaced by another's does not write into that.
+func TestAnotherRunsDirectory(t *testing.T) {
+	var seen recorder
+	trainer := small().trainer(t, &seen)
+	run := trainer.Checkpoints.Run
+	held, err := lock.Acquire(run)
+	must(t, err)
+	defer held.Close()
+	trainer.Checkpoints.Lock = held
+	seen.onEpoch = func(e *Epoch) error {
+		if e.Epoch == 2 {
+			must(t, trainer.settle())
+			must(t, os.Rename(run, run+".moved"))
+			must(t, os.MkdirAll(filepath.Dir(LastPath(run)), 0o755))
+			other, err := lock.Acquire(run)
+			must(t, err)
+			defer other.Close()
+		}
+		return nil
+	}
+	_, err = trainer.Run(t.Context())
+	var unsaved *Unsaved
+	if !errors.Is(err, lock.ErrLost) || !errors.As(err, &unsaved) || unsaved.Checkpoint != "" {
+		t.Errorf("expected an Unsaved because the directory is another's, found %v", err)
+	}
+	if found, err := os.ReadDir(filepath.Dir(LastPath(run))); err != nil || len(found) > 0 {
+		t.Errorf("it has written into the other's directory: %v, %v", found, err)
+	}
+}
+
+// A run that is taken up with other settings is saved with them at once.
+func TestResumeSavesChangedSettings(t *testing.T) {
+	s := small()
+	begun := s.trainer(t)
+	begun.Checkpoints.Settings = map[string]int{"epochs": 3}
+	train(t, begun)
+	for _, epochs := range []int{3, 5} {
+		again := s.trainer(t)
+		again.Checkpoints.Run, again.Checkpoints.Settings = begun.Checkpoints.Run, map[string]int{"epochs": epochs}
+		saved, _, err := LoadRun(begun.Checkpoints.Run)
+		must(t, err)
+		must(t, again.Resume(saved, false))
+		must(t, again.saveFirst())
+		if again.changed != (epochs == 5) {
+			t.Errorf("%d epochs: changed is %v", epochs, again.changed)
+		}
+		saved, err = Load(again.Checkpoints.Last())
+		must(t, err)
+		if want := fmt.Sprintf(`{"epochs":%d}`, epochs); string(saved.Settings) != want {
+			t.Errorf("it is saved with %s, expected %s", saved.Settings, want)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package loop
 
 import (
+	"errors"
 	"fmt"
 	"sync/atomic"
 
@@ -25,15 +26,22 @@ func (d *Diverged) Error() string {
 		d.Epoch, d.Iteration, d.Where, d.Saved, d.Checkpoint)
 }
 
-// Interrupted ends a run that was asked to stop. What it had done is saved.
+// Interrupted ends a run before its time: it was asked to stop, or an observer has failed. What it had done is saved.
 type Interrupted struct {
 	Epoch, Iteration, Iterations int // the iterations done in the epoch that it was in
 	Checkpoint                   string
+	Err                          error // of the observer; nil if it was asked to stop
 }
 
 func (i *Interrupted) Error() string {
-	return fmt.Sprintf("interrupted in epoch %d after iteration %d of %d; saved to %s", i.Epoch, i.Iteration, i.Iterations, i.Checkpoint)
+	why := "interrupted"
+	if i.Err != nil {
+		why = i.Err.Error() + "; stopped"
+	}
+	return fmt.Sprintf("%s in epoch %d after iteration %d of %d; saved to %s", why, i.Epoch, i.Iteration, i.Iterations, i.Checkpoint)
 }
+
+func (i *Interrupted) Unwrap() error { return i.Err }
 
 // checkFinite is an error if the loss or a gradient of the last run is NaN or infinite.
 func (t *Trainer) checkFinite(it Iteration) error {
@@ -88,6 +96,9 @@ func (g *gradients) Do(part, parts int) {
 	}
 }
 
+// Finished says whether nothing is left to do: of a run that was taken up, too.
+func (t *Trainer) Finished() bool { return t.done.Epoch >= t.Epochs || t.patienceIsOver() }
+
 // patienceIsOver says whether the best validation accuracy is so many epochs old that the run ends. A resumed run knows both
 // epochs from its progress.
 func (t *Trainer) patienceIsOver() bool {
@@ -100,7 +111,7 @@ func (t *Trainer) restoreBest() error {
 	if t.done.Epoch >= t.Epochs {
 		return nil
 	}
-	return LoadWeights(t.Checkpoints.Best(t.done), t.Checkpoints.Weights)
+	return LoadWeights(t.best(), t.Checkpoints.Weights)
 }
 
 // checkWeights is an error if a step has made a weight NaN or infinite, as an absurd learn rate does of finite gradients. The
@@ -119,24 +130,24 @@ func (t *Trainer) checkWeights(it Iteration) error {
 	return nil
 }
 
-// interrupt saves a run that is asked to stop within an epoch.
-func (t *Trainer) interrupt(it Iteration, running Mean) error {
+// interrupt saves what was done and ends the run: because it was asked to or, with an error, because an observer has failed.
+func (t *Trainer) interrupt(it Iteration, p Progress, why error) error {
 	if err := t.checkWeights(it); err != nil {
-		return err
+		return errors.Join(why, err)
 	}
-	if err := t.save(t.within(it, running)); err != nil {
-		return err
+	if it.Iteration > t.done.Iteration { // else it is saved
+		if err := t.save(p); err != nil {
+			return errors.Join(why, err)
+		}
 	}
 	if err := t.settle(); err != nil {
-		return err
+		return errors.Join(why, err)
 	}
-	return &Interrupted{Epoch: it.Epoch, Iteration: it.Iteration, Iterations: it.Iterations, Checkpoint: t.Checkpoints.Last()}
+	return &Interrupted{Epoch: it.Epoch, Iteration: it.Iteration, Iterations: it.Iterations, Checkpoint: t.Checkpoints.Last(), Err: why}
 }
 
 // diverged ends the run at an iteration.
 func (t *Trainer) diverged(it Iteration, where string) error {
-	if err := t.settle(); err != nil {
-		return err
-	}
-	return &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: where, Saved: t.saved, Checkpoint: t.Checkpoints.Last()}
+	failed := t.settle()
+	return errors.Join(&Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: where, Saved: t.saved, Checkpoint: t.Checkpoints.Last()}, failed)
 }

@@ -13,8 +13,8 @@ import (
 )
 
 // DropBeyond takes out of a file of [JSON] lines what a run that is taken up from this progress writes again: the iterations and
-// epochs after it, and the end of the run. A line that is cut off, no JSON or longer than a MiB goes too. The file is replaced as a whole, or left
-// alone if there is nothing to drop.
+// epochs after it, and the end of the run. A line that is cut off, no JSON or longer than a MiB goes too. The file is replaced as a
+// whole, or left alone if there is nothing to drop.
 func DropBeyond(path string, p loop.Progress) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -47,26 +47,27 @@ const longestLine = 1 << 20
 // copyKept copies the lines that stay and counts their bytes.
 func copyKept(w io.Writer, r io.Reader, p loop.Progress) (n int64, err error) {
 	lines := bufio.NewReaderSize(r, longestLine)
-	for within := false; ; { // a line that is too long
-		line, err := lines.ReadSlice('\n')
-		if errors.Is(err, bufio.ErrBufferFull) {
-			within = true
+	tooLong := false // the line that is being read
+	for {
+		piece, err := lines.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			tooLong = true
 			continue
-		}
-		if errors.Is(err, io.EOF) {
+		case errors.Is(err, io.EOF):
 			return n, nil // what is left has no end of line
-		}
-		if err != nil {
+		case err != nil:
 			return n, err
-		}
-		rest := within
-		if within = false; rest || !stays(line, p) {
+		case tooLong:
+			tooLong = false // the piece was its end
+			continue
+		case !stays(piece, p):
 			continue
 		}
-		if _, err := w.Write(line); err != nil {
+		if _, err := w.Write(piece); err != nil {
 			return n, err
 		}
-		n += int64(len(line))
+		n += int64(len(piece))
 	}
 }
 

@@ -57,6 +57,20 @@ func TestDropBeyond(t *testing.T) {
 	}
 }
 
+// A line that is too long is left out, and the lines after it are not.
+func TestDropALongLine(t *testing.T) {
+	const before, after = `{"event":"start"}` + "\n", `{"event":"epoch","epoch":1}` + "\n"
+	for _, length := range []int{longestLine - 1, longestLine, longestLine + 1, 2 * longestLine, 3*longestLine + 5} {
+		var kept strings.Builder
+		if _, err := copyKept(&kept, strings.NewReader(before+strings.Repeat(" ", length)+"\n"+after), loop.Progress{Epoch: 1}); err != nil {
+			t.Fatal(err)
+		}
+		if kept.String() != before+after {
+			t.Errorf("after a line of %d bytes: %q", length, kept.String())
+		}
+	}
+}
+
 // FuzzDropBeyond takes any file for one of metrics: the lines that stay are among those that were there, in their order, each whole
 // and of no later time, and dropping again changes nothing.
 func FuzzDropBeyond(f *testing.F) {

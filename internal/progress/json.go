@@ -123,21 +123,12 @@ func (j *JSON) OnDone(d *loop.Done) error {
 	return j.writeAndFlush()
 }
 
-// Flush flushes the writer if it has a method Flush() error: to be called before Sync, and when a run ends early.
+// Flush flushes the writer if it has a method Flush() error: to be called when a run ends early.
 func (j *JSON) Flush() error {
 	if f, ok := j.w.(interface{ Flush() error }); ok {
 		if err := f.Flush(); err != nil {
 			return fmt.Errorf("flush JSON lines: %w", err)
 		}
-	}
-	return nil
-}
-
-// Sync calls the writer's method Sync() error, if it has one: what was flushed then outlives a crash. It may go on while lines are
-// written, if the writer's may.
-func (j *JSON) Sync() error {
-	if s, ok := j.w.(interface{ Sync() error }); ok {
-		return s.Sync()
 	}
 	return nil
 }
