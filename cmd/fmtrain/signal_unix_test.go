@@ -177,9 +177,7 @@ func TestBrokenPipeSaves(t *testing.T) {
 func TestDirectoryOfAnotherRun(t *testing.T) {
 	first := program(t.TempDir(), endless...)
 	output := started(t, first)
-	if err := os.RemoveAll(filepath.Join(first.Dir, "run")); err != nil {
-		t.Fatal(err)
-	}
+	removeRun(t, first.Dir)
 	if output, err := program(first.Dir, "train", "--data", "sample", "--hidden", "8", "--epochs", "2", "--seed", "9", "--out", "run").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
@@ -193,13 +191,23 @@ func TestDirectoryOfAnotherRun(t *testing.T) {
 	}
 }
 
+// removeRun removes a run's directory at once: the run, which goes on, would make files in one that is being emptied.
+func removeRun(t *testing.T, dir string) {
+	t.Helper()
+	run := filepath.Join(dir, "run")
+	if err := os.Rename(run, run+".removed"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(run + ".removed"); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // A run whose directory is removed stops at its next save, and says why.
 func TestRunDirectoryRemoved(t *testing.T) {
 	cmd := program(t.TempDir(), append([]string{"train", "--checkpoint-every", "5"}, endless[1:]...)...)
 	output := started(t, cmd)
-	if err := os.RemoveAll(filepath.Join(cmd.Dir, "run")); err != nil {
-		t.Fatal(err)
-	}
+	removeRun(t, cmd.Dir)
 	_ = cmd.Wait()
 	want := "can't be saved: write run/checkpoints/last.safetensors: "
 	if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(output.String(), want) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Read reads the files testdata/golden/KIND*.json, each into a T, by their names. A file that can't be read, or that there is
-// none, ends the test.
+// Read reads the files testdata/golden/KIND*.json, each into a T, by their names. The test ends if one can't be read, or if there
+// is none.
 func Read[T any](t *testing.T, kind string) map[string]T {
 	t.Helper()
 	paths, err := filepath.Glob("../../testdata/golden/" + kind + "*.json")

@@ -65,8 +65,7 @@ type Trainer struct {
 // Run trains until the last epoch. It writes the initial checkpoint first, so that there is always one to go back to. When
 // the context is cancelled or an observer fails it finishes the step, saves, and returns an [*Interrupted]; when a loss or a
 // gradient is not finite it stops before the weights are touched, and returns a [*Diverged]; when a checkpoint can't be written, an
-// [*Unsaved].
-// Checkpoints are written while the training goes on; when Run returns, they are whole.
+// [*Unsaved]. But for the initial one, checkpoints are written while the training goes on; when Run returns, they are whole.
 func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 	done, err := t.run(ctx)
 	return done, errors.Join(err, t.settle())
