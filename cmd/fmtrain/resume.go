@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 
 	"github.com/spf13/pflag"
 
@@ -76,18 +76,14 @@ func resumeTrain(ctx context.Context, s streams, run, file string, flags *pflag.
 	return runTrain(ctx, s, c, &savedRun{saved, override, held})
 }
 
-// warnOfEdits warns if a run's config.yaml is not that of its checkpoint, which counts.
+// warnOfEdits warns if a run's config.yaml has other settings than its checkpoint, whose settings count.
 func warnOfEdits(w io.Writer, run string, saved *loop.Saved) {
 	path := filepath.Join(run, loop.ConfigName)
 	was, err := config.Resume(loop.LastPath(run), saved.Settings, "", nil, false)
 	if info, statErr := os.Stat(path); err != nil || statErr != nil || !info.Mode().IsRegular() {
 		return
 	}
-	var settings bytes.Buffer
-	if config.WriteYAML(&settings, was) != nil {
-		return
-	}
-	if found, err := os.ReadFile(path); err == nil && !bytes.Equal(found, settings.Bytes()) {
+	if found, err := config.Resolve(path, nil); err != nil || !reflect.DeepEqual(found, was) {
 		fmt.Fprintf(w, "fmtrain: warning: %s is not what the run was last saved with, and does not count: its checkpoint has the settings, and flags change them\n", path)
 	}
 }
