@@ -92,10 +92,17 @@ func startFrom(init string, weights model.Weights) (loss.Named, error) {
 	return saved.Spec.Loss, nil
 }
 
+// mostMemory is what training may take, in bytes. A process that the system has no memory for dies without a word of its own.
+const mostMemory int64 = 16 << 30
+
 // newModel makes the model that the settings describe, and its training graph, and resolves the loss: that of the run that is taken
 // up, if there is one, or of --init.
 func newModel(c *config.Config, run *savedRun) (spec model.Spec, weights model.Weights, graph *model.Graph, err error) {
 	spec = specOf(*c)
+	if need := spec.Memory(c.BatchSize); need > mostMemory {
+		return spec, nil, nil, usageError{fmt.Errorf("expected a network and batches that take %d GiB to train at the most, found about %d: "+
+			"fewer or narrower layers (--hidden, --layers) or a smaller --batch-size take less", mostMemory>>30, need>>30)}
+	}
 	weights = model.NewWeights(spec, c.Seed)
 	if err := c.AssignGroups(weights); err != nil {
 		return spec, nil, nil, err

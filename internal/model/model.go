@@ -102,6 +102,18 @@ func (s Spec) Layers() (layers []Layer) {
 	return layers
 }
 
+// Memory is about how many bytes training takes beyond the images: for each parameter its value, its gradient, two moments of the
+// solver and two copies to save; for each unit and each image of a batch, what goes through a dense layer, a LayerNorm and an
+// activation, forward and backward.
+func (s Spec) Memory(batch int) int64 {
+	b := int64(batch)
+	values := 2 * b * int64(s.Inputs)
+	for _, l := range s.Layers() {
+		values += 6 * (int64(l.In) + 1 + b) * int64(l.Out)
+	}
+	return 4 * values
+}
+
 // Parametric is the number of layers that have parameters, LayerNorms included.
 func (s Spec) Parametric() (n int) {
 	each(s.modules(), func(m module) {
