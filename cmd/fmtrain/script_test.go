@@ -303,3 +303,10 @@ func images(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	}
 }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}

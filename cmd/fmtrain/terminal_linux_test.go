@@ -33,13 +33,6 @@ func newTerminal(t *testing.T, columns uint16) (screen, tty *os.File) {
 	return screen, tty
 }
 
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-}
-
 // trainOnTerminal trains for two epochs with stderr on a terminal, and stdout there too unless it is given. It returns what
 // the terminal was sent.
 func trainOnTerminal(t *testing.T, columns uint16, stdout io.Writer, environment ...string) string {

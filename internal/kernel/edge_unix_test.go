@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // atEdge is [atEdgeOf] for float32 values.
@@ -18,12 +20,12 @@ func atEdgeOf[T any](t *testing.T, n int, end bool) []T {
 	t.Helper()
 	page, size := syscall.Getpagesize(), int(unsafe.Sizeof(*new(T)))
 	inside := (size*n + page - 1) / page * page
-	memory, err := syscall.Mmap(-1, 0, inside+2*page, syscall.PROT_NONE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	memory, err := unix.Mmap(-1, 0, inside+2*page, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := syscall.Munmap(memory); err != nil {
+		if err := unix.Munmap(memory); err != nil {
 			t.Error(err)
 		}
 	})
@@ -31,7 +33,7 @@ func atEdgeOf[T any](t *testing.T, n int, end bool) []T {
 		return nil
 	}
 	usable := memory[page : page+inside]
-	if err := syscall.Mprotect(usable, syscall.PROT_READ|syscall.PROT_WRITE); err != nil {
+	if err := unix.Mprotect(usable, unix.PROT_READ|unix.PROT_WRITE); err != nil {
 		t.Fatal(err)
 	}
 	return cut(unsafe.Slice((*T)(unsafe.Pointer(&usable[0])), inside/size), n, end)
