@@ -88,15 +88,11 @@ func warnOfEdits(w io.Writer, run string, saved *loop.Saved) {
 	}
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // noCheckpoint is the error for a directory that is no run, or one that has ended in the moment before its first checkpoint.
 func noCheckpoint(run string) error {
 	hint := "if it is a run, remove it and begin it again"
-	if best := loop.BestPath(run); exists(best) {
+	best := loop.BestPath(run)
+	if _, err := os.Stat(best); err == nil {
 		hint = "--init " + quoted(best) + " begins a new run from its best weights"
 	}
 	return usageError{fmt.Errorf("--resume %s: expected a run directory with %s, found none: there is nothing to go on from; %s",

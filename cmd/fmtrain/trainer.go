@@ -77,17 +77,9 @@ func startFrom(init string, weights model.Weights) (loss.Named, error) {
 	if err != nil {
 		return loss.Named{}, err
 	}
-	saved, err := loop.Load(path)
+	saved, err := loop.LoadWeights(path, weights)
 	if err != nil {
 		return loss.Named{}, err
-	}
-	for _, w := range saved.Weights {
-		if !weights.Has(w.Name) {
-			return loss.Named{}, fmt.Errorf("%s does not fit the model: tensor %s: expected none of this name, found shape %v", path, w.Name, w.Value.Shape())
-		}
-	}
-	if err := weights.Set(saved.Weights.Find); err != nil {
-		return loss.Named{}, fmt.Errorf("%s does not fit the model: %w", path, err)
 	}
 	return saved.Spec.Loss, nil
 }

@@ -160,7 +160,7 @@ type Saved struct {
 	Data     Data
 
 	path    string
-	lost    error                  // why the best checkpoint is not there
+	lost    bool                   // the best checkpoint
 	solvers map[string]savedSolver // by group
 }
 
@@ -172,16 +172,22 @@ type savedSolver struct {
 
 // Load reads a checkpoint's architecture and weights, and the settings and the progress of its run.
 func Load(path string) (*Saved, error) {
+	_, s, err := load(path)
+	return s, err
+}
+
+// load gives the file as it is, too.
+func load(path string) (*checkpoint.Checkpoint, *Saved, error) {
 	file, err := checkpoint.Load(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	s, err := interpret(file)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}
 	s.path = path
-	return s, nil
+	return file, s, nil
 }
 
 // interpret makes sense of an intact checkpoint, whoever wrote it: a checksum is no signature. It takes what it knows and passes
@@ -275,17 +281,17 @@ func checkSpec(spec model.Spec, file *checkpoint.Checkpoint) error {
 	return nil
 }
 
-// LoadWeights copies a checkpoint's weights into those of a model. A tensor that is missing, of another shape or not of this
-// model is an error that names it, and then nothing is copied.
-func LoadWeights(path string, weights model.Weights) error {
-	file, err := checkpoint.Load(path)
+// LoadWeights is [Load], and copies the checkpoint's weights into those of a model. A tensor that is missing, of another shape or not
+// of this model is an error that names it, and then nothing is copied.
+func LoadWeights(path string, weights model.Weights) (*Saved, error) {
+	file, s, err := load(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := setWeights(weights, modelPrefix, file); err != nil {
-		return fmt.Errorf("%s does not fit the model: %w", path, err)
+		return nil, fmt.Errorf("%s does not fit the model: %w", path, err)
 	}
-	return nil
+	return s, nil
 }
 
 // setWeights copies the tensors whose names begin with the prefix into the weights, all of them or none.

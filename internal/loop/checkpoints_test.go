@@ -94,7 +94,8 @@ func TestLoad(t *testing.T) {
 			t.Errorf("settings %s, progress %+v", saved.Settings, saved.Progress)
 		}
 		weights := model.NewWeights(s.spec, 99)
-		must(t, LoadWeights(trainer.Checkpoints.Last(), weights))
+		_, err = LoadWeights(trainer.Checkpoints.Last(), weights)
+		must(t, err)
 		if !same(bits(trainer.Checkpoints.Weights), bits(weights)) {
 			t.Error("LoadWeights: other weights")
 		}
@@ -154,7 +155,7 @@ func TestLoadWeightsRefuses(t *testing.T) {
 		test.change(&spec)
 		weights := model.NewWeights(spec, 99)
 		before := bits(weights)
-		err := LoadWeights(path, weights)
+		_, err := LoadWeights(path, weights)
 		if want := path + " does not fit the model: " + test.want; err == nil || err.Error() != want {
 			t.Errorf("%s:\nexpected %s\nfound    %v", name, want, err)
 		}
@@ -164,14 +165,14 @@ func TestLoadWeightsRefuses(t *testing.T) {
 	}
 
 	missing := filepath.Join(t.TempDir(), "none.safetensors")
-	if err := LoadWeights(missing, model.NewWeights(base.spec, 1)); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
+	if _, err := LoadWeights(missing, model.NewWeights(base.spec, 1)); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), missing) {
 		t.Errorf("missing file: %v", err)
 	}
 	content, err := os.ReadFile(path)
 	must(t, err)
 	content[len(content)/2] ^= 1
 	must(t, os.WriteFile(path, content, 0o644))
-	if err := LoadWeights(path, model.NewWeights(base.spec, 1)); !errors.Is(err, checkpoint.ErrDamaged) || !strings.Contains(err.Error(), path) {
+	if _, err := LoadWeights(path, model.NewWeights(base.spec, 1)); !errors.Is(err, checkpoint.ErrDamaged) || !strings.Contains(err.Error(), path) {
 		t.Errorf("damaged file: %v", err)
 	}
 }

@@ -51,7 +51,7 @@ type Trainer struct {
 	saved     Progress // of the last checkpoint that is whole
 	resumed   bool
 	changed   bool  // it was taken up with other settings than the checkpoint's
-	lost      error // why the best checkpoint of a run that was taken up is not there; nil if it is
+	lost      bool  // the best checkpoint was not there when the run was taken up, and no epoch has been better since
 	start     Rates // those that the schedules multiply
 	pace      *team.Pace
 	feed      feed
@@ -98,7 +98,7 @@ func (t *Trainer) run(ctx context.Context) (*Done, error) {
 		StoppedEarly:  t.done.Epoch < t.Epochs,
 		BestEpoch:     t.done.BestEpoch,
 		Checkpoint:    t.best(),
-		BestLost:      t.lost != nil,
+		BestLost:      t.lost,
 		WeightsSHA256: digest,
 		Seconds:       time.Since(begin).Seconds(),
 	}

@@ -44,8 +44,9 @@ func LoadRun(run string) (saved *Saved, warnings []string, err error) {
 		saved = before
 		warnings = append(warnings, fmt.Sprintf("%v; taking the one before it, of %v", err, saved.Progress))
 	}
-	if saved.lost = lostBest(run, saved.Progress); saved.lost != nil {
-		warnings = append(warnings, fmt.Sprintf("the checkpoint of the best epoch, %d, is lost: %v", saved.Progress.BestEpoch, saved.lost))
+	if err := lostBest(run, saved.Progress); err != nil {
+		saved.lost = true
+		warnings = append(warnings, fmt.Sprintf("the checkpoint of the best epoch, %d, is lost: %v", saved.Progress.BestEpoch, err))
 	}
 	return saved, warnings, nil
 }

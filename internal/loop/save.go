@@ -71,7 +71,7 @@ func (t *Trainer) save(p Progress) error {
 		return t.unsaved(p, err)
 	}
 	if p.isBest() {
-		t.lost = nil
+		t.lost = false
 	}
 	ended := make(chan error, 1)
 	t.saving = saving{p, ended}
@@ -142,7 +142,7 @@ func (t *Trainer) saveFirst() error {
 
 // best is the path of the best checkpoint, or of the last if none has been the best yet or the best is lost.
 func (t *Trainer) best() string {
-	if t.done.BestEpoch == 0 || t.lost != nil {
+	if t.done.BestEpoch == 0 || t.lost {
 		return t.Checkpoints.Last()
 	}
 	return BestPath(t.Checkpoints.Run)

@@ -111,7 +111,8 @@ func (t *Trainer) restoreBest() error {
 	if t.done.Epoch >= t.Epochs {
 		return nil
 	}
-	return LoadWeights(t.best(), t.Checkpoints.Weights)
+	_, err := LoadWeights(t.best(), t.Checkpoints.Weights)
+	return err
 }
 
 // checkWeights is an error if a step has made a weight NaN or infinite, as an absurd learn rate does of finite gradients. The
@@ -132,15 +133,14 @@ func (t *Trainer) checkWeights(it Iteration) error {
 
 // interrupt saves what was done and ends the run: because it was asked to or, with an error, because an observer has failed.
 func (t *Trainer) interrupt(it Iteration, p Progress, why error) error {
-	if err := t.checkWeights(it); err != nil {
-		return errors.Join(why, err)
+	err := t.checkWeights(it)
+	if err == nil && it.Iteration > t.done.Iteration { // else it is saved
+		err = t.save(p)
 	}
-	if it.Iteration > t.done.Iteration { // else it is saved
-		if err := t.save(p); err != nil {
-			return errors.Join(why, err)
-		}
+	if err == nil {
+		err = t.settle()
 	}
-	if err := t.settle(); err != nil {
+	if err != nil {
 		return errors.Join(why, err)
 	}
 	return &Interrupted{Epoch: it.Epoch, Iteration: it.Iteration, Iterations: it.Iterations, Checkpoint: t.Checkpoints.Last(), Err: why}
