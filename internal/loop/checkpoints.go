@@ -87,10 +87,8 @@ type Checkpoints struct {
 // SaveLast writes last.safetensors; what was there before is previous.safetensors from then on. If the run directory is no longer
 // the one that was locked, nothing is written.
 func (c *Checkpoints) SaveLast(image checkpoint.Image) error {
-	if c.Lock != nil {
-		if err := c.Lock.Check(); err != nil {
-			return err
-		}
+	if err := c.checkLock(); err != nil {
+		return err
 	}
 	if err := atomicfile.Link(c.Last(), PreviousPath(c.Run)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -100,6 +98,27 @@ func (c *Checkpoints) SaveLast(image checkpoint.Image) error {
 
 // SaveBest makes the last checkpoint the best one too, which costs no writing: best.safetensors.
 func (c *Checkpoints) SaveBest() error { return atomicfile.Link(c.Last(), BestPath(c.Run)) }
+
+// left is the progress of the last checkpoint that is whole, and its path, empty if there is none. It asks the file, which may be
+// that of a save of which something else has failed, or gone with its directory.
+func (c *Checkpoints) left() (Progress, string) {
+	if c.checkLock() != nil { // the file is another run's
+		return Progress{}, ""
+	}
+	last, err := Load(c.Last())
+	if err != nil {
+		return Progress{}, ""
+	}
+	return last.Progress, c.Last()
+}
+
+// checkLock is an error if the run directory is no longer the one that was locked.
+func (c *Checkpoints) checkLock() error {
+	if c.Lock == nil {
+		return nil
+	}
+	return c.Lock.Check()
+}
 
 // Last is the path of the last checkpoint.
 func (c *Checkpoints) Last() string { return LastPath(c.Run) }

@@ -48,7 +48,6 @@ type Trainer struct {
 
 	done      Progress // at the last epoch's end or, of a run that is taken up, where it was
 	saving    saving
-	saved     Progress // of the last checkpoint that is whole
 	resumed   bool
 	changed   bool  // it was taken up with other settings than the checkpoint's
 	lost      bool  // the best checkpoint was not there when the run was taken up, and no epoch has been better since

@@ -80,7 +80,7 @@ func (t *Trainer) Resume(s *Saved, override bool) error {
 	if err != nil {
 		return fmt.Errorf("settings: %w", err)
 	}
-	t.done, t.saved, t.saving.of, t.lost = s.Progress, s.Progress, s.Progress, s.lost
+	t.done, t.saving.of, t.lost = s.Progress, s.Progress, s.lost
 	t.resumed, t.changed = true, !bytes.Equal(settings, s.Settings)
 	return nil
 }

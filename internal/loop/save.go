@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"fmtrain/internal/checkpoint"
-	"fmtrain/internal/lock"
 	"fmtrain/internal/model"
 )
 
@@ -118,7 +117,6 @@ func (t *Trainer) settled(err error) error {
 	if err != nil {
 		return t.unsaved(t.saving.of, err)
 	}
-	t.saved = t.saving.of
 	return nil
 }
 
@@ -166,15 +164,10 @@ func (t *Trainer) within(it Iteration, running Mean) Progress {
 	return p
 }
 
-// unsaved ends the run, which was to be saved. What is left is asked of the file: the save may have failed after it.
+// unsaved ends the run, which was to be saved.
 func (t *Trainer) unsaved(at Progress, err error) error {
 	u := &Unsaved{At: at, Err: err}
-	if errors.Is(err, lock.ErrLost) { // the file is another run's
-		return u
-	}
-	if left, err := Load(t.Checkpoints.Last()); err == nil {
-		u.Saved, u.Checkpoint = left.Progress, t.Checkpoints.Last()
-	}
+	u.Saved, u.Checkpoint = t.Checkpoints.left()
 	return u
 }
 

@@ -185,6 +185,9 @@ func TestFailedSaveEndsTheRun(t *testing.T) {
 		if errors.As(err, &diverged) != test.diverged {
 			t.Errorf("%s: diverged is %v: %v", name, !test.diverged, err)
 		}
+		if strings.Contains(err.Error(), "the weights after") || strings.Contains(err.Error(), "is whole in") {
+			t.Errorf("%s: it names a checkpoint, where none is left: %v", name, err)
+		}
 		if done := len(seen.iterations); done != 4 {
 			t.Errorf("%s: %d iterations were done, expected 4", name, done)
 		}
@@ -288,6 +291,7 @@ func TestAnotherRunsDirectory(t *testing.T) {
 			must(t, trainer.settle())
 			must(t, os.Rename(run, run+".moved"))
 			must(t, os.MkdirAll(filepath.Dir(LastPath(run)), 0o755))
+			must(t, os.Link(LastPath(run+".moved"), LastPath(run))) // which stands for the other's
 			other, err := lock.Acquire(run)
 			must(t, err)
 			defer other.Close()
@@ -299,8 +303,11 @@ func TestAnotherRunsDirectory(t *testing.T) {
 	if !errors.Is(err, lock.ErrLost) || !errors.As(err, &unsaved) || unsaved.Checkpoint != "" {
 		t.Errorf("expected an Unsaved because the directory is another's, found %v", err)
 	}
-	if found, err := os.ReadDir(filepath.Dir(LastPath(run))); err != nil || len(found) > 0 {
+	if found, err := os.ReadDir(filepath.Dir(LastPath(run))); err != nil || len(found) != 1 {
 		t.Errorf("it has written into the other's directory: %v, %v", found, err)
+	}
+	if last, err := Load(LastPath(run)); err != nil || last.Progress.Epoch != 1 {
+		t.Errorf("it has written over the other's checkpoint: %v", err)
 	}
 }
 

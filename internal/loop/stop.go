@@ -18,12 +18,15 @@ type Diverged struct {
 	Epoch, Iteration int
 	Where            string   // the first node of the graph that is not finite
 	Saved            Progress // of the last checkpoint
-	Checkpoint       string   // the path of that
+	Checkpoint       string   // the path of that; empty if there is none any more
 }
 
 func (d *Diverged) Error() string {
-	return fmt.Sprintf("training diverged in epoch %d, iteration %d: NaN or Inf appeared first in %s; the weights after %v are in %s; try a lower learn rate",
-		d.Epoch, d.Iteration, d.Where, d.Saved, d.Checkpoint)
+	text := fmt.Sprintf("training diverged in epoch %d, iteration %d: NaN or Inf appeared first in %s; ", d.Epoch, d.Iteration, d.Where)
+	if d.Checkpoint != "" {
+		text += fmt.Sprintf("the weights after %v are in %s; ", d.Saved, d.Checkpoint)
+	}
+	return text + "try a lower learn rate"
 }
 
 // Interrupted ends a run before its time: it was asked to stop, or an observer has failed. What it had done is saved.
@@ -149,5 +152,7 @@ func (t *Trainer) interrupt(it Iteration, p Progress, why error) error {
 // diverged ends the run at an iteration.
 func (t *Trainer) diverged(it Iteration, where string) error {
 	failed := t.settle()
-	return errors.Join(&Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: where, Saved: t.saved, Checkpoint: t.Checkpoints.Last()}, failed)
+	d := &Diverged{Epoch: it.Epoch, Iteration: it.Iteration, Where: where}
+	d.Saved, d.Checkpoint = t.Checkpoints.left()
+	return errors.Join(d, failed)
 }
