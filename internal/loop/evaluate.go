@@ -25,8 +25,8 @@ type Evaluator struct {
 const evaluationBatch = 250
 
 // NewEvaluator makes the forward-only graph of a model over the given weights.
-func NewEvaluator(spec model.Spec, weights model.Weights, set *dataset.Set) (*Evaluator, error) {
-	graph, err := model.NewInference(spec, weights, min(evaluationBatch, set.Len()))
+func NewEvaluator(m *model.Model, weights model.Weights, set *dataset.Set) (*Evaluator, error) {
+	graph, err := m.NewInference(weights, min(evaluationBatch, set.Len()))
 	if err != nil {
 		return nil, err
 	}

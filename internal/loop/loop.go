@@ -165,13 +165,11 @@ func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err erro
 		return counted, err
 	}
 	for i, group := range t.Graph.Groups {
-		if err := t.Solvers[i].Step(group.Parameters); err != nil {
+		if err := t.Solvers[i].Step(group.ValueGrads()); err != nil {
 			return counted, fmt.Errorf("epoch %d, iteration %d: %s solver: %w", it.Epoch, it.Iteration, group.Name, err)
 		}
 	}
-	if err := t.constrain(); err != nil {
-		return counted, err
-	}
+	t.constrain()
 	t.average(it)
 	return counted, nil
 }
