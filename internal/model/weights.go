@@ -69,7 +69,7 @@ func uniform(w []float32, r float64, seed uint64, name string) {
 	h.Write([]byte("initial " + name))
 	source := rand.NewPCG(seed, h.Sum64())
 	for i := range w {
-		unit := float64(source.Uint64()>>11) / (1 << 53)
+		unit := float64(float64(source.Uint64()>>11) / (1 << 53)) // converted so that nothing is fused: .ci/fused
 		w[i] = float32(r * (2*unit - 1))
 	}
 }
