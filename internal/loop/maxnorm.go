@@ -55,7 +55,7 @@ func (c *columns) Do(part, parts int) {
 		clear(squares)
 		for row := 0; row < len(w); row += width {
 			for j, v := range w[row+lo : row+hi] {
-				squares[j] += float64(v) * float64(v)
+				squares[j] += float64(float64(v) * float64(v))
 			}
 		}
 		for j, sum := range squares {

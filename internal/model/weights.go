@@ -48,7 +48,7 @@ func initialise(w []float32, p Described, seed uint64) {
 	h.Write([]byte("initial " + p.Name))
 	source := rand.NewPCG(seed, h.Sum64())
 	for i := range w {
-		unit := float64(source.Uint64()>>11) / (1 << 53)
+		unit := float64(float64(source.Uint64()>>11) / (1 << 53)) // converted so that nothing is fused: .ci/fused
 		w[i] = float32(p.Initial.Radius * (2*unit - 1))
 	}
 }
