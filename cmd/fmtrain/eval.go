@@ -138,7 +138,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	evaluator.Metrics = metrics
 	members := newTeam(nil)
 	defer members.Close()
-	evaluator.Share(members)
+	evaluator.UseTeam(members)
 	result, err := evaluator.Evaluate()
 	if err != nil {
 		return err

@@ -50,7 +50,7 @@ func (t *Trainer) average(it Iteration) {
 func (a *Average) Do(part, parts int) {
 	for i, w := range a.trained {
 		values, average := w.Value.Float32s(), a.Weights[i].Value.Float32s()
-		lo, hi := op.Share(len(values), part, parts)
+		lo, hi := op.Split(len(values), part, parts)
 		if a.share == 1 {
 			copy(average[lo:hi], values[lo:hi])
 		} else {

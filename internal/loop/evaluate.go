@@ -37,10 +37,10 @@ func NewEvaluator(m *model.Model, weights model.Weights, set *dataset.Set) (*Eva
 	return &Evaluator{feed: feed{graph: graph, set: set}, order: order}, nil
 }
 
-// Share lets the evaluations from now on be shared out over the team. Any number of members gives the same bits.
-func (e *Evaluator) Share(t *team.Team) {
+// UseTeam splits the work of later evaluations among the team. The result has the same bits for any number of members.
+func (e *Evaluator) UseTeam(t *team.Team) {
 	e.team = t
-	e.feed.graph.Share(t)
+	e.feed.graph.UseTeam(t)
 }
 
 // Evaluation is what was measured.

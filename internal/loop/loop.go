@@ -217,15 +217,15 @@ func (t *Trainer) finish(it Iteration, told error) error {
 
 // share gives everything that takes time in a run to the team.
 func (t *Trainer) share() {
-	t.Graph.Share(t.Team)
+	t.Graph.UseTeam(t.Team)
 	for _, s := range t.Solvers {
-		s.Share(t.Team)
+		s.UseTeam(t.Team)
 	}
 	if t.Validation != nil {
-		t.Validation.Share(t.Team)
+		t.Validation.UseTeam(t.Team)
 	}
 	if t.Average != nil && t.Average.evaluator != nil {
-		t.Average.evaluator.Share(t.Team)
+		t.Average.evaluator.UseTeam(t.Team)
 	}
 	t.feed = feed{graph: t.Graph, set: t.Train}
 	t.pace = team.NewPace(t.Team)

@@ -50,7 +50,7 @@ func (c *columns) add(weight *tensor.Dense) {
 func (c *columns) Do(part, parts int) {
 	for i, w := range c.weights {
 		width := c.widths[i]
-		lo, hi := op.Share(width, part, parts)
+		lo, hi := op.Split(width, part, parts)
 		squares := c.squares[i][lo:hi]
 		clear(squares)
 		for row := 0; row < len(w); row += width {

@@ -58,7 +58,7 @@ func BenchmarkEvaluate(b *testing.B) {
 			must(b, err)
 			t := team.New(members)
 			defer t.Close()
-			e.Share(t)
+			e.UseTeam(t)
 			for b.Loop() {
 				_, err := e.Evaluate()
 				must(b, err)

@@ -112,8 +112,8 @@ func (b *builder) onStatic(outputs gorgonia.Nodes) (*Graph, error) {
 	return &b.Graph, err
 }
 
-// Share lets the runs from now on be shared out over the team. A run by any number of members gives the same bits.
-func (g *Graph) Share(t *team.Team) { g.machine.Share(t) }
+// UseTeam splits the work of later runs among the team. The result has the same bits for any number of members.
+func (g *Graph) UseTeam(t *team.Team) { g.machine.UseTeam(t) }
 
 // Run computes the graph for the current batch.
 func (g *Graph) Run() error { return g.machine.RunAll() }

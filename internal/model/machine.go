@@ -24,7 +24,7 @@ func Machines() []string { return []string{StaticMachine, TapeMachine, LispMachi
 type machine interface {
 	RunAll() error
 	Values(visit func(*gorgonia.Node, gorgonia.Value) bool)
-	Share(*team.Team)
+	UseTeam(*team.Team)
 }
 
 // Use chooses the machine that runs the graph from now on, one of [Machines]. A new graph uses the static one.
