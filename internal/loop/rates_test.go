@@ -31,10 +31,11 @@ func TestScheduledRates(t *testing.T) {
 			for range 3 {
 				it := seen.iterations[step]
 				at := schedule.Position{Step: step, Steps: 15, EpochSteps: 3}
-				want := Rates{{model.Lower, s.lower.rate}, {model.Upper, s.upper.rate}}
+				want := Rates{{Group: model.Lower, LearnRate: s.lower.rate}, {Group: model.Upper, LearnRate: s.upper.rate}}
 				for i, parsed := range trainer.Schedules {
 					if parsed != nil {
 						want[i].LearnRate *= parsed.Factor(at)
+						want[i].Scheduled = true
 					}
 				}
 				if diff := cmp.Diff(want, it.Rates); diff != "" {

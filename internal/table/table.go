@@ -45,14 +45,15 @@ func (c Column) headings() (over, under string) {
 	return over, under
 }
 
-// Fit is the columns that have room on a line of the given width, as indices. One column is always left.
+// Fit is the columns that have room on a line of the given width, as indices. One column is always left. With a width of 0 all
+// are.
 func Fit(columns []Column, width int) (kept []int) {
 	free := width + gap
 	for i, c := range columns {
 		kept = append(kept, i)
 		free -= c.width() + gap
 	}
-	for free < 0 && len(kept) > 1 {
+	for width > 0 && free < 0 && len(kept) > 1 {
 		least := slices.MinFunc(kept, func(a, b int) int { return columns[a].Keep - columns[b].Keep })
 		free += columns[least].width() + gap
 		kept = slices.DeleteFunc(kept, func(i int) bool { return i == least })

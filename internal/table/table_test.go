@@ -22,6 +22,9 @@ var shoeRows = [][]string{
 }
 
 func TestWrite(t *testing.T) {
+	if all := Fit(shoes, 0); len(all) != len(shoes) {
+		t.Errorf("without a width there are %d columns, expected all", len(all))
+	}
 	for width, want := range map[int]string{
 		80: `
                    price
@@ -64,7 +67,7 @@ Ankle boot
 // A table is never wider than it may be, and shows what there is room for.
 func TestFit(t *testing.T) {
 	columns := []Column{{Width: 3, Keep: 9}, {Width: 4, Keep: 1}, {Width: 5, Keep: 5}, {Width: 2, Keep: 7}}
-	for width := range 40 {
+	for width := 1; width < 40; width++ {
 		var kept []string
 		used := -gap
 		for _, i := range Fit(columns, width) {
