@@ -4,11 +4,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/layer"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
@@ -18,14 +20,14 @@ import (
 
 // printSettings says what will be trained, and on which data.
 func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.Data) {
-	spec, weights := t.Checkpoints.Spec, t.Checkpoints.Weights
+	m, weights := t.Checkpoints.Model, t.Checkpoints.Weights
 	say(w, "%s: %s\n", data.Kind, place(data))
 	say(w, "%s training, %s validation, %s test images\n\n", thousands(t.Train.Len()), thousands(*c.Validation), thousands(data.Test.Len()))
 
 	groups := groupsOf(c, weights)
-	printModel(w, layerRows(weights, groups))
+	printModel(w, layerRows(m, weights, groups))
 	say(w, "\nbatch size %d, epochs %d, seed %d\n", c.BatchSize, c.Epochs, c.Seed)
-	for _, line := range switchedOn(c, spec, groups) {
+	for _, line := range switchedOn(c, m, groups) {
 		say(w, "%s\n", line)
 	}
 	say(w, "run directory: %s\n\n", c.Out)
@@ -41,29 +43,59 @@ type layerRow struct {
 	rate       string
 }
 
-// layerRows are the layers that have parameters.
-func layerRows(weights model.Weights, groups []config.Group) (rows []layerRow) {
-	for _, weight := range weights {
-		name := weight.Name[:strings.LastIndex(weight.Name, ".")]
-		if last := len(rows) - 1; last < 0 || rows[last].name != name || rows[last].group != weight.Group {
-			rows = append(rows, layerRow{name: name, group: weight.Group})
-		}
-		row := &rows[len(rows)-1]
-		shape := weight.Value.Shape()
-		row.shape = strconv.Itoa(shape[len(shape)-1])
-		row.parameters += shape.TotalSize()
+// layerRows are the layers of a model. Those within a block are indented, and stand before it.
+func layerRows(m *model.Model, weights model.Weights, groups []config.Group) (rows []layerRow) {
+	groupOf := map[string]string{} // by parameter
+	for _, w := range weights {
+		groupOf[w.Name] = w.Group
 	}
-	for i := range rows {
-		for _, g := range groups {
-			if g.Name == rows[i].group {
-				rows[i].solver, rows[i].rate = g.Solver, shortest(g.LR)
-				if g.LR == 0 {
-					rows[i].solver, rows[i].rate = "frozen", ""
-				}
-			}
+	layers := m.Layers()
+	depth := map[string]int{}
+	for _, block := range slices.Backward(layers) {
+		for _, l := range block.Within {
+			depth[l.Name] = depth[block.Name] + 1
 		}
+	}
+	for _, l := range layers {
+		name := strings.Repeat("  ", depth[l.Name]) + l.Name
+		if rate, ok := strings.CutPrefix(l.String(), l.Word()+":"); ok {
+			name += ":" + rate // of dropout
+		}
+		row := layerRow{name: name, shape: l.Out.String()}
+		for _, p := range l.Parameters {
+			if group := groupOf[p.Name]; group != row.group {
+				if row.group != "" {
+					rows = append(rows, row)
+				}
+				row = layerRow{name: name, shape: row.shape, group: group}
+				row.solver, row.rate = trainedBy(group, groups)
+			}
+			row.parameters += p.Shape.TotalSize()
+		}
+		rows = append(rows, row)
 	}
 	return rows
+}
+
+// trainedBy is the solver and the learning rate of a group.
+func trainedBy(name string, groups []config.Group) (solver, rate string) {
+	for _, g := range groups {
+		switch {
+		case g.Name == name && g.LR == 0:
+			return "frozen", ""
+		case g.Name == name:
+			return g.Solver, shortest(g.LR)
+		}
+	}
+	return "", ""
+}
+
+// hasNorm says whether a layer is LayerNorm.
+func hasNorm(m *model.Model) bool {
+	return slices.ContainsFunc(m.Layers(), func(l model.Placed) bool {
+		_, is := l.Layer.(layer.Norm)
+		return is
+	})
 }
 
 // printModel prints the table of the model.
@@ -95,14 +127,14 @@ func printModel(w io.Writer, layers []layerRow) {
 }
 
 // switchedOn are lines about everything besides the layers that is not off.
-func switchedOn(c config.Config, spec model.Spec, groups []config.Group) (lines []string) {
+func switchedOn(c config.Config, m *model.Model, groups []config.Group) (lines []string) {
 	add := func(on bool, format string, args ...any) {
 		if on {
 			lines = append(lines, fmt.Sprintf(format, args...))
 		}
 	}
-	add(spec.LayerNorm != model.NoLayerNorm && (spec.Stack == "" || model.HasNorm(spec.Stack)), "LayerNorm: %s, ε %g", spec.LayerNorm, spec.Epsilon)
-	add(!plain(spec.Loss), "loss: %v", spec.Loss)
+	add(hasNorm(m), "LayerNorm: %s, ε %g", m.Norm.Form, m.Norm.Epsilon)
+	add(!plain(m.Loss), "loss: %v", m.Loss)
 	for _, g := range groups {
 		add(g.Schedule != constant && g.LR > 0, "%s schedule: %s", g.Name, g.Schedule)
 	}
