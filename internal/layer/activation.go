@@ -10,35 +10,33 @@ import (
 	"fmtrain/internal/op"
 )
 
-// registry is the activations, in the order in which they are listed. Any layer that keeps its shape and has neither parameters
-// nor settings can be one. It needs a line here.
-var registry = []struct {
-	name string
-	add  func(name string, x *gorgonia.Node) (*gorgonia.Node, error)
-}{
-	{"relu", elementwise(kernel.ReLU)},
-	{"gelu", elementwise(kernel.GELU)},
-	{"tanh", elementwise(kernel.Tanh)},
-	{"elu", elementwise(kernel.ELU)},
-	{"selu", elementwise(kernel.SELU)},
+// Activation is a layer that keeps its input's shape and has neither parameters nor settings.
+type Activation struct {
+	word   string
+	radius radius // of the initial weights of the dense layer before it
+	apply  func(name string, x *gorgonia.Node) (*gorgonia.Node, error)
 }
 
-// Activations names the activations, the usual one first.
-func Activations() (names []string) {
-	for _, r := range registry {
-		names = append(names, r.name)
-	}
-	return names
+// activation is a line of [Kinds].
+func activation(word, about string, r radius, apply func(name string, x *gorgonia.Node) (*gorgonia.Node, error)) Kind {
+	return Kind{Word: word, Usage: word, About: about, Activation: &Activation{word, r, apply}}
 }
 
-// Activation adds y = f(x) to the graph; f is one of [Activations], and x is float32 with one axis or more.
-func Activation(name string, x *gorgonia.Node) (*gorgonia.Node, error) {
-	for _, r := range registry {
-		if r.name == name {
-			return r.add(name, x)
-		}
-	}
-	return nil, fmt.Errorf("activation: expected one of %s, found %q", strings.Join(Activations(), ", "), name)
+// String is the activation's name.
+func (a *Activation) String() string { return a.word }
+
+// Word is the activation's name.
+func (a *Activation) Word() string { return a.word }
+
+// Output is the shape of the input.
+func (a *Activation) Output(in Shape) (Shape, error) { return in, nil }
+
+// Parameters are none.
+func (a *Activation) Parameters(Shape, *Activation) []Parameter { return nil }
+
+// Apply adds f(x).
+func (a *Activation) Apply(x *gorgonia.Node, _ *Context) (*gorgonia.Node, error) {
+	return a.apply(a.word, x)
 }
 
 // elementwise is an activation of each value by itself.
@@ -46,4 +44,31 @@ func elementwise(f kernel.Activation) func(string, *gorgonia.Node) (*gorgonia.No
 	return func(name string, x *gorgonia.Node) (*gorgonia.Node, error) {
 		return op.Elementwise(name, x, f.Forward, f.Backward)
 	}
+}
+
+// Activations names the activations, the usual one first.
+func Activations() (names []string) {
+	for _, k := range Kinds() {
+		if k.Activation != nil {
+			names = append(names, k.Word)
+		}
+	}
+	return names
+}
+
+// FindActivation is the activation of that name.
+func FindActivation(name string) (*Activation, error) {
+	if k, ok := find(name); ok && k.Activation != nil {
+		return k.Activation, nil
+	}
+	return nil, fmt.Errorf("expected an activation, one of %s, found %.100q", strings.Join(Activations(), ", "), name)
+}
+
+// ApplyActivation adds y = f(x) to the graph, for the activation f of that name. x is float32 with one axis or more.
+func ApplyActivation(name string, x *gorgonia.Node) (*gorgonia.Node, error) {
+	a, err := FindActivation(name)
+	if err != nil {
+		return nil, err
+	}
+	return a.Apply(x, nil)
 }

@@ -1,12 +1,8 @@
-// Package layer holds the ops of a classifier besides LayerNorm: dense layers, activations, dropout, and the loss of a batch.
-// Each is an [op.Definition], a forward function with its gradients.
-//
-// They replace Gorgonia's own ops. Some of those are wrong: its softmax takes the maximum of every row from the first element of
-// the whole tensor. All of them allocate memory in each run.
 package layer
 
 import (
 	"fmt"
+	"strconv"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -15,17 +11,59 @@ import (
 	"fmtrain/internal/op"
 )
 
-// Dense adds y = xW + b to the graph: x is [batch, in], W [in, out], b [out] and y [batch, out], all float32.
+// Dense is a dense layer, y = xW + b, with one output for each unit.
+type Dense struct{ Units int }
+
+func readDense(r *reader, word string) (Layer, error) {
+	units, err := strconv.Atoi(word)
+	if err != nil || units < 1 || units > MaxUnits {
+		return nil, r.wrong(r.at-len(word), fmt.Sprintf("expected from 1 to %d units, found %s", MaxUnits, word))
+	}
+	return Dense{units}, nil
+}
+
+// String is the number of units.
+func (d Dense) String() string { return strconv.Itoa(d.Units) }
+
+// Word is dense.
+func (Dense) Word() string { return "dense" }
+
+// Output is a vector of the units.
+func (d Dense) Output(in Shape) (Shape, error) {
+	_, err := in.vector("a dense layer")
+	return Shape{d.Units}, err
+}
+
+// Parameters are the weight [in, units], drawn from U(−r, r) with the r that suits the next activation, and the bias [units], zeros.
+// Without an activation r is Glorot's √(6/(in+units)) (book, chapter 11, table 11-1).
+func (d Dense) Parameters(in Shape, next *Activation) []Parameter {
+	radius := radius(glorot)
+	if next != nil {
+		radius = next.radius
+	}
+	drawn := Initial{Radius: radius(float64(in[0]), float64(d.Units))}
+	return []Parameter{
+		{Name: "weight", Role: Weight, Shape: tensor.Shape{in[0], d.Units}, Initial: drawn},
+		{Name: "bias", Role: Bias, Shape: tensor.Shape{d.Units}},
+	}
+}
+
+// Apply adds xW + b.
+func (Dense) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
+	return ApplyDense(x, c.Parameters[0], c.Parameters[1])
+}
+
+// ApplyDense adds y = xW + b to the graph: x is [batch, in], W [in, out], b [out] and y [batch, out], all float32.
 //
 //	dx = dy·Wᵀ    dW = xᵀ·dy    db = Σ dy (over the batch)
 //
 // The three gradients are separate, so that an executor can leave out dx where nothing needs it, as in the first layer.
-func Dense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
+func ApplyDense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 	xs, ws, bs := x.Shape(), w.Shape(), b.Shape()
 	if len(xs) != 2 || len(ws) != 2 || len(bs) != 1 || xs[1] != ws[0] || ws[1] != bs[0] {
 		return nil, fmt.Errorf("dense: expected input [batch,in], weight [in,out] and bias [out], found %v, %v and %v", xs, ws, bs)
 	}
-	d := dense{batch: xs[0], in: ws[0], out: ws[1]}
+	d := denseSizes{batch: xs[0], in: ws[0], out: ws[1]}
 	return op.Apply(op.Definition{
 		Name:    "Dense",
 		Inputs:  []string{"X", "W", "B"},
@@ -40,16 +78,16 @@ func Dense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 	}, x, w, b)
 }
 
-// dense is the sizes of a dense layer.
-type dense struct{ batch, in, out int }
+// denseSizes are the sizes of a dense layer in a graph.
+type denseSizes struct{ batch, in, out int }
 
-func (d dense) forward(r *op.Run, part, parts int) {
+func (d denseSizes) forward(r *op.Run, part, parts int) {
 	top, bottom := op.Split(d.batch, part, parts)
 	y, x := r.Y[top*d.out:bottom*d.out], r.Inputs[0][top*d.in:bottom*d.in]
 	kernel.MatMulBias(y, x, r.Inputs[1], r.Inputs[2], bottom-top, d.in, d.out)
 }
 
-func (d dense) dx(r *op.Run, gradients [][]float32, part, parts int) {
+func (d denseSizes) dx(r *op.Run, gradients [][]float32, part, parts int) {
 	dx, dy := kernel.RowMajor(gradients[0], d.batch, d.in), kernel.RowMajor(r.DY, d.batch, d.out)
 	w := kernel.RowMajor(r.Inputs[1], d.in, d.out)
 	top, bottom := op.Split(d.batch, part, parts)
@@ -63,7 +101,7 @@ const (
 
 // dw computes a part of the rows of dW, which belong to columns of x. Meanwhile it claims the cache lines of the same part of W,
 // because the same member of the team will update it.
-func (d dense) dw(r *op.Run, gradients [][]float32, part, parts int) {
+func (d denseSizes) dw(r *op.Run, gradients [][]float32, part, parts int) {
 	x, dy := kernel.RowMajor(r.Inputs[0], d.batch, d.in), kernel.RowMajor(r.DY, d.batch, d.out)
 	dw, w := kernel.RowMajor(gradients[0], d.in, d.out), r.Inputs[1]
 	first, last := op.Split(d.in, part, parts)
@@ -82,4 +120,6 @@ func (d dense) dw(r *op.Run, gradients [][]float32, part, parts int) {
 }
 
 // db is serial, because it is too small to split.
-func (d dense) db(r *op.Run, gradients [][]float32, _, _ int) { kernel.SumRows(gradients[0], r.DY) }
+func (d denseSizes) db(r *op.Run, gradients [][]float32, _, _ int) {
+	kernel.SumRows(gradients[0], r.DY)
+}

@@ -4,12 +4,54 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math/rand/v2"
+	"strconv"
 
 	"gorgonia.org/gorgonia"
 
 	"fmtrain/internal/kernel"
 	"fmtrain/internal/op"
 )
+
+// DefaultDropout is the rate of a dropout layer that names none (book, chapter 11).
+const DefaultDropout = 0.2
+
+// Dropout sets a share of the values to 0 while training.
+type Dropout struct{ Rate float64 }
+
+func readDropout(r *reader, _ string) (Layer, error) {
+	if !r.skip(':') {
+		return Dropout{DefaultDropout}, nil
+	}
+	at := r.at
+	rate, err := strconv.ParseFloat(r.number(), 64)
+	if err != nil || !(rate >= 0 && rate < 1) {
+		r.at = at
+		return nil, r.wrong(at, "expected a rate from 0 to below 1, as in dropout:0.2, found "+r.found())
+	}
+	return Dropout{rate}, nil
+}
+
+// String has the rate.
+func (d Dropout) String() string {
+	return "dropout:" + strconv.FormatFloat(d.Rate, 'f', -1, 64)
+}
+
+// Word is dropout.
+func (Dropout) Word() string { return "dropout" }
+
+// Output is the shape of the input.
+func (Dropout) Output(in Shape) (Shape, error) { return in, nil }
+
+// Parameters are none.
+func (Dropout) Parameters(Shape, *Activation) []Parameter { return nil }
+
+// Apply adds dropout, in training alone.
+func (d Dropout) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
+	if !c.Training || d.Rate == 0 {
+		return x, nil
+	}
+	return ApplyDropout(x, c.Name, d.Rate, c.Draw)
+}
 
 // Draw is what the masks of a graph's dropout layers are drawn from. A run of the graph reads it at its beginning. The same Draw
 // gives the same masks, so a resumed run has the masks of an uninterrupted one.
@@ -19,25 +61,25 @@ type Draw struct {
 	Row  int    // number of the batch's first row among the rows of the step; not 0 where a step takes several batches
 }
 
-// Dropout adds y = x⊗m/(1−rate) to the graph (Srivastava et al., "Dropout", 2014). Each entry of the mask m is 0 with the
-// probability rate, else 1. x is [batch, n], and rate is from 0 to below 1. The division is there so that evaluation can leave the
+// ApplyDropout adds y = x⊗m/(1−rate) to the graph (Srivastava et al., "Dropout", 2014). Each entry of the mask m is 0 with the
+// probability rate, else 1. x is [batch, ...], and rate is from 0 to below 1. The division is there so that evaluation can leave the
 // layer out. The gradient is dx = dy⊗m/(1−rate).
 //
 // An entry of the mask depends on the draw, the layer's name, and the entry's place among all rows of the step. It depends neither
 // on the number of threads nor on whether a step takes its samples in one batch or in several.
 //
 // Gorgonia's own dropout draws from the clock, and its gradient is wrong.
-func Dropout(x *gorgonia.Node, name string, rate float64, draw *Draw) (*gorgonia.Node, error) {
+func ApplyDropout(x *gorgonia.Node, name string, rate float64, draw *Draw) (*gorgonia.Node, error) {
 	if !(rate >= 0 && rate < 1) {
 		return nil, fmt.Errorf("dropout: expected a rate from 0 to below 1, found %v", rate)
 	}
-	if x.Dims() != 2 {
-		return nil, fmt.Errorf("dropout: expected an input [batch,n], found shape %v", x.Shape())
+	if x.Dims() < 2 {
+		return nil, fmt.Errorf("dropout: expected an input [batch, ...], found shape %v", x.Shape())
 	}
 	h := fnv.New64a()
 	h.Write([]byte("dropout " + name))
 	layer, shape := h.Sum64(), x.Shape().Clone()
-	mask := make([]uint32, shape.TotalSize())
+	mask, sample := make([]uint32, shape.TotalSize()), shape[1:].TotalSize()
 	var random rand.PCG
 	var key uint64 // of the run
 	var row int
@@ -52,7 +94,7 @@ func Dropout(x *gorgonia.Node, name string, rate float64, draw *Draw) (*gorgonia
 		},
 		Forward: func(r *op.Run, part, parts int) {
 			lo, hi := op.SplitRows(shape, part, parts)
-			kernel.DropoutMask(mask[lo:hi], key, uint64(row*shape[1]+lo), rate)
+			kernel.DropoutMask(mask[lo:hi], key, uint64(row*sample+lo), rate)
 			kernel.Drop(r.Y[lo:hi], r.Inputs[0][lo:hi], mask[lo:hi], rate)
 		},
 		Gradients: []op.Gradient{{

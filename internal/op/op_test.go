@@ -15,8 +15,8 @@ import (
 func TestOpsAreNotMerged(t *testing.T) {
 	twins := map[string]func(x, w, v *gorgonia.Node) (*gorgonia.Node, error){
 		"gorgonia's tanh": func(x, _, _ *gorgonia.Node) (*gorgonia.Node, error) { return gorgonia.Tanh(x) },
-		"dense":           func(x, w, v *gorgonia.Node) (*gorgonia.Node, error) { return layer.Dense(x, w, v) },
-		"activation":      func(x, _, _ *gorgonia.Node) (*gorgonia.Node, error) { return layer.Activation("relu", x) },
+		"dense":           func(x, w, v *gorgonia.Node) (*gorgonia.Node, error) { return layer.ApplyDense(x, w, v) },
+		"activation":      func(x, _, _ *gorgonia.Node) (*gorgonia.Node, error) { return layer.ApplyActivation("relu", x) },
 		"layernorm": func(x, _, v *gorgonia.Node) (*gorgonia.Node, error) {
 			return layernorm.Apply(x, v, v, layernorm.Book, layernorm.DefaultEpsilon)
 		},

@@ -109,7 +109,7 @@ func TestStaticLeavesOutTheGradientOfTheImages(t *testing.T) {
 	w := gorgonia.NodeFromAny(g, op.New(3, 4), gorgonia.WithName("w"))
 	b := gorgonia.NodeFromAny(g, op.New(4), gorgonia.WithName("b"))
 	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{0, 1})), gorgonia.WithName("labels"))
-	logits := gorgonia.Must(layer.Dense(images, w, b))
+	logits := gorgonia.Must(layer.ApplyDense(images, w, b))
 	loss := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), logits, labels)).Node
 	gradients := must[gorgonia.Nodes](t)(gorgonia.Grad(loss, images, w, b))
 	machine := must[*vm.Static](t)(vm.NewStatic(loss, gradients[1], gradients[2]))

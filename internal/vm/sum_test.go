@@ -21,10 +21,10 @@ func block(x *gorgonia.Node, name string, n int, residual bool) *gorgonia.Node {
 	for i := range w.Float32s() {
 		w.Float32s()[i] = float32(i%7) - 3
 	}
-	fx := gorgonia.Must(layer.Dense(x, gorgonia.NodeFromAny(x.Graph(), w, gorgonia.WithName(name+".w")), gorgonia.NodeFromAny(x.Graph(), b, gorgonia.WithName(name+".b"))))
-	fx = gorgonia.Must(layer.Activation("relu", fx))
+	fx := gorgonia.Must(layer.ApplyDense(x, gorgonia.NodeFromAny(x.Graph(), w, gorgonia.WithName(name+".w")), gorgonia.NodeFromAny(x.Graph(), b, gorgonia.WithName(name+".b"))))
+	fx = gorgonia.Must(layer.ApplyActivation("relu", fx))
 	if residual {
-		return gorgonia.Must(layer.Residual(x, fx))
+		return gorgonia.Must(layer.ApplyResidual(x, fx))
 	}
 	return fx
 }
@@ -90,13 +90,13 @@ func TestTrainingStepWaitsTwice(t *testing.T) {
 	}
 	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{0, 1, 2})), gorgonia.WithName("labels"))
 	w, b, alpha, beta := input("w", 4, 4), input("b", 4), input("alpha", 4), input("beta", 4)
-	h := gorgonia.Must(layer.Dense(input("x", 3, 4), w, b))
-	h = gorgonia.Must(layer.Dropout(h, "dropout", 0.5, &layer.Draw{}))
-	h = gorgonia.Must(layer.Residual(h, gorgonia.Must(layernorm.Apply(h, alpha, beta, layernorm.Book, layernorm.DefaultEpsilon))))
-	h = gorgonia.Must(layer.Activation("gelu", h))
+	h := gorgonia.Must(layer.ApplyDense(input("x", 3, 4), w, b))
+	h = gorgonia.Must(layer.ApplyDropout(h, "dropout", 0.5, &layer.Draw{}))
+	h = gorgonia.Must(layer.ApplyResidual(h, gorgonia.Must(layernorm.Apply(h, alpha, beta, layernorm.Book, layernorm.DefaultEpsilon))))
+	h = gorgonia.Must(layer.ApplyActivation("gelu", h))
 	penalty := gorgonia.Must(layer.ActivityPenalty(h, labels, 0.1))
 	second := input("second", 4, 4)
-	cost := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), gorgonia.Must(layer.Dense(h, second, b)), labels)).Node
+	cost := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), gorgonia.Must(layer.ApplyDense(h, second, b)), labels)).Node
 	cost = gorgonia.Must(layer.AddLosses(cost, penalty, gorgonia.Must(layer.WeightPenalty(w, 0.1))))
 	gradients := must[gorgonia.Nodes](t)(gorgonia.Grad(cost, w, b, alpha, beta, second))
 	machine := must[*vm.Static](t)(vm.NewStatic(append(gradients, cost)...))
