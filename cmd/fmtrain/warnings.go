@@ -21,27 +21,27 @@ func (w *warnings) OnStart(s *loop.Start) error {
 	if steps == 0 {
 		return nil
 	}
+	var still, short []string // groups
 	moving := false
+	longest := 0.0
 	for i, r := range s.Rates {
-		if r.LearnRate == 0 {
-			continue
-		}
-		switch sched := w.schedules[i].(type) {
-		case nil:
+		switch warmup, most := plan(w.schedules[i], steps, s.Iterations); {
+		case r.LearnRate == 0: // frozen
+		case most == 0:
+			still = append(still, r.Group)
+		case warmup >= float64(steps):
+			short, longest = append(short, r.Group), max(longest, warmup)
 			moving = true
-		case *schedule.Cosine:
-			moving = true
-			if sched.Warmup >= float64(steps) {
-				warn(w.out, "the warm-up of %s takes %.0f steps, but the run has only %d: the learning rate never reaches %s",
-					r.Group, sched.Warmup, steps, shortest(r.LearnRate))
-			}
 		default:
-			if peak(sched, steps, s.Iterations) > 0 {
-				moving = true
-			} else {
-				warn(w.out, "the schedule of %s makes its learning rate 0 in every step", r.Group)
-			}
+			moving = true
 		}
+	}
+	if short != nil {
+		warn(w.out, "the warm-up of %s takes %.0f steps, but the run has only %d: the learning rate never reaches its full value",
+			list(short), longest, steps)
+	}
+	if still != nil {
+		warn(w.out, "the schedule of %s makes the learning rate 0 in every step", list(still))
 	}
 	if !moving {
 		warn(w.out, "no weight will change: every learning rate is 0")
@@ -49,12 +49,18 @@ func (w *warnings) OnStart(s *loop.Start) error {
 	return nil
 }
 
-// peak is the largest factor of a schedule, looked for at 1000 steps of the run.
-func peak(s schedule.Schedule, steps, epochSteps int) (most float64) {
+// plan is the steps of a schedule's warm-up, and its largest factor in the run, looked for at 1000 steps.
+func plan(s schedule.Schedule, steps, epochSteps int) (warmup, most float64) {
+	if s == nil {
+		return 0, 1
+	}
+	if cosine, ok := s.(*schedule.Cosine); ok {
+		warmup = cosine.Warmup
+	}
 	for step := 0; step < steps; step += max(1, steps/1000) {
 		most = max(most, s.Factor(schedule.Position{Step: step, Steps: steps, EpochSteps: epochSteps}))
 	}
-	return most
+	return warmup, most
 }
 
 // OnIteration warns of nothing.

@@ -60,7 +60,7 @@ func columns(s *loop.Start, steps bool) []column {
 	add("images/s", 0, 30, func(e *loop.Epoch) string { return rough(e.SamplesPerSecond) }, nil)
 	for i, r := range s.Rates {
 		if r.Scheduled {
-			add("lr "+r.Group, rateWidth, 50,
+			add("lr "+r.Group, rateWidth, 50-min(i, 9),
 				func(e *loop.Epoch) string { return rate(e.Rates[i].LearnRate) },
 				func(it *loop.Iteration) string { return rate(it.Rates[i].LearnRate) })
 		}
