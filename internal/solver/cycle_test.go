@@ -84,7 +84,7 @@ func TestSetMomentum(t *testing.T) {
 		"rmsprop": func(o *Options) { o.Momentum = 0.5 },
 		"adam":    func(o *Options) { o.Beta1 = 0.5 }, "adamw": func(o *Options) { o.Beta1 = 0.5 }, "nadam": func(o *Options) { o.Beta1 = 0.5 },
 	}
-	for _, name := range Names() {
+	for _, name := range referenced {
 		made := mustNew(t, name, 0.1, has[name])
 		set := mustNew(t, name, 0.1, nil)
 		if name == "rmsprop" {
