@@ -73,7 +73,13 @@ func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 func (t *Trainer) run(ctx context.Context) (*Done, error) {
 	begin := time.Now()
 	t.share()
-	start := &Start{Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len()}
+	start := &Start{
+		Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len(),
+		Validated: t.Validation != nil, Averaged: t.Average != nil && t.Average.evaluator != nil, Rates: t.rates(),
+	}
+	if t.Validation != nil {
+		start.Metrics = t.Validation.Metrics.Names()
+	}
 	if err := t.tell(func(o Observer) error { return o.OnStart(start) }); err != nil {
 		return nil, err
 	}
@@ -165,13 +171,11 @@ func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err erro
 		return counted, err
 	}
 	for i, group := range t.Graph.Groups {
-		if err := t.Solvers[i].Step(group.Parameters); err != nil {
+		if err := t.Solvers[i].Step(group.ValueGrads()); err != nil {
 			return counted, fmt.Errorf("epoch %d, iteration %d: %s solver: %w", it.Epoch, it.Iteration, group.Name, err)
 		}
 	}
-	if err := t.constrain(); err != nil {
-		return counted, err
-	}
+	t.constrain()
 	t.average(it)
 	return counted, nil
 }
@@ -188,7 +192,7 @@ func (t *Trainer) finish(it Iteration, told error) error {
 	e := &Epoch{
 		Epoch: it.Epoch, Epochs: it.Epochs, Iterations: it.Iterations,
 		Loss: it.Loss, Accuracy: it.Accuracy, ValLoss: math.NaN(), ValAccuracy: math.NaN(),
-		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates, Scheduled: t.scheduled(),
+		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates,
 	}
 	if t.Validation != nil {
 		v, err := t.Validation.Evaluate()
@@ -219,15 +223,15 @@ func (t *Trainer) finish(it Iteration, told error) error {
 
 // share gives everything that takes time in a run to the team.
 func (t *Trainer) share() {
-	t.Graph.Share(t.Team)
+	t.Graph.UseTeam(t.Team)
 	for _, s := range t.Solvers {
-		s.Share(t.Team)
+		s.UseTeam(t.Team)
 	}
 	if t.Validation != nil {
-		t.Validation.Share(t.Team)
+		t.Validation.UseTeam(t.Team)
 	}
 	if t.Average != nil && t.Average.evaluator != nil {
-		t.Average.evaluator.Share(t.Team)
+		t.Average.evaluator.UseTeam(t.Team)
 	}
 	t.feed = feed{graph: t.Graph, set: t.Train}
 	t.pace = team.NewPace(t.Team)

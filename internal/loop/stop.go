@@ -26,7 +26,7 @@ func (d *Diverged) Error() string {
 	if d.Checkpoint != "" {
 		text += fmt.Sprintf("the weights after %v are in %s; ", d.Saved, d.Checkpoint)
 	}
-	return text + "try a lower learn rate"
+	return text + "try a lower learning rate"
 }
 
 // Interrupted ends a run before its time: it was asked to stop, or an observer has failed. What it had done is saved.
@@ -41,7 +41,7 @@ func (i *Interrupted) Error() string {
 	if i.Err != nil {
 		why = i.Err.Error() + "; stopped"
 	}
-	return fmt.Sprintf("%s in epoch %d after iteration %d of %d; saved to %s", why, i.Epoch, i.Iteration, i.Iterations, i.Checkpoint)
+	return fmt.Sprintf("%s in epoch %d, step %d of %d; saved", why, i.Epoch, i.Iteration, i.Iterations)
 }
 
 func (i *Interrupted) Unwrap() error { return i.Err }
@@ -92,7 +92,7 @@ func (g *gradients) finite(t *team.Team) bool {
 // Do looks at a share of each, as a [team.Job].
 func (g *gradients) Do(part, parts int) {
 	for _, values := range g.values {
-		lo, hi := op.Share(len(values), part, parts)
+		lo, hi := op.Split(len(values), part, parts)
 		if !kernel.AllFinite(values[lo:hi]) {
 			g.broken.Store(true)
 		}
