@@ -60,7 +60,7 @@ func TestGoldenCycles(t *testing.T) {
 				p := newParameter("parameter", slices.Clone(g.Start)...)
 				for step, gradient := range g.Gradients {
 					at := schedule.Position{Step: step, Steps: len(g.Gradients)}
-					if err := s.SetLearnRate(c.Cycle.MaxLR / c.Cycle.Div * cycle.Factor(at)); err != nil {
+					if err := s.SetLearningRate(c.Cycle.MaxLR / c.Cycle.Div * cycle.Factor(at)); err != nil {
 						t.Fatal(err)
 					}
 					if err := s.SetMomentum(cycle.Momentum(at)); err != nil {
