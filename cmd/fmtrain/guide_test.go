@@ -231,8 +231,8 @@ func words(typed string) (args []string) {
 	return args
 }
 
-// stopwatch is a time or a speed.
-var stopwatch = regexp.MustCompile(`[0-9][0-9.]*(e[-+]?[0-9]+)? ?([kM]?/)?s\b`)
+// stopwatch is a time, with the speed that stands beside it in the table of the epochs, or a speed alone.
+var stopwatch = regexp.MustCompile(`[0-9][0-9.]*(e[-+]?[0-9]+)? ?([kM]?/)?s\b( +[0-9.]+[kM]?\b)?`)
 
 // matches says that two lists are the same, where "..." among the wanted stands for any number of items.
 func matches(want, found []string, same func(want, found string) bool) bool {
