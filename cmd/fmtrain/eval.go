@@ -61,7 +61,7 @@ the four data files.`,
 	cmd.Flags().StringVar(&o.split, "split", "test", "images to measure on, as a `NAME`: test, validation or train")
 	cmd.Flags().StringVar(&o.data, "data", "", "`DIR` of the IDX files (default: those of the run)")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
-	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`NAME,NAME,...` to measure as well (default: those of the run): "+strings.Join(metric.Kinds(), ", "))
+	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`NAME,NAME,...` to measure as well (default: those of the run): "+strings.Join(metric.KindNames(), ", "))
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 	complete(cmd, "split", splits)
 	complete(cmd, "metrics", config.Metrics)

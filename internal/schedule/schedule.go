@@ -59,20 +59,43 @@ func NeedsLosses(s Schedule) bool {
 	return needs
 }
 
-// defaults makes each schedule as it is without options.
-var defaults = []func() Schedule{
-	func() Schedule { return &Constant{} },
-	func() Schedule { return &Step{Epochs: 10, By: 0.1} },
-	func() Schedule { return &Exponential{Epochs: 20, By: 0.1} },
-	func() Schedule { return &Cosine{} },
-	func() Schedule { return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85} },
-	func() Schedule { return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4} },
+// registry is the schedules, in the order in which they are listed, each as it is without options.
+var registry = []struct {
+	about string
+	make  func() Schedule
+}{
+	{"the learning rate stays as it is", func() Schedule { return &Constant{} }},
+	{"multiply the rate by a factor every so many epochs", func() Schedule { return &Step{Epochs: 10, By: 0.1} }},
+	{"multiply the rate by a factor over so many epochs, a little at each step",
+		func() Schedule { return &Exponential{Epochs: 20, By: 0.1} }},
+	{"rise over the warm-up (steps, or a fraction of the run), then fall along half a cosine to end times the rate",
+		func() Schedule { return &Cosine{} }},
+	{"rise to max times the rate, fall back, then fall to end times it; momentum goes from high to low and back",
+		func() Schedule { return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85} }},
+	{"multiply the rate by a factor when the validation loss has not improved for more than patience epochs",
+		func() Schedule { return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4} }},
+}
+
+// Kind is a schedule as the help shows it.
+type Kind struct {
+	Name  string
+	Usage string // with all options at their defaults: step:epochs=10,factor=0.1
+	About string // one phrase
+}
+
+// Kinds are the schedules, for the help.
+func Kinds() (kinds []Kind) {
+	for _, r := range registry {
+		s := r.make()
+		kinds = append(kinds, Kind{s.name(), Text(s), r.about})
+	}
+	return kinds
 }
 
 // Names are the schedules that [Parse] knows.
 func Names() (names []string) {
-	for _, make := range defaults {
-		names = append(names, make().name())
+	for _, r := range registry {
+		names = append(names, r.make().name())
 	}
 	return names
 }
@@ -86,7 +109,7 @@ func Parse(text string) (Schedule, error) {
 		return nil, fmt.Errorf("expected a schedule of %s, with options as in step:epochs=10,factor=0.1; found %q",
 			strings.Join(Names(), ", "), text)
 	}
-	s := defaults[i]()
+	s := registry[i].make()
 	if !given {
 		return s, nil
 	}
@@ -95,7 +118,7 @@ func Parse(text string) (Schedule, error) {
 		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		o, ok := find(s, key)
 		if !ok {
-			return nil, fmt.Errorf("%s: expected %s, found %q", name, allowed(defaults[i]()), part)
+			return nil, fmt.Errorf("%s: expected %s, found %q", name, allowed(registry[i].make()), part)
 		}
 		if slices.Contains(seen, key) {
 			return nil, fmt.Errorf("%s: %s: expected once, found again", name, key)
