@@ -89,6 +89,10 @@ func Clean(dir string) error {
 func replace(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	temporary := temporaryName(path)
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	var refused *fs.PathError
+	if errors.As(err, &refused) { // the temporary name would only distract
+		return fmt.Errorf("can't create a file in %s: %w", filepath.Dir(path), refused.Err)
+	}
 	if err != nil {
 		return err
 	}

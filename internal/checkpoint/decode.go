@@ -91,9 +91,11 @@ func readHeader(r io.Reader, size int64) ([]byte, error) {
 		return nil, err
 	}
 	n, room := binary.LittleEndian.Uint64(start), uint64(min(size-lengthSize, maxHeader))
+	if n > room && start[lengthSize-1] != 0 { // no file is as long as 2⁵⁶ bytes: these are other data
+		return nil, fmt.Errorf("expected a safetensors file, found another that begins with %q", start)
+	}
 	if n > room {
-		return nil, fmt.Errorf("expected a safetensors file, found one whose first bytes, %q, claim a header of %d bytes where %d are possible",
-			start, n, room)
+		return nil, fmt.Errorf("expected a safetensors file, found a header of %d bytes where %d are possible", n, room)
 	}
 	header := make([]byte, n)
 	if _, err := io.ReadFull(r, header); err != nil {
