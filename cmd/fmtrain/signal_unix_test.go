@@ -93,11 +93,18 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	defer cmd.Process.Kill()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	for { // until it trains
+	for begin := time.Now(); ; { // until it trains
 		if _, err := os.Stat(filepath.Join(cmd.Dir, loop.LastPath("run"))); err == nil {
 			break
 		}
-		time.Sleep(5 * time.Millisecond)
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended before it trained: %v\n%s", err, &output)
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatal("it doesn't train after a minute")
+		}
 	}
 	for range 100 {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
