@@ -26,7 +26,7 @@ var (
 var tortured = []string{"train", "--data", "sample", "--hidden", "4", "--batch-size", "200", "--epochs", "12", "--log-every", "3",
 	"--checkpoint-every", "1", "--ema", "0.9", "--patience", "9", "--lower-schedule", "cosine", "--out", "run"}
 
-// The program is killed at a random moment, every other time during a save, and taken up, again and again until the run is done.
+// The program is killed at a random moment, every other time during a save, and resumed, again and again until the run is done.
 // It then is, to the byte, the run that was not disturbed; and so for as many runs as it takes to have killed it so often.
 func TestTorture(t *testing.T) {
 	whole := t.TempDir()

@@ -144,7 +144,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// When whoever reads its output is gone, a run is saved before it ends, and so when Ctrl-C ends both.
+// When the reader of its output has exited, a run is saved before it ends. So it is when Ctrl-C ends both.
 func TestBrokenPipeSaves(t *testing.T) {
 	for name, args := range map[string][]string{
 		"JSON":  {"--json", "--log-every", "1"},
