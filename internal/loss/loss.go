@@ -15,8 +15,9 @@ package loss
 
 import (
 	"fmt"
-	"math"
 	"strings"
+
+	"fmtrain/internal/bounds"
 )
 
 // Loss is the loss of one sample.
@@ -45,8 +46,7 @@ func (f Func) Settings() []Setting { return nil }
 type Setting struct {
 	Name    string   // unlike that of any other loss, as it is the name of a flag too: focal-gamma
 	Value   *float64 // in the loss
-	Allowed string   // completes "expected ..."
-	Valid   func(float64) bool
+	Allowed bounds.Range
 }
 
 // registry is the losses, in the order in which they are listed, each with its default settings.
@@ -93,5 +93,3 @@ func Find(setting string) (s Setting, of string, ok bool) {
 	}
 	return Setting{}, "", false
 }
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

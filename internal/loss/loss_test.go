@@ -22,7 +22,7 @@ func draw(t *rapid.T) loss.Named {
 	}
 	for _, s := range l.Settings() {
 		if rapid.Bool().Draw(t, "set "+s.Name) {
-			*s.Value = rapid.Float64Range(0, 5).Filter(s.Valid).Draw(t, s.Name)
+			*s.Value = rapid.Float64Range(0, 5).Filter(s.Allowed.Has).Draw(t, s.Name)
 		}
 	}
 	return l
@@ -195,7 +195,7 @@ func TestJSON(t *testing.T) {
 		`{"name":"l1"}`:                      `loss: expected one of cross-entropy, focal, huber, mse, hinge, found "l1"`,
 		`{"name":"focal","focal_gamma":-1}`:  "loss focal: focal_gamma: expected a finite number of at least 0, found -1",
 		`{"name":"focal","focal_gamma":"2"}`: "loss focal: focal_gamma: expected a finite number of at least 0, found 2",
-		`{"name":"cross-entropy","label_smoothing":1}`: "loss cross-entropy: label_smoothing: expected a number of at least 0 and less than 1, found 1",
+		`{"name":"cross-entropy","label_smoothing":1}`: "loss cross-entropy: label_smoothing: expected a number from 0 to below 1, found 1",
 		`{"name":"huber","huber_delta":0}`:             "loss huber: huber_delta: expected a finite number above 0, found 0",
 		`{"name":"mse","focal_gamma":2}`:               "loss mse: expected no setting focal_gamma, found it",
 	} {
@@ -217,7 +217,7 @@ func TestSettings(t *testing.T) {
 		}
 		for _, s := range l.Settings() {
 			found, of, ok := loss.Find(s.Name)
-			if !ok || of != name || !s.Valid(*s.Value) || *found.Value != *s.Value {
+			if !ok || of != name || !s.Allowed.Has(*s.Value) || *found.Value != *s.Value {
 				t.Errorf("%s: setting %s: found that of %q, default %v", name, s.Name, of, *s.Value)
 			}
 		}

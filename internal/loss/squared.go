@@ -1,6 +1,10 @@
 package loss
 
-import "math"
+import (
+	"math"
+
+	"fmtrain/internal/bounds"
+)
 
 // SquaredError and [Huber] are losses of regression: the distance of the K logits from the one-hot target y, which is 1 for the
 // label and 0 for each other, averaged over the classes. They take the logits themselves, not their softmax. Where a softmax
@@ -39,10 +43,7 @@ type Huber struct {
 
 // Settings is δ.
 func (h *Huber) Settings() []Setting {
-	return []Setting{{
-		Name: "huber-delta", Value: &h.Delta, Allowed: "a finite number above 0",
-		Valid: func(x float64) bool { return x > 0 && finite(x) },
-	}}
+	return []Setting{{Name: "huber-delta", Value: &h.Delta, Allowed: bounds.Positive}}
 }
 
 // Row is the Huber loss of a row.

@@ -21,6 +21,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fmtrain/internal/bounds"
 )
 
 // Position is where in a run a step is.
@@ -99,11 +101,10 @@ func Parse(text string) (Schedule, error) {
 			return nil, fmt.Errorf("%s: %s: expected once, found again", name, key)
 		}
 		seen = append(seen, key)
-		x, err := strconv.ParseFloat(value, 64)
-		if err != nil || !o.allowed.has(x) {
-			return nil, fmt.Errorf("%s: %s: expected %s, found %q", name, key, o.allowed.text, value)
+		var err error
+		if *o.value, err = o.allowed.Parse(value); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", name, key, err)
 		}
-		*o.value = x
 	}
 	return s, nil
 }
@@ -125,26 +126,20 @@ func Text(s Schedule) string {
 type option struct {
 	name    string
 	value   *float64
-	allowed interval
+	allowed bounds.Range
 }
 
-// interval is a range of allowed values. No NaN is in one, and no infinity.
-type interval struct {
-	text string
-	has  func(float64) bool
-}
-
+// The ranges of the options. warmup is in steps or, below 1, a fraction of the run.
 var (
-	positive = interval{"a number above 0, at most 1e9", func(x float64) bool { return x > 0 && x <= 1e9 }}
-	atLeast1 = interval{"a number from 1 to 1e9", func(x float64) bool { return x >= 1 && x <= 1e9 }}
-	count    = interval{"a whole number from 0 to 1e9", func(x float64) bool { return x >= 0 && x <= 1e9 && x == math.Trunc(x) }}
-	above0   = interval{"a number above 0, at most 1", func(x float64) bool { return x > 0 && x <= 1 }}
-	from0    = interval{"a number from 0 to 1", func(x float64) bool { return x >= 0 && x <= 1 }}
-	below1   = interval{"a number from 0 to below 1", func(x float64) bool { return x >= 0 && x < 1 }}
-	half     = interval{"a number above 0, at most 0.5", func(x float64) bool { return x > 0 && x <= 0.5 }}
-	warmup   = interval{"a whole number of steps or, below 1, a fraction of the run", func(x float64) bool {
-		return below1.has(x) || count.has(x)
-	}}
+	positive = bounds.Above(0, 1e9)
+	atLeast1 = bounds.Between(1, 1e9)
+	count    = bounds.Whole(0, 1e9)
+	above0   = bounds.Above(0, 1)
+	from0    = bounds.Between(0, 1)
+	half     = bounds.Above(0, 0.5)
+	warmup   = bounds.New("a whole number of steps or, below 1, a fraction of the run", func(x float64) bool {
+		return bounds.Fraction.Has(x) || count.Has(x)
+	})
 )
 
 func find(s Schedule, name string) (option, bool) {

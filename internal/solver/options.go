@@ -2,9 +2,10 @@ package solver
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
+
+	"fmtrain/internal/bounds"
 )
 
 // Options are the settings of a solver besides its learn rate. [Defaults] gives those of each solver; an option that a solver
@@ -70,36 +71,21 @@ var kinds = []kind{
 		[]option{beta1Option, beta2Option, epsilonOption, momentumDecayOption}, nadam},
 }
 
-// interval is a range of allowed values. No NaN is in one, and no infinity.
-type interval struct {
-	text string
-	has  func(float64) bool
-}
-
-// The kernels compute in float32, so a value must be one there too.
-var (
-	nonNegative = interval{"a finite float32 of at least 0", func(x float64) bool { return x >= 0 && x <= math.MaxFloat32 }}
-	positive    = interval{"a finite float32 of at least 1.2e-38", func(x float64) bool {
-		return x >= 0x1p-126 && x <= math.MaxFloat32
-	}}
-	fraction = interval{"a number from 0 to below 1", func(x float64) bool { return x >= 0 && x < 1 }}
-)
-
 // option is one number of [Options].
 type option struct {
 	name    string
 	of      func(Options) float64
-	allowed interval
+	allowed bounds.Range
 }
 
 var (
-	epsilonOption       = option{"epsilon", func(o Options) float64 { return o.Epsilon }, positive}
-	momentumOption      = option{"momentum", func(o Options) float64 { return o.Momentum }, fraction}
-	beta1Option         = option{"beta1", func(o Options) float64 { return o.Beta1 }, fraction}
-	beta2Option         = option{"beta2", func(o Options) float64 { return o.Beta2 }, fraction}
-	rhoOption           = option{"rho", func(o Options) float64 { return o.Rho }, fraction}
-	momentumDecayOption = option{"momentum decay", func(o Options) float64 { return o.MomentumDecay }, nonNegative}
-	weightDecayOption   = option{"weight decay", func(o Options) float64 { return o.WeightDecay }, nonNegative}
+	epsilonOption       = option{"epsilon", func(o Options) float64 { return o.Epsilon }, bounds.Positive}
+	momentumOption      = option{"momentum", func(o Options) float64 { return o.Momentum }, bounds.Fraction}
+	beta1Option         = option{"beta1", func(o Options) float64 { return o.Beta1 }, bounds.Fraction}
+	beta2Option         = option{"beta2", func(o Options) float64 { return o.Beta2 }, bounds.Fraction}
+	rhoOption           = option{"rho", func(o Options) float64 { return o.Rho }, bounds.Fraction}
+	momentumDecayOption = option{"momentum decay", func(o Options) float64 { return o.MomentumDecay }, bounds.NonNegative}
+	weightDecayOption   = option{"weight decay", func(o Options) float64 { return o.WeightDecay }, bounds.NonNegative}
 
 	everyOption = []option{
 		epsilonOption, momentumOption, beta1Option, beta2Option, rhoOption, momentumDecayOption, weightDecayOption,
@@ -145,8 +131,10 @@ func (k kind) check(o Options) error {
 				return fmt.Errorf("solver %s has no option %s (found %v); it has %s",
 					k.name, option.name, value, strings.Join(names, ", "))
 			}
-		case !option.allowed.has(value):
-			return fmt.Errorf("solver %s: %s: expected %s, found %v", k.name, option.name, option.allowed.text, value)
+		default:
+			if err := option.allowed.Check(value); err != nil {
+				return fmt.Errorf("solver %s: %s: %w", k.name, option.name, err)
+			}
 		}
 	}
 	return nil

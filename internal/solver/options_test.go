@@ -50,7 +50,7 @@ func TestImpossibleOptions(t *testing.T) {
 		solvers         []string
 		values          []float64
 	}{
-		{"epsilon", "at least 1.2e-38", func(o *Options, x float64) { o.Epsilon = x },
+		{"epsilon", "above 0", func(o *Options, x float64) { o.Epsilon = x },
 			[]string{"rmsprop", "adagrad", "adam", "adamw", "nadam"}, []float64{0, -1e-7, 1e-50, nan, inf, 1e39}},
 		{"momentum", "from 0 to below 1", func(o *Options, x float64) { o.Momentum = x },
 			[]string{"momentum", "nesterov", "rmsprop"}, []float64{-0.1, 1, 2, nan, inf}},
@@ -92,9 +92,9 @@ func TestImpossibleOptions(t *testing.T) {
 func TestImpossibleLearnRate(t *testing.T) {
 	for _, rate := range []float64{-1e-9, math.NaN(), math.Inf(1), 1e39} {
 		_, err := New("sgd", rate, Options{})
-		checkError(t, err, "learn rate", "at least 0", "found")
+		checkError(t, err, "learning rate", "at least 0", "found")
 		s := mustNew(t, "sgd", 0.5, nil)
-		checkError(t, s.SetLearnRate(rate), "learn rate", "at least 0", "found")
+		checkError(t, s.SetLearnRate(rate), "learning rate", "at least 0", "found")
 		if s.LearnRate() != 0.5 {
 			t.Errorf("the refused rate %v was set: %v", rate, s.LearnRate())
 		}

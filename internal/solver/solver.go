@@ -12,6 +12,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
+	"fmtrain/internal/bounds"
 	"fmtrain/internal/op"
 	"fmtrain/internal/team"
 )
@@ -129,8 +130,8 @@ func (s *solver) Name() string       { return s.name }
 func (s *solver) LearnRate() float64 { return s.learnRate }
 
 func (s *solver) SetLearnRate(rate float64) error {
-	if !nonNegative.has(rate) {
-		return fmt.Errorf("solver %s: learn rate: expected %s, found %v", s.name, nonNegative.text, rate)
+	if err := bounds.NonNegative.Check(rate); err != nil {
+		return fmt.Errorf("solver %s: learning rate: %w", s.name, err)
 	}
 	s.learnRate = rate
 	return nil
@@ -147,8 +148,8 @@ func (s *solver) SetMomentum(momentum float64) error {
 	if s.rule.momentum == nil {
 		return fmt.Errorf("solver %s has no momentum (found %v)", s.name, momentum)
 	}
-	if !fraction.has(momentum) {
-		return fmt.Errorf("solver %s: momentum: expected %s, found %v", s.name, fraction.text, momentum)
+	if err := bounds.Fraction.Check(momentum); err != nil {
+		return fmt.Errorf("solver %s: momentum: %w", s.name, err)
 	}
 	*s.rule.momentum = momentum
 	return nil
