@@ -30,10 +30,9 @@ type Config struct {
 	Activation string
 	Dropout    float64
 
-	// Groups are how the parameters are trained: the groups lower and upper, or if OwnGroups is true the user's. A parameter
-	// belongs to the first group whose pattern matches its name.
+	// Groups are how the parameters are trained: lower and upper, or the user's groups. A parameter belongs to the first
+	// group whose pattern matches its name.
 	Groups         []Group
-	OwnGroups      bool
 	UpperLayers    int
 	WeightDecayAll bool
 	L2, ActivityL2 float64

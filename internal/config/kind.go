@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,10 +29,8 @@ type kind struct {
 	at      any             // a pointer to the field
 	read    func(raw) error // sets the field, unless the value is refused
 	get     func() any      // for YAML and JSON: a string, number, bool, list, or nil for auto
+	inYAML  bool            // the text is YAML itself, which a file has in its place
 }
-
-// assign copies the field of another kind of the same type.
-func (k kind) assign(from kind) { reflect.ValueOf(k.at).Elem().Set(reflect.ValueOf(from.at).Elem()) }
 
 // text is the value as one would type it.
 func (k kind) text() string { return textOf(k.get()) }
@@ -106,7 +103,8 @@ type form[T any] struct {
 	noun, allowed string
 	words         []string
 	types         []string
-	list          bool                         // a file may have a list
+	list          bool                         // a file may have a list of such values
+	nodes         bool                         // a file may have a list of anything, which parse reads as YAML
 	parse         func(text string) (T, error) // errNotAllowed stands for the standard words
 	get           func(T) any                  // nil: the value itself
 }
@@ -116,12 +114,15 @@ var errNotAllowed = errors.New("not allowed")
 
 // of is the kind of this form at a field.
 func (f form[T]) of(at *T) kind {
-	k := kind{noun: f.noun, allowed: f.allowed, words: f.words, at: at, get: func() any { return *at }}
+	k := kind{noun: f.noun, allowed: f.allowed, words: f.words, inYAML: f.nodes, at: at, get: func() any { return *at }}
 	if f.get != nil {
 		k.get = func() any { return f.get(*at) }
 	}
 	k.read = func(r raw) error {
 		text, ok := r.scalar(f.types, f.list)
+		if f.nodes && r.node != nil && r.node.Kind == yaml.SequenceNode {
+			text, ok = asText(r.node), true
+		}
 		if !ok {
 			return fmt.Errorf("expected %s, found %s", f.allowed, r.found())
 		}
@@ -154,8 +155,7 @@ func orAuto[T any](f form[T]) form[*T] {
 	}
 }
 
-// path is any text that is not empty at a flag, where it would be a shell's variable that was never set.
-func path(noun string) form[string] {
+func textual(noun string) form[string] {
 	return form[string]{
 		noun:    noun,
 		allowed: "UTF-8 text (in a file, in quotes if YAML takes it for something else)",

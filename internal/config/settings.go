@@ -8,9 +8,11 @@ import (
 
 	"fmtrain/internal/bounds"
 	"fmtrain/internal/layer"
+	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
+	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 )
 
@@ -48,17 +50,20 @@ type setting struct {
 	resume   bool     // a resume may change it
 	header   string   // how the header of a run says it, if it is not the default; %s stands for the value
 	replaces []string // settings that this one makes meaningless
+	advice   string   // what to do if one of those is given over a file that has this one
 	forAll   []string // settings whose value this one gives, unless they are set themselves; it is not kept
 }
 
-// settings is the table for a Config, in the order of a written file. Every field of a Config has one entry.
-func settings(c *Config) []*setting {
+// settings is the table for a Config, in the order of a written file. Every field of a Config has an entry.
+func settings(c *Config) []*setting { return settingsFor(c, &Group{Schedule: &schedule.Constant{}}) }
+
+// settingsFor is the same with the place of the values that hold for all groups.
+func settingsFor(c *Config, all *Group) []*setting {
 	two := c.Groups
-	if c.OwnGroups {
+	if c.OwnGroups() {
 		two = lowerAndUpper()
 	}
 	lower, upper := &two[0], &two[1]
-	all := lowerAndUpper()[0] // of the entries that hold for all groups
 	solvers := choice[string](solver.Names())
 	rate := number("RATE", bounds.NonNegative)
 	nonNegative := func(noun string) form[float64] { return number(noun, bounds.NonNegative) }
@@ -66,9 +71,9 @@ func settings(c *Config) []*setting {
 	decay.allowed = "auto or " + decay.allowed
 
 	table := []*setting{
-		{key: "data", kind: path("DIR").of(&c.Data), heading: HeadingData, common: true, resume: true,
+		{key: "data", kind: textual("DIR").of(&c.Data), heading: HeadingData, common: true, resume: true,
 			help: "directory of the four IDX files, or sample for the embedded images; not given: look in the usual places"},
-		{key: "out", kind: path("DIR").of(&c.Out), heading: HeadingOutput, common: true,
+		{key: "out", kind: textual("DIR").of(&c.Out), heading: HeadingOutput, common: true,
 			help: "run directory for settings, metrics and checkpoints; not given: a new one in runs/"},
 		{key: "epochs", kind: whole(0, maxEpochs).of(&c.Epochs), heading: HeadingRun, common: true, resume: true,
 			help: "passes over the training images; 0 saves the initial weights and ends"},
@@ -82,6 +87,7 @@ func settings(c *Config) []*setting {
 			help: "network: mlp (dense layers), mlp-ln (with LayerNorm) or resmlp (residual blocks)"},
 		{key: "layers", kind: stack().of(&c.Layers), heading: HeadingNetwork, common: true,
 			replaces: []string{"model", "hidden", "activation", "dropout"},
+			advice:   "--model NAME trains a built-in network instead",
 			help:     "full layer list, as in 300-ln-relu-dropout:0.2-10; replaces --model, --hidden, --activation and --dropout"},
 		{key: "hidden", kind: widths().of(&c.Hidden), heading: HeadingNetwork, common: true,
 			help: "width of each hidden layer, from the input on"},
@@ -117,8 +123,9 @@ func settings(c *Config) []*setting {
 			help: "weight decay of the lower group; auto: 0.004 for adamw, else 0"},
 		{key: "upper-weight-decay", kind: decay.of(&upper.WeightDecay), heading: HeadingRegularisation, auto: true,
 			help: "weight decay of the upper group; auto: 0.004 for adamw, else 0"},
-		{key: "groups", kind: groupList(c), heading: HeadingSolvers,
+		{key: "groups", kind: groupList().of(&c.Groups), heading: HeadingSolvers,
 			replaces: []string{"lower-solver", "lower-lr", "lower-schedule", "upper-solver", "upper-lr", "upper-schedule", "lower-weight-decay", "upper-weight-decay"},
+			advice:   "--lr, --solver, --schedule and --weight-decay hold for all groups",
 			help:     "any number of groups in place of lower and upper, as a YAML list; see fmtrain help groups"},
 		{key: "weight-decay-all", kind: boolean().of(&c.WeightDecayAll), heading: HeadingRegularisation,
 			header: "adamw decays biases, α and β too",
@@ -139,7 +146,7 @@ func settings(c *Config) []*setting {
 			header: "moving average of the weights, decay %s",
 			help:   "keep and measure a moving average of the weights, as with 0.999; 0: none"},
 
-		{key: "layernorm-form", kind: choice[formName](layerNormForms).of((*formName)(&c.LayerNormForm)), heading: HeadingNetwork,
+		{key: "layernorm-form", kind: choice[layernorm.Form](layerNormForms).of(&c.LayerNormForm), heading: HeadingNetwork,
 			help: "LayerNorm: book divides by σ+ε, keras by √(σ²+ε), none leaves it out"},
 		{key: "layernorm-epsilon", kind: number("EPSILON", bounds.Positive).of(&c.LayerNormEpsilon), heading: HeadingNetwork,
 			help: "ε of LayerNorm"},
@@ -168,7 +175,7 @@ func settings(c *Config) []*setting {
 		{key: "vm", kind: choice[string](model.Machines()).of(&c.VM), heading: HeadingRun, resume: true,
 			header: "graph run by the %s machine",
 			help:   "what runs the graph: " + strings.Join(model.Machines(), ", ") + "; the last two are slow"},
-		{key: "init", kind: path("RUN").of(&c.Init), heading: HeadingRun,
+		{key: "init", kind: textual("RUN").of(&c.Init), heading: HeadingRun,
 			help: "run or checkpoint whose weights to start from"},
 
 		{key: "checkpoint-every", kind: every().of(&c.CheckpointEvery), heading: HeadingOutput, resume: true,

@@ -47,18 +47,29 @@ type Setting struct {
 	Name    string   // unlike that of any other loss, as it is the name of a flag too: focal-gamma
 	Value   *float64 // in the loss
 	Allowed bounds.Range
+	Help    string // a phrase
 }
 
 // registry is the losses, in the order in which they are listed, each with its default settings.
 var registry = []struct {
-	name string
-	make func() Loss
+	name, about string
+	make        func() Loss
 }{
-	{"cross-entropy", func() Loss { return &CrossEntropy{} }},
-	{"focal", func() Loss { return &Focal{Gamma: 2} }},
-	{"huber", func() Loss { return &Huber{Delta: 1} }},
-	{"mse", func() Loss { return Func(SquaredError) }},
-	{"hinge", func() Loss { return Func(Hinge) }},
+	{"cross-entropy", "the negative log-likelihood of the label", func() Loss { return &CrossEntropy{} }},
+	{"focal", "the cross-entropy with less weight on samples that are easy", func() Loss { return &Focal{Gamma: 2} }},
+	{"huber", "the squared error of the logits, but linear for large errors", func() Loss { return &Huber{Delta: 1} }},
+	{"mse", "the mean squared error of the logits", func() Loss { return Func(SquaredError) }},
+	{"hinge", "what each logit lacks to be 1 below the label's", func() Loss { return Func(Hinge) }},
+}
+
+// About says in a phrase what the loss of that name is; empty if there is none.
+func About(name string) string {
+	for _, r := range registry {
+		if r.name == name {
+			return r.about
+		}
+	}
+	return ""
 }
 
 // Names are the names of the losses.

@@ -43,16 +43,16 @@ const ofClass = ":CLASS"
 
 // registry is the metrics, in the order in which they are listed. Those whose name ends with [ofClass] are made for a class.
 var registry = []struct {
-	name string
-	make func(classes, class int) Metric
+	name, about string
+	make        func(classes, class int) Metric
 }{
-	{"accuracy", func(int, int) Metric { return &Mean{Of: Accuracy} }},
-	{"top3", func(int, int) Metric { return &Mean{Of: Top3} }},
-	{"macro-f1", func(int, int) Metric { return &MacroF1{} }},
-	{"precision" + ofClass, func(_, class int) Metric { return &Precision{Class: class} }},
-	{"recall" + ofClass, func(_, class int) Metric { return &Recall{Class: class} }},
-	{"ece", func(int, int) Metric { return &ECE{} }},
-	{"auc", func(classes, _ int) Metric { return &AUC{Classes: classes} }},
+	{"accuracy", "share of the images whose label has the largest logit", func(int, int) Metric { return &Mean{Of: Accuracy} }},
+	{"top3", "share of the images whose label is among the three largest logits", func(int, int) Metric { return &Mean{Of: Top3} }},
+	{"macro-f1", "mean of the F1 of all classes", func(int, int) Metric { return &MacroF1{} }},
+	{"precision" + ofClass, "share of the images found to be of a class that are of it", func(_, class int) Metric { return &Precision{Class: class} }},
+	{"recall" + ofClass, "share of the images of a class that are found", func(_, class int) Metric { return &Recall{Class: class} }},
+	{"ece", "expected calibration error: how far confidence is from accuracy", func(int, int) Metric { return &ECE{} }},
+	{"auc", "mean area under the ROC curve of each class against the rest", func(classes, _ int) Metric { return &AUC{Classes: classes} }},
 }
 
 // New makes the metric of that name. A class is named as in classNames, which are the names by label; capitals don't matter,
@@ -87,6 +87,16 @@ func Kinds() (names []string) {
 		names = append(names, r.name)
 	}
 	return names
+}
+
+// About says in a phrase what each of [Kinds] is.
+func About(kind string) string {
+	for _, r := range registry {
+		if r.name == kind {
+			return r.about
+		}
+	}
+	return ""
 }
 
 // Allowed says what the names of metrics are; it completes "expected ...".

@@ -59,22 +59,39 @@ func NeedsLosses(s Schedule) bool {
 	return needs
 }
 
-// defaults makes each schedule as it is without options.
-var defaults = []func() Schedule{
-	func() Schedule { return &Constant{} },
-	func() Schedule { return &Step{Epochs: 10, By: 0.1} },
-	func() Schedule { return &Exponential{Epochs: 20, By: 0.1} },
-	func() Schedule { return &Cosine{} },
-	func() Schedule { return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85} },
-	func() Schedule { return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4} },
+// registry is the schedules, each as it is without options.
+var registry = []struct {
+	about string
+	make  func() Schedule
+}{
+	{"the learning rate stays", func() Schedule { return &Constant{} }},
+	{"times factor after each so many epochs", func() Schedule { return &Step{Epochs: 10, By: 0.1} }},
+	{"falls evenly, by factor in so many epochs", func() Schedule { return &Exponential{Epochs: 20, By: 0.1} }},
+	{"a linear warm-up, then half a cosine down to end", func() Schedule { return &Cosine{} }},
+	{"up to max, down again, then far down to end", func() Schedule {
+		return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85}
+	}},
+	{"times factor when the validation loss stops falling", func() Schedule {
+		return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4}
+	}},
 }
 
 // Names are the schedules that [Parse] knows.
 func Names() (names []string) {
-	for _, make := range defaults {
-		names = append(names, make().name())
+	for _, r := range registry {
+		names = append(names, r.make().name())
 	}
 	return names
+}
+
+// About says in a phrase what the schedule of that name does.
+func About(name string) string {
+	for _, r := range registry {
+		if r.make().name() == name {
+			return r.about
+		}
+	}
+	return ""
 }
 
 // Parse reads a schedule: a name of [Names], alone or with options, as in step:epochs=10,factor=0.1. Those that are left out have
@@ -86,7 +103,7 @@ func Parse(text string) (Schedule, error) {
 		return nil, fmt.Errorf("expected a schedule of %s, with options as in step:epochs=10,factor=0.1; found %q",
 			strings.Join(Names(), ", "), text)
 	}
-	s := defaults[i]()
+	s := registry[i].make()
 	if !given {
 		return s, nil
 	}
@@ -95,7 +112,7 @@ func Parse(text string) (Schedule, error) {
 		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		o, ok := find(s, key)
 		if !ok {
-			return nil, fmt.Errorf("%s: expected %s, found %q", name, allowed(defaults[i]()), part)
+			return nil, fmt.Errorf("%s: expected %s, found %q", name, allowed(registry[i].make()), part)
 		}
 		if slices.Contains(seen, key) {
 			return nil, fmt.Errorf("%s: %s: expected once, found again", name, key)

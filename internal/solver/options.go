@@ -52,22 +52,23 @@ type Options struct {
 // kind is a solver that can be made.
 type kind struct {
 	name     string
+	about    string // a phrase for the help
 	defaults Options
 	has      []option // besides the weight decay, which all have
 	rule     func(Options) rule
 }
 
 var kinds = []kind{
-	{"sgd", Options{}, nil, sgd},
-	{"momentum", Options{Momentum: 0.9}, []option{momentumOption}, momentum},
-	{"nesterov", Options{Momentum: 0.9}, []option{momentumOption}, nesterov},
-	{"rmsprop", Options{Rho: 0.9, Epsilon: 1e-7}, []option{rhoOption, epsilonOption, momentumOption}, rmsprop},
-	{"adagrad", Options{Epsilon: 1e-7}, []option{epsilonOption}, adagrad},
-	{"adam", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7},
+	{"sgd", "stochastic gradient descent", Options{}, nil, sgd},
+	{"momentum", "sgd with a velocity that keeps its direction", Options{Momentum: 0.9}, []option{momentumOption}, momentum},
+	{"nesterov", "momentum that looks ahead along its velocity", Options{Momentum: 0.9}, []option{momentumOption}, nesterov},
+	{"rmsprop", "divides by a moving average of the gradient's size", Options{Rho: 0.9, Epsilon: 1e-7}, []option{rhoOption, epsilonOption, momentumOption}, rmsprop},
+	{"adagrad", "divides by the sum of all squared gradients", Options{Epsilon: 1e-7}, []option{epsilonOption}, adagrad},
+	{"adam", "rmsprop with a moving average of the gradient too", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7},
 		[]option{beta1Option, beta2Option, epsilonOption}, adam},
-	{"adamw", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, WeightDecay: 0.004},
+	{"adamw", "adam with weight decay beside the step", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, WeightDecay: 0.004},
 		[]option{beta1Option, beta2Option, epsilonOption}, adamw},
-	{"nadam", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, MomentumDecay: 0.004},
+	{"nadam", "adam with Nesterov's look ahead", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, MomentumDecay: 0.004},
 		[]option{beta1Option, beta2Option, epsilonOption, momentumDecayOption}, nadam},
 }
 
@@ -99,6 +100,12 @@ func Names() []string {
 		names = append(names, k.name)
 	}
 	return names
+}
+
+// About says in a phrase what the solver of that name does.
+func About(name string) string {
+	k, _ := find(name)
+	return k.about
 }
 
 // Defaults are the options of a solver unless told otherwise; [Options] says where each is from. An unknown name is an error
