@@ -131,14 +131,14 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if o.ema {
 		weights = saved.Average
 	}
-	evaluator, err := loop.NewEvaluator(saved.Spec, weights, set)
+	evaluator, err := loop.NewEvaluator(saved.Model, weights, set)
 	if err != nil {
 		return err
 	}
 	evaluator.Metrics = metrics
 	members := newTeam(nil)
 	defer members.Close()
-	evaluator.Share(members)
+	evaluator.UseTeam(members)
 	result, err := evaluator.Evaluate()
 	if err != nil {
 		return err
@@ -148,8 +148,8 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 			"checkpoint": path, "split": o.split, "loss": result.Loss, "accuracy": result.Accuracy, "count": result.Count,
 			"classes": result.Confusion.Scores(), "confusion": result.Confusion,
 		}
-		if !plain(saved.Spec.Loss) {
-			object["loss_function"] = saved.Spec.Loss
+		if !plain(saved.Model.Loss) {
+			object["loss_function"] = saved.Model.Loss
 		}
 		if len(result.Metrics) > 0 {
 			object["metrics"] = result.Metrics
@@ -163,7 +163,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		path += ", averaged weights"
 	}
 	fmt.Fprintf(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
-	printEvaluation(s.out, saved.Spec.Loss, result)
+	printEvaluation(s.out, saved.Model.Loss, result)
 	return nil
 }
 

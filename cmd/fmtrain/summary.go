@@ -9,6 +9,7 @@ import (
 
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/layer"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
@@ -17,7 +18,7 @@ import (
 
 // printSettings says what will be trained, and on what.
 func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.Data) {
-	spec, weights := t.Checkpoints.Spec, t.Checkpoints.Weights
+	m, weights := t.Checkpoints.Model, t.Checkpoints.Weights
 	fmt.Fprintf(w, "%s: %s\n", data.Kind, place(data))
 	fmt.Fprintf(w, "%s training, %s validation, %s test images\n\n", thousands(t.Train.Len()), thousands(*c.Validation), thousands(data.Test.Len()))
 
@@ -30,23 +31,23 @@ func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.
 	for _, g := range groups {
 		what := g.Parameters
 		if c.Groups == "" {
-			what = layersOf(spec, g.Name)
+			what = layersOf(m, g.Name)
 		}
 		fmt.Fprintf(w, row, width, g.Name, what, thousands(weights.Count(g.Name)), g.Solver, shortest(g.LR), shortest(g.WeightDecay))
 	}
 
 	norm := "no LayerNorm"
-	if spec.LayerNorm != model.NoLayerNorm && (spec.Stack == "" || model.HasNorm(spec.Stack)) {
-		norm = fmt.Sprintf("LayerNorm (%s, ε %g)", spec.LayerNorm, spec.Epsilon)
+	if m.Norm != (layer.Norm{}) && strings.Contains(m.Text(), "ln") {
+		norm = fmt.Sprintf("LayerNorm (%s, ε %g)", m.Norm.Form, m.Norm.Epsilon)
 	}
-	if spec.Stack == "" {
-		norm += ", " + spec.Activation
+	if c.Layers == "" && c.Model != "resmlp" {
+		norm += ", " + c.Activation
 	} else {
-		norm = spec.Stack + "\n" + norm
+		norm = m.Text() + "\n" + norm
 	}
 	trained := ""
-	if !plain(spec.Loss) {
-		trained = fmt.Sprintf(", loss %v", spec.Loss)
+	if !plain(m.Loss) {
+		trained = fmt.Sprintf(", loss %v", m.Loss)
 	}
 	fmt.Fprintf(w, "\n%s%s, batch %d, epochs %d, seed %d\n", norm, trained, c.BatchSize, c.Epochs, c.Seed)
 	for _, g := range groups {
@@ -97,16 +98,16 @@ var constant = schedule.Text(&schedule.Constant{})
 // a choice names none.
 func plain(l loss.Named) bool { return l.Loss == nil || l.String() == loss.Default().String() }
 
-// layersOf lists the layers of a group, such as 784→300→100: each begins where the one before ends.
-func layersOf(spec model.Spec, group string) string {
+// layersOf lists the dense layers of a group, such as 784→300→100: each begins where the one before ends.
+func layersOf(m *model.Model, group string) string {
 	var b strings.Builder
-	for _, l := range spec.Layers() {
+	for _, l := range m.Layers() {
 		switch {
-		case l.Group != group:
+		case l.Group != group || l.Word() != "dense":
 		case b.Len() == 0:
-			fmt.Fprintf(&b, "%d→%d", l.In, l.Out)
+			fmt.Fprintf(&b, "%v→%v", l.In, l.Out)
 		default:
-			fmt.Fprintf(&b, "→%d", l.Out)
+			fmt.Fprintf(&b, "→%v", l.Out)
 		}
 	}
 	return b.String()

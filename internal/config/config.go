@@ -44,7 +44,7 @@ type Config struct {
 	LayerNormEpsilon float64
 
 	// Network is what the settings of the network describe. Its loss is known only after [Config.ResolveLoss].
-	Network model.Spec
+	Network model.Architecture
 
 	Loss         string // auto: the loss of the checkpoint that the run starts from, else the default
 	LossSettings []LossSetting
@@ -117,7 +117,7 @@ func Default() Config {
 			c.LossSettings = append(c.LossSettings, LossSetting{Name: s.Name})
 		}
 	}
-	c.Network = c.network()
+	c.Network, _ = c.network() // the defaults can be built
 	return c
 }
 

@@ -2,11 +2,10 @@ package config
 
 import (
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/layer"
+	"fmtrain/internal/layernorm"
 	"fmtrain/internal/model"
 )
 
@@ -19,8 +18,8 @@ const (
 	resMLP = "resmlp"
 )
 
-// stack is a list of layers; in a file it may be a list too.
-func stack() form[string] {
+// layerList is a list of layers; in a file it may be a list too.
+func layerList() form[string] {
 	return form[string]{
 		noun:    "LAYERS",
 		allowed: "a list of layers, as in 300-ln-relu-dropout:0.2-10 or [300, ln, relu, 10]",
@@ -30,7 +29,12 @@ func stack() form[string] {
 			if s == "" {
 				return "", nil
 			}
-			return model.ParseStack(s, dataset.Pixels, dataset.Classes)
+			any := layer.Norm{Form: layernorm.Book, Epsilon: 1} // what ln stands for is another setting
+			items, err := layer.Parse(s, layer.Options{Inputs: dataset.Pixels, Classes: dataset.Classes, Norm: any})
+			if err != nil {
+				return "", err
+			}
+			return layer.Text(items, dataset.Pixels), nil
 		},
 	}
 }
@@ -45,68 +49,48 @@ func (c *Config) setModelDefaults(given func(key string) bool) {
 	}
 }
 
-// network is the architecture that the settings describe.
-func (c Config) network() model.Spec {
-	spec := model.Spec{
-		Inputs:      dataset.Pixels,
-		Classes:     dataset.Classes,
-		Stack:       c.Layers,
-		LayerNorm:   c.LayerNormForm,
-		Epsilon:     c.LayerNormEpsilon,
-		UpperLayers: c.UpperLayers,
-	}
-	if spec.Stack == "" && (c.Model == resMLP || c.Dropout > 0) {
-		spec.Stack = c.stack()
-	}
-	if spec.Stack == "" {
-		spec.Hidden, spec.Activation = c.Hidden, c.Activation
-	}
-	return spec
-}
-
-// stack is the list of layers of a built-in model. The residual network has the norm, the activation and dropout before each
-// product but the first (He et al., "Identity Mappings in Deep Residual Networks", 2016), the others have them after it.
-func (c Config) stack() string {
-	var between []string
+// network is the architecture that the settings describe, without the loss.
+func (c Config) network() (model.Architecture, error) {
+	a := model.Architecture{Inputs: dataset.Pixels, Classes: dataset.Classes, UpperLayers: c.UpperLayers}
 	if c.LayerNormForm != model.NoLayerNorm {
-		between = append(between, "ln")
+		a.Norm = layer.Norm{Form: c.LayerNormForm, Epsilon: c.LayerNormEpsilon}
 	}
-	between = append(between, c.Activation)
-	if c.Dropout > 0 {
-		between = append(between, fmt.Sprintf("dropout:%s", strconv.FormatFloat(c.Dropout, 'f', -1, 64)))
-	}
-	layers := []string{strconv.Itoa(dataset.Pixels), strconv.Itoa(c.Hidden[0])}
-	for _, units := range c.Hidden[1:] {
-		step := strings.Join(append(slices.Clone(between), strconv.Itoa(units)), "-")
-		if c.Model == resMLP {
-			step = "res(" + step + ")"
-		}
-		layers = append(layers, step)
-	}
-	layers = append(append(layers, between...), strconv.Itoa(dataset.Classes))
-	return strings.Join(layers, "-")
-}
-
-// checkNetwork refuses what can't be built.
-func (s *sources) checkNetwork(c Config) {
-	most := len(c.Hidden)
+	hidden := model.Hidden{Units: c.Hidden, Activation: c.Activation, Norm: a.Norm, Dropout: c.Dropout}
+	var err error
 	switch {
 	case c.Layers != "":
-		most = len(c.Network.Layers())
-		if model.HasNorm(c.Layers) && c.LayerNormForm == model.NoLayerNorm {
-			s.refuse(s.at("layernorm-form"), fmt.Sprintf("expected book or keras for the ln in %s, found none", c.Layers))
-		}
-		if c.UpperLayers > most {
-			s.refuse(s.at("upper-layers"), fmt.Sprintf("expected at most %d, the dense layers of %s, found %d", most, c.Layers, c.UpperLayers))
-		}
-	case c.UpperLayers > most:
+		a.Items, err = layer.Parse(c.Layers, layer.Options{Inputs: a.Inputs, Classes: a.Classes, Norm: a.Norm})
+	case c.Model == resMLP:
+		a.Items, err = model.ResMLP(hidden, a.Classes)
+	default:
+		a.Items, err = model.MLP(hidden, a.Classes)
+	}
+	if err == nil {
+		_, err = model.New(a)
+	}
+	return a, err
+}
+
+// setNetwork makes the network of the settings, or refuses them at their source.
+func (s *sources) setNetwork(c *Config) {
+	if c.Layers == "" && c.UpperLayers > len(c.Hidden) {
 		where := s.at("upper-layers")
 		if !s.given("upper-layers") && s.given("hidden") {
 			where = s.at("hidden")
 		}
 		s.refuse(where, fmt.Sprintf("expected at most as many upper layers as hidden layers, so that the lower group has one; found upper-layers %d, hidden layers %d",
-			c.UpperLayers, most))
-	case c.Model == resMLP && slices.Max(c.Hidden) != slices.Min(c.Hidden):
-		s.refuse(s.at("hidden"), fmt.Sprintf("expected one width for all hidden layers of resmlp, because each block adds its input to its output; found %s", textOf(c.Hidden)))
+			c.UpperLayers, len(c.Hidden)))
+		return
 	}
+	var err error
+	if c.Network, err = c.network(); err == nil {
+		return
+	}
+	for _, key := range []string{"layers", "hidden"} {
+		if s.given(key) {
+			s.refuse(s.at(key), err.Error())
+			return
+		}
+	}
+	s.refuse("model", err.Error())
 }

@@ -128,8 +128,7 @@ func (s *sources) config() (Config, error) {
 		}
 	}
 	if len(s.problems) == 0 {
-		c.Network = c.network()
-		s.checkNetwork(c)
+		s.setNetwork(&c)
 		s.checkLoss(c)
 	}
 	if len(s.problems) > 0 {

@@ -85,7 +85,7 @@ func settingsFor(c *Config, all *Group) []*setting {
 
 		{key: "model", kind: choice[string](Models).of(&c.Model), heading: HeadingNetwork, common: true,
 			help: "network: mlp (dense layers), mlp-ln (with LayerNorm) or resmlp (residual blocks)"},
-		{key: "layers", kind: stack().of(&c.Layers), heading: HeadingNetwork, common: true,
+		{key: "layers", kind: layerList().of(&c.Layers), heading: HeadingNetwork, common: true,
 			replaces: []string{"model", "hidden", "activation", "dropout"},
 			advice:   "--model NAME trains a built-in network instead",
 			help:     "full layer list, as in 300-ln-relu-dropout:0.2-10; replaces --model, --hidden, --activation and --dropout"},

@@ -71,7 +71,7 @@ func (a *activation) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 
 // Part computes a share of the rows.
 func (a *activation) Part(part, parts int) {
-	lo, hi := op.ShareRows(a.y.Shape(), part, parts)
+	lo, hi := op.SplitRows(a.y.Shape(), part, parts)
 	a.f.Forward(a.y.Float32s()[lo:hi], a.x[lo:hi])
 }
 
@@ -126,7 +126,7 @@ func (a *activationGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) 
 
 // Part computes a share of the rows.
 func (a *activationGrad) Part(part, parts int) {
-	lo, hi := op.ShareRows(a.dx.Shape(), part, parts)
+	lo, hi := op.SplitRows(a.dx.Shape(), part, parts)
 	a.f.Backward(a.dx.Float32s()[lo:hi], a.dy[lo:hi], a.x[lo:hi], a.y[lo:hi])
 }
 

@@ -48,7 +48,7 @@ func (d *dense) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 // Part computes a share of the rows.
 func (d *dense) Part(part, parts int) {
 	in, out := len(d.w)/len(d.b), len(d.b)
-	top, bottom := op.Share(d.y.Shape()[0], part, parts)
+	top, bottom := op.Split(d.y.Shape()[0], part, parts)
 	kernel.MatMulBias(d.y.Float32s()[top*out:bottom*out], d.x[top*in:bottom*in], d.w, d.b, bottom-top, in, out)
 }
 
@@ -128,7 +128,7 @@ func (d *denseDX) Part(part, parts int) {
 	batch, in := d.dx.Shape()[0], d.dx.Shape()[1]
 	out := len(d.w) / in
 	dy, w, dx := kernel.RowMajor(d.dy, batch, out), kernel.RowMajor(d.w, in, out), kernel.RowMajor(d.dx.Float32s(), batch, in)
-	top, bottom := op.Share(batch, part, parts)
+	top, bottom := op.Split(batch, part, parts)
 	kernel.Gemm(dx.Rows(top, bottom), dy.Rows(top, bottom), w.T(), 1, 0)
 }
 
@@ -168,7 +168,7 @@ func (d *denseDW) Part(part, parts int) {
 	in, out := d.dw.Shape()[0], d.dw.Shape()[1]
 	batch := len(d.x) / in
 	x, dy, dw := kernel.RowMajor(d.x, batch, in), kernel.RowMajor(d.dy, batch, out), kernel.RowMajor(d.dw.Float32s(), in, out)
-	first, last := op.Share(in, part, parts)
+	first, last := op.Split(in, part, parts)
 	rows := last - first
 	taken := parts > 1 && rows*out <= takenValues
 	if taken {
@@ -177,7 +177,7 @@ func (d *denseDW) Part(part, parts int) {
 	for ; first < last; first += rows {
 		bottom := min(first+rows, last)
 		if taken {
-			kernel.TakeOver(d.w[first*out : bottom*out])
+			kernel.ClaimCacheLines(d.w[first*out : bottom*out])
 		}
 		kernel.Gemm(dw.Rows(first, bottom), x.T().Rows(first, bottom), dy, 1, 0)
 	}

@@ -75,7 +75,7 @@ func (d *dropout) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 
 // Part computes a share of the rows.
 func (d *dropout) Part(part, parts int) {
-	lo, hi := op.ShareRows(d.y.Shape(), part, parts)
+	lo, hi := op.SplitRows(d.y.Shape(), part, parts)
 	kernel.DropoutMask(d.mask[lo:hi], d.key, uint64(d.row*d.y.Shape()[1]+lo), d.rate)
 	kernel.Drop(d.y.Float32s()[lo:hi], d.x[lo:hi], d.mask[lo:hi], d.rate)
 }
@@ -135,7 +135,7 @@ func (d *dropoutGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 
 // Part computes a share of the rows.
 func (d *dropoutGrad) Part(part, parts int) {
-	lo, hi := op.ShareRows(d.dx.Shape(), part, parts)
+	lo, hi := op.SplitRows(d.dx.Shape(), part, parts)
 	kernel.Drop(d.dx.Float32s()[lo:hi], d.dy[lo:hi], d.mask[lo:hi], d.rate)
 }
 

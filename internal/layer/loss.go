@@ -102,7 +102,7 @@ func (l *lossRows) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 // Part computes a share of the rows.
 func (l *lossRows) Part(part, parts int) {
 	gradient, losses, classes := l.gradient.Float32s(), l.losses.Float32s(), l.gradient.Shape()[1]
-	top, bottom := op.Share(len(losses), part, parts)
+	top, bottom := op.Split(len(losses), part, parts)
 	for r := top; r < bottom; r++ {
 		lo, hi := r*classes, (r+1)*classes
 		logits := l.batch.Logits[lo:hi]
@@ -176,7 +176,7 @@ func (l *lossRowsGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 // Part computes a share of the rows.
 func (l *lossRowsGrad) Part(part, parts int) {
 	gradient, dx, classes := l.forward.gradient.Float32s(), l.dx.Float32s(), l.dx.Shape()[1]
-	top, bottom := op.Share(len(l.labels), part, parts)
+	top, bottom := op.Split(len(l.labels), part, parts)
 	for r := top; r < bottom; r++ {
 		row, scale := dx[r*classes:(r+1)*classes], l.dlosses[r]
 		if l.labels[r] == Ignored {

@@ -155,7 +155,7 @@ func (g *penaltyGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 
 // Part computes a share of the rows.
 func (g *penaltyGrad) Part(part, parts int) {
-	top, bottom := op.Share(g.dx.Shape()[0], part, parts)
+	top, bottom := op.Split(g.dx.Shape()[0], part, parts)
 	dx, n := g.dx.Float32s(), g.dx.Shape()[1]
 	for r := top; r < bottom; r++ {
 		row := dx[r*n : (r+1)*n]

@@ -122,10 +122,10 @@ func (l *layerNorm) Aligned(input int) bool { return input == 0 && l.y.Dims() > 
 func share(shape tensor.Shape, part, parts int) (lo, hi, top, bottom int) {
 	features := shape[len(shape)-1]
 	if len(shape) == 1 {
-		top, bottom = op.Share(1, part, parts)
+		top, bottom = op.Split(1, part, parts)
 		return top * features, bottom * features, top, bottom
 	}
-	lo, hi = op.ShareRows(shape, part, parts)
+	lo, hi = op.SplitRows(shape, part, parts)
 	return lo, hi, lo / features, hi / features
 }
 
@@ -244,7 +244,7 @@ func (g *parameterGrad) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 
 // Part computes a share of dα and of dβ.
 func (g *parameterGrad) Part(part, parts int) {
-	left, right := op.Share(g.dAlpha.Shape()[0], part, parts)
+	left, right := op.Split(g.dAlpha.Shape()[0], part, parts)
 	kernel.LayerNormParameterGrad(g.dAlpha.Float32s(), g.dBeta.Float32s(), g.dy, g.x, g.stats, left, right)
 }
 

@@ -61,7 +61,7 @@ func (s *sums) add(t *Trainer, first, last, n int) {
 // Do adds up a share of each gradient, as a [team.Job].
 func (s *sums) Do(part, parts int) {
 	for i, gradient := range s.gradients {
-		lo, hi := op.Share(len(gradient), part, parts)
+		lo, hi := op.Split(len(gradient), part, parts)
 		g, total := gradient[lo:hi], s.totals[i][lo:hi]
 		if s.first {
 			clear(total)

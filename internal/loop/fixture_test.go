@@ -12,6 +12,7 @@ import (
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
+	"fmtrain/internal/modeltest"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 )
@@ -42,7 +43,7 @@ type group struct {
 
 // setup is a small run: 70 images in batches of 32, 32 and 6.
 type setup struct {
-	spec         model.Spec
+	spec         modeltest.Spec
 	images       int
 	batch        int
 	epochs       int
@@ -59,7 +60,7 @@ type setup struct {
 
 func small() setup {
 	return setup{
-		spec: model.Spec{
+		spec: modeltest.Spec{
 			Inputs: dataset.Pixels, Hidden: []int{12}, Classes: dataset.Classes,
 			Activation: "relu", LayerNorm: "book", Epsilon: 1e-3, UpperLayers: 1,
 		},
@@ -71,8 +72,8 @@ func small() setup {
 // trainer makes the run, with new weights and solvers, in a new directory.
 func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 	t.Helper()
-	weights := model.NewWeights(s.spec, s.seed)
-	graph, err := model.NewTraining(s.spec, weights, s.batch)
+	weights := s.spec.Weights(s.seed)
+	graph, err := s.spec.Model().NewTraining(weights, s.batch, model.Training{})
 	must(t, err)
 	graph.Draw.Seed = s.seed
 	var solvers []solver.Solver
@@ -87,7 +88,7 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 		Train:       noisyImages(s.images, 1),
 		Sampler:     dataset.NewSampler(s.images, s.seed, true),
 		Epochs:      s.epochs,
-		Checkpoints: &Checkpoints{Run: run, Spec: s.spec, Weights: weights, Groups: graph.Groups, Solvers: solvers},
+		Checkpoints: &Checkpoints{Run: run, Model: s.spec.Model(), Weights: weights, Groups: graph.Groups, Solvers: solvers},
 		Observers:   observers,
 		Accumulate:  s.accumulate,
 		ClipNorm:    s.clipNorm,
@@ -96,7 +97,7 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 	var validation *dataset.Set
 	if s.validation > 0 {
 		validation = noisyImages(s.validation, 2)
-		trainer.Validation, err = NewEvaluator(s.spec, weights, validation)
+		trainer.Validation, err = NewEvaluator(s.spec.Model(), weights, validation)
 		must(t, err)
 	}
 	for _, text := range s.schedules {
@@ -108,7 +109,7 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 		trainer.Schedules = append(trainer.Schedules, parsed)
 	}
 	if s.decay > 0 {
-		trainer.Average, err = NewAverage(s.spec, weights, s.decay, validation)
+		trainer.Average, err = NewAverage(s.spec.Model(), weights, s.decay, validation)
 		must(t, err)
 		trainer.Checkpoints.Average = trainer.Average.Weights
 	}

@@ -165,13 +165,11 @@ func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err erro
 		return counted, err
 	}
 	for i, group := range t.Graph.Groups {
-		if err := t.Solvers[i].Step(group.Parameters); err != nil {
+		if err := t.Solvers[i].Step(group.ValueGrads()); err != nil {
 			return counted, fmt.Errorf("epoch %d, iteration %d: %s solver: %w", it.Epoch, it.Iteration, group.Name, err)
 		}
 	}
-	if err := t.constrain(); err != nil {
-		return counted, err
-	}
+	t.constrain()
 	t.average(it)
 	return counted, nil
 }
@@ -219,15 +217,15 @@ func (t *Trainer) finish(it Iteration, told error) error {
 
 // share gives everything that takes time in a run to the team.
 func (t *Trainer) share() {
-	t.Graph.Share(t.Team)
+	t.Graph.UseTeam(t.Team)
 	for _, s := range t.Solvers {
-		s.Share(t.Team)
+		s.UseTeam(t.Team)
 	}
 	if t.Validation != nil {
-		t.Validation.Share(t.Team)
+		t.Validation.UseTeam(t.Team)
 	}
 	if t.Average != nil && t.Average.evaluator != nil {
-		t.Average.evaluator.Share(t.Team)
+		t.Average.evaluator.UseTeam(t.Team)
 	}
 	t.feed = feed{graph: t.Graph, set: t.Train}
 	t.pace = team.NewPace(t.Team)

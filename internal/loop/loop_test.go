@@ -184,11 +184,11 @@ func TestTwoSolversEqualOne(t *testing.T) {
 		trainer := s.trainer(t)
 		train(t, trainer)
 
-		weights := model.NewWeights(s.spec, s.seed)
-		graph, err := model.NewTraining(s.spec, weights, s.batch)
+		weights := s.spec.Weights(s.seed)
+		graph, err := s.spec.Model().NewTraining(weights, s.batch, model.Training{})
 		must(t, err)
 		one := newSolver(t, group{name, 1e-2})
-		all := append(graph.Groups[0].Parameters, graph.Groups[1].Parameters...)
+		all := append(graph.Groups[0].ValueGrads(), graph.Groups[1].ValueGrads()...)
 		for epoch := 1; epoch <= s.epochs; epoch++ {
 			for order := trainer.Sampler.Order(epoch); len(order) > 0; {
 				rows := order[:min(s.batch, len(order))]

@@ -92,7 +92,7 @@ func (g *gradients) finite(t *team.Team) bool {
 // Do looks at a share of each, as a [team.Job].
 func (g *gradients) Do(part, parts int) {
 	for _, values := range g.values {
-		lo, hi := op.Share(len(values), part, parts)
+		lo, hi := op.Split(len(values), part, parts)
 		if !kernel.AllFinite(values[lo:hi]) {
 			g.broken.Store(true)
 		}

@@ -54,9 +54,9 @@ func (h *Huber) Row(dlogits []float32, _ []float64, logits []float32, label int)
 	for j, z := range logits {
 		e := float64(z) - target(j, label)
 		if distance := math.Abs(e); distance <= h.Delta {
-			sum += float64(e*e) / 2
+			sum += float64(e * e / 2)
 		} else {
-			sum += float64(h.Delta * (distance - h.Delta/2))
+			sum += float64(h.Delta * (distance - float64(h.Delta/2)))
 		}
 		dlogits[j] = float32(max(-h.Delta, min(e, h.Delta)) / n)
 	}

@@ -36,11 +36,11 @@ func Do(o Parted, inputs []gorgonia.Value) (gorgonia.Value, error) {
 
 // Share is the part-th of the parts of n things in a row, those from lo to before hi: all parts are as long, but for one thing
 // more in some.
-func Share(n, part, parts int) (lo, hi int) { return n * part / parts, n * (part + 1) / parts }
+func Split(n, part, parts int) (lo, hi int) { return n * part / parts, n * (part + 1) / parts }
 
 // ShareRows is the [Share] of the rows of a tensor of that shape, from value lo to before value hi of its backing.
-func ShareRows(shape tensor.Shape, part, parts int) (lo, hi int) {
-	top, bottom := Share(shape[0], part, parts)
+func SplitRows(shape tensor.Shape, part, parts int) (lo, hi int) {
+	top, bottom := Split(shape[0], part, parts)
 	row := shape.TotalSize() / shape[0]
 	return top * row, bottom * row
 }

@@ -31,7 +31,7 @@ func (s *Sum) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
 
 // Part computes a share of the rows.
 func (s *Sum) Part(part, parts int) {
-	lo, hi := ShareRows(s.y.Shape(), part, parts)
+	lo, hi := SplitRows(s.y.Shape(), part, parts)
 	y, b := s.y.Float32s()[lo:hi], s.b[lo:hi]
 	for i, a := range s.a[lo:hi] {
 		y[i] = a + b[i]

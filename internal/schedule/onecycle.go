@@ -22,7 +22,7 @@ func (c *OneCycle) Momentum(at Position) float64 { return c.line(at, c.High, c.L
 // run of so few steps that the way up has none, the first step is past it.
 func (c *OneCycle) line(at Position, first, top, back, last float64) float64 {
 	t, all := float64(at.Step), float64(at.Steps)
-	up := c.Rise*all - 1
+	up := float64(c.Rise*all) - 1 // rounded on every processor
 	down := 2 * up
 	switch {
 	case up > 0 && t <= up:

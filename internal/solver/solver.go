@@ -27,8 +27,8 @@ type Solver interface {
 	// allocates nothing.
 	gorgonia.Solver
 
-	// Share lets the steps from now on be shared out over the team. A step by any number of members gives the same bits.
-	Share(*team.Team)
+	// UseTeam splits the work of later steps among the team. The result has the same bits for any number of members.
+	UseTeam(*team.Team)
 
 	// Name is the name given to [New].
 	Name() string
@@ -191,7 +191,7 @@ const leastShared = 8192
 func (s *solver) Do(part, parts int) {
 	for i := range s.updates {
 		u := &s.updates[i]
-		lo, hi := op.Share(len(u.w), part, parts)
+		lo, hi := op.Split(len(u.w), part, parts)
 		var share slots
 		for j, slot := range u.parameter.slots {
 			share[j] = slot[lo:hi]
@@ -200,7 +200,7 @@ func (s *solver) Do(part, parts int) {
 	}
 }
 
-func (s *solver) Share(t *team.Team) { s.team = t }
+func (s *solver) UseTeam(t *team.Team) { s.team = t }
 
 // collect checks all of a step's parameters and lists them in s.updates, before any is changed.
 func (s *solver) collect(values []gorgonia.ValueGrad) error {

@@ -37,5 +37,5 @@ func (l *Lisp) RunAll() error {
 // Values calls visit for each node that the last run has bound to a value, children first, until visit returns false.
 func (l *Lisp) Values(visit func(*gorgonia.Node, gorgonia.Value) bool) { visitBound(l.nodes, visit) }
 
-// Share does nothing: the LispMachine shares nothing out.
-func (l *Lisp) Share(*team.Team) {}
+// UseTeam does nothing: the LispMachine runs on the caller alone.
+func (l *Lisp) UseTeam(*team.Team) {}

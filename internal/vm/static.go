@@ -161,8 +161,8 @@ func (m *Static) add(n *gorgonia.Node, by gorgonia.Op) {
 	m.steps = append(m.steps, s)
 }
 
-// Share lets the machine's runs from now on be shared out over the team. A run by any number of members gives the same bits.
-func (m *Static) Share(t *team.Team) { m.team = t }
+// UseTeam splits the work of later runs among the team. The result has the same bits for any number of members.
+func (m *Static) UseTeam(t *team.Team) { m.team = t }
 
 // RunAll runs every node once. The error of an op names its node.
 func (m *Static) RunAll() error {

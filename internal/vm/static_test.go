@@ -294,7 +294,7 @@ func (p *parted) Aligned(int) bool { return p.aligned }
 func (p *parted) Part(part, parts int) {
 	time.Sleep(time.Duration(part) * time.Millisecond)
 	y := p.y.Float32s()
-	lo, hi := op.Share(len(y), part, parts)
+	lo, hi := op.Split(len(y), part, parts)
 	for i := lo; i < hi; i++ {
 		if y[i] = p.x[i]; !p.aligned {
 			y[i] = 0
@@ -316,7 +316,7 @@ func TestStaticWaitsForThePartsThatAreNeeded(t *testing.T) {
 	again := gorgonia.Must(gorgonia.ApplyOp(newParted("Copy", 7, true), summed))
 	whole := gorgonia.Must(gorgonia.Add(again, copied))
 	machine := must[*vm.Static](t)(vm.NewStatic(whole))
-	machine.Share(members)
+	machine.UseTeam(members)
 	for run := range 5 {
 		x.Value().(*tensor.Dense).Float32s()[0] = float32(run)
 		if err := machine.RunAll(); err != nil {

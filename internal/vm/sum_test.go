@@ -65,7 +65,7 @@ func TestSumsOfGradientsInParts(t *testing.T) {
 	for _, members := range []int{2, 3, 7} {
 		machine, gradients := trained(t, true)
 		crew := team.New(members)
-		machine.Share(crew)
+		machine.UseTeam(crew)
 		if err := machine.RunAll(); err != nil {
 			t.Fatal(err)
 		}

@@ -49,5 +49,5 @@ func visitBound(nodes gorgonia.Nodes, visit func(*gorgonia.Node, gorgonia.Value)
 	}
 }
 
-// Share does nothing: the tape machine shares nothing out.
-func (t *Tape) Share(*team.Team) {}
+// UseTeam does nothing: the tape machine runs on the caller alone.
+func (t *Tape) UseTeam(*team.Team) {}

@@ -146,7 +146,7 @@ func compare(t rapid.TB, g *gorgonia.ExprGraph, e expression) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	static.Share(members)
+	static.UseTeam(members)
 	change := newConstruction(g)
 	for run := range members.Most() {
 		members.Resize(run + 1)

@@ -1,0 +1,57 @@
+package layer
+
+import (
+	"fmt"
+	"slices"
+
+	"gorgonia.org/gorgonia"
+)
+
+// ResidualLayer is a residual block, x + f(x) with the f of its items, which must keep the shape.
+type ResidualLayer struct{ Items []Item }
+
+func readResidual(r *reader, word string) (Layer, error) {
+	at := r.at - len(word)
+	if !r.skip('(') {
+		return nil, r.wrong(r.at, "expected the layers of the block in parentheses, as in res(ln-relu-300), found "+r.found())
+	}
+	if r.depth++; r.depth > maxDepth {
+		return nil, r.wrong(at, fmt.Sprintf("expected at most %d blocks within each other, found more", maxDepth))
+	}
+	items, err := r.items()
+	r.depth--
+	return ResidualLayer{items}, err
+}
+
+// String has the items in parentheses.
+func (b ResidualLayer) String() string { return "res(" + textOf(b.Items) + ")" }
+
+// Word is res.
+func (ResidualLayer) Word() string { return "res" }
+
+// Output is the shape of the input.
+func (b ResidualLayer) Output(in Shape) (Shape, error) {
+	out := in
+	for _, item := range b.Items {
+		var err error
+		if out, err = item.Output(out); err != nil {
+			return nil, err
+		}
+	}
+	if !slices.Equal(out, in) {
+		return nil, fmt.Errorf("the block %v adds its input of shape %v to its output of shape %v; expected one shape", b, in, out)
+	}
+	return in, nil
+}
+
+// Parameters are none: those of the items belong to the items.
+func (ResidualLayer) Parameters(Shape, *Activated) []Parameter { return nil }
+
+// Apply adds x + f(x).
+func (ResidualLayer) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
+	fx, err := c.Branch(x)
+	if err != nil {
+		return nil, err
+	}
+	return Residual(x, fx)
+}
