@@ -63,7 +63,7 @@ names, but the four of the data in the directory that the run had them from.`,
 	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`NAME,NAME,...` to measure besides (default: those of the run): "+strings.Join(metric.Kinds(), ", "))
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 	complete(cmd, "split", splits)
-	complete(cmd, "metrics", config.Metrics)
+	complete(cmd, "metrics", config.Words()["metrics"])
 	return cmd
 }
 

@@ -30,7 +30,7 @@ func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.
 	fmt.Fprintf(w, row, width, "group", "layers", "parameters", "solver", "learn rate", "weight decay")
 	for _, g := range groups {
 		what := g.Parameters
-		if c.Groups == "" {
+		if !c.OwnGroups() {
 			what = layersOf(m, g.Name)
 		}
 		fmt.Fprintf(w, row, width, g.Name, what, thousands(weights.Count(g.Name)), g.Solver, shortest(g.LR), shortest(g.WeightDecay))
@@ -51,11 +51,11 @@ func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.
 	}
 	fmt.Fprintf(w, "\n%s%s, batch %d, epochs %d, seed %d\n", norm, trained, c.BatchSize, c.Epochs, c.Seed)
 	for _, g := range groups {
-		if g.Schedule != constant {
-			fmt.Fprintf(w, "%s learn rate: %s\n", g.Name, g.Schedule)
+		if !g.Constant() {
+			fmt.Fprintf(w, "%s learning rate: %s\n", g.Name, schedule.Text(g.Schedule))
 		}
 	}
-	for _, line := range switchedOn(c) {
+	for _, line := range c.Header() {
 		fmt.Fprintln(w, line)
 	}
 	fmt.Fprintf(w, "%s\n\n", c.Out)
@@ -69,30 +69,6 @@ func printFrom(w io.Writer, p loop.Progress, finished bool) {
 		fmt.Fprintf(w, "Nothing is left to do after %v. More epochs: --epochs N; more patience, if it was stopped early: --override --patience N\n\n", p)
 	}
 }
-
-// switchedOn are lines on what is off by default.
-func switchedOn(c config.Config) (lines []string) {
-	for _, s := range []struct {
-		on   bool
-		line string
-	}{
-		{c.Accumulate > 1, fmt.Sprintf("a step is %d batches", c.Accumulate)},
-		{c.L2 > 0, "the squares of the weights are penalised by " + shortest(c.L2)},
-		{c.ActivityL2 > 0, "the squares of the activations are penalised by " + shortest(c.ActivityL2)},
-		{c.MaxNorm > 0, "the weights of a unit are kept to norm " + shortest(c.MaxNorm)},
-		{c.ClipNorm > 0, "gradients are clipped to norm " + shortest(c.ClipNorm)},
-		{c.EMA > 0, "weights are averaged with decay " + shortest(c.EMA)},
-		{c.Patience > 0, fmt.Sprintf("ends after %d epochs without a better validation accuracy", c.Patience)},
-	} {
-		if s.on {
-			lines = append(lines, s.line)
-		}
-	}
-	return lines
-}
-
-// constant is the schedule that changes nothing.
-var constant = schedule.Text(&schedule.Constant{})
 
 // plain says whether a loss is the cross-entropy without smoothing, which needs no mention. A checkpoint from before there was
 // a choice names none.

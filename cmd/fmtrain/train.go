@@ -74,22 +74,10 @@ results may be others.`, list(configs.Names())),
 func addSettings(cmd *cobra.Command, file *string) {
 	cmd.Flags().StringVar(file, "config", "", "settings `FILE`, or the name of a built-in config")
 	config.AddFlags(cmd.Flags())
-	for flag, words := range map[string][]string{
-		"config":         configs.Names(),
-		"activation":     config.Activations,
-		"model":          config.Models,
-		"lower-schedule": config.Schedules,
-		"upper-schedule": config.Schedules,
-		"lower-solver":   config.Solvers,
-		"upper-solver":   config.Solvers,
-		"layernorm-form": config.LayerNormForms,
-		"loss":           config.Losses,
-		"metrics":        config.Metrics,
-		"progress":       config.ProgressModes,
-		"vm":             config.Machines,
-	} {
+	for flag, words := range config.Words() {
 		complete(cmd, flag, words)
 	}
+	complete(cmd, "config", configs.Names())
 }
 
 // garbagePercent is how much garbage, in percent of what is in use, is left lying. The images and the buffers stay, a step makes

@@ -31,6 +31,13 @@ func (c Config) MarshalJSON() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// Equal says whether two Configs have the same settings.
+func (c Config) Equal(other Config) bool {
+	a, errA := c.MarshalJSON()
+	b, errB := other.MarshalJSON()
+	return errA == nil && errB == nil && bytes.Equal(a, b)
+}
+
 func jsonKey(key string) string { return strings.ReplaceAll(key, "-", "_") }
 
 // readJSON takes in the settings of a checkpoint, which where names in errors. What another setting replaces is left out.

@@ -205,6 +205,9 @@ func choice[T ~string](words []string) form[T] {
 // whole is a whole number from low to high.
 func whole(low, high int) form[int] {
 	allowed := bounds.Whole(low, high)
+	if high < math.MaxInt {
+		allowed.Text = fmt.Sprintf("a whole number from %d to %d", low, high) // in digits, as it must be typed
+	}
 	return form[int]{
 		noun:    "N",
 		allowed: allowed.Text,
@@ -298,7 +301,10 @@ func schedules() form[schedule.Schedule] {
 		parse: func(s string) (schedule.Schedule, error) {
 			parsed, err := schedule.Parse(strings.ToLower(s))
 			if err != nil {
-				name, _, _ := strings.Cut(s, ":")
+				name, _, _ := strings.Cut(strings.ToLower(s), ":")
+				if slices.Contains(schedule.Names(), name) {
+					return nil, err // of the options
+				}
 				return nil, fmt.Errorf("%w%s", err, didYouMean(name, schedule.Names()))
 			}
 			return parsed, nil

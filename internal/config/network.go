@@ -86,11 +86,20 @@ func (s *sources) setNetwork(c *Config) {
 	if c.Network, err = c.network(); err == nil {
 		return
 	}
-	for _, key := range []string{"layers", "hidden"} {
-		if s.given(key) {
-			s.refuse(s.at(key), err.Error())
-			return
-		}
+	one, book := *c, *c
+	one.UpperLayers, book.LayerNormForm = 1, layernorm.Book
+	_, errOne := one.network()
+	_, errBook := book.network()
+	where := s.at("model")
+	switch {
+	case errOne == nil:
+		where = s.at("upper-layers")
+	case errBook == nil && s.given("layernorm-form"):
+		where = s.at("layernorm-form")
+	case c.Layers != "":
+		where = s.at("layers")
+	case s.given("hidden"):
+		where = s.at("hidden")
 	}
-	s.refuse("model", err.Error())
+	s.refuse(where, err.Error())
 }

@@ -116,10 +116,10 @@ func (s *sources) config() (Config, error) {
 	}
 	c.setModelDefaults(s.given)
 	if s.given("groups") {
+		s.overrideGroups(c.Groups, all)
 		if err := fillGroups(c.Groups, all); err != nil {
 			s.refuse(s.at("groups"), err.Error())
 		}
-		s.overrideGroups(c.Groups, all)
 	} else {
 		for i, key := range []string{"lower-weight-decay", "upper-weight-decay"} {
 			if !s.given(key) {
@@ -265,7 +265,7 @@ func open(file string) (name string, text []byte, isRun bool, err error) {
 		return file, text, false, err
 	case errors.Is(err, os.ErrNotExist):
 		hint := didYouMean(builtIn, configs.Names())
-		err = &problem{"config " + file, "no such file or run, and no built-in config of that name" + hint + "; the built-in ones are " + strings.Join(configs.Names(), ", ")}
+		err = &problem{"config " + file, "no such file or run, and no built-in config of that name; the built-in ones are " + strings.Join(configs.Names(), ", ") + hint}
 	default:
 		err = &problem{"config " + path, "can't be read: " + reason(err)}
 	}

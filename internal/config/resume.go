@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
 
 	"github.com/spf13/pflag"
@@ -91,17 +92,18 @@ func (s *sources) changes(was, c Config) (problems []error) {
 // bends is a problem if another number of epochs changes the learning rate of a step that both runs have: a schedule may stretch
 // over the whole run.
 func bends(where string, groups []Group, before, now int) []error {
-	const steps = 100 // of an epoch: a schedule is the same curve for any
+	const steps = 100 // of an epoch: the curve is the same for any
+	common := min(before, now)
 	for _, g := range groups {
-		last := min(before, now) * steps // the first run's end, where the two differ most
-		rate := func(epochs int) float64 {
-			at := schedule.Position{Step: max(0, last-1), Steps: epochs * steps, EpochSteps: steps}
-			return g.LR * g.Schedule.Factor(at)
-		}
-		if was, is := rate(before), rate(now); was != is && before > 0 {
-			return []error{&problem{where, fmt.Sprintf("the run started with %d epochs, and the schedule %s of the group %s stretches over all of them: "+
-				"with %d epochs the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
-				before, schedule.Text(g.Schedule), g.Name, now, min(before, now), is, was)}}
+		for epoch := common; epoch > 0; epoch -= max(1, common/1000) {
+			rate := func(epochs int) float64 {
+				return g.LR * g.Schedule.Factor(schedule.Position{Step: epoch*steps - 1, Steps: epochs * steps, EpochSteps: steps})
+			}
+			if was, is := rate(before), rate(now); math.Abs(was-is) > 1e-6*g.LR { // more than rounding
+				return []error{&problem{where, fmt.Sprintf("the run started with %d epochs, and the schedule %s of the group %s stretches over all of them: "+
+					"with %d epochs the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
+					before, schedule.Text(g.Schedule), g.Name, now, epoch, is, was)}}
+			}
 		}
 	}
 	return nil

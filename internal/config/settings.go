@@ -220,7 +220,10 @@ func replacer(table []*setting, key string) *setting {
 }
 
 // empty says whether a list of layers or groups is none.
-func (s *setting) empty() bool { return s.get() == "" }
+func (s *setting) empty() bool {
+	groups, ok := s.at.(*[]Group)
+	return ok && !(Config{Groups: *groups}).OwnGroups() || !ok && s.get() == ""
+}
 
 // ownWeightDecay is the weight decay of a solver that was given none.
 func ownWeightDecay(name string) float64 {

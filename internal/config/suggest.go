@@ -40,6 +40,9 @@ func Suggest(word string, candidates []string) string {
 	if other := otherNames[plain(word)]; slices.Contains(candidates, other) {
 		return other
 	}
+	if len(word) > maxText {
+		return ""
+	}
 	best, least := "", max(1, len(word)/3)+1
 	for _, c := range candidates {
 		if d := edits(word, c); d < least {
@@ -51,29 +54,34 @@ func Suggest(word string, candidates []string) string {
 
 // didYouMean is the end of an error that suggests a candidate; empty if none is near.
 func didYouMean(word string, candidates []string) string {
-	if near := Suggest(word, candidates); near != "" && len(word) <= maxText {
+	if near := Suggest(word, candidates); near != "" {
 		return fmt.Sprintf("; did you mean %s?", near)
 	}
 	return ""
 }
 
-// edits is the Levenshtein distance: how many bytes must be inserted, deleted or replaced to turn a into b.
+// edits is how many bytes must be inserted, deleted, replaced or swapped with the next to turn a into b (the optimal string
+// alignment distance).
 func edits(a, b string) int {
-	row := make([]int, len(b)+1) // row[j]: from the part of a seen so far to b[:j]
-	for j := range row {
-		row[j] = j
+	rows := make([][]int, len(a)+1) // rows[i][j]: from a[:i] to b[:j]
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
 	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			replaced := diagonal
-			if a[i] != b[j] {
+	for j := range len(b) {
+		rows[0][j+1] = j + 1
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replaced := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
 				replaced++
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(replaced, row[j]+1, diagonal+1)
+			rows[i][j] = min(replaced, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
 		}
 	}
-	return row[len(b)]
+	return rows[len(a)][len(b)]
 }
