@@ -95,15 +95,20 @@ func bends(where string, groups []Group, before, now int) []error {
 	const steps = 100 // of an epoch: the curve is the same for any
 	common := min(before, now)
 	for _, g := range groups {
-		for epoch := common; epoch > 0; epoch -= max(1, common/1000) {
+		var at int
+		var was, is float64 // where they differ most
+		for epoch := 1; epoch <= common; epoch += max(1, common/1000) {
 			rate := func(epochs int) float64 {
 				return g.LR * g.Schedule.Factor(schedule.Position{Step: epoch*steps - 1, Steps: epochs * steps, EpochSteps: steps})
 			}
-			if was, is := rate(before), rate(now); math.Abs(was-is) > 1e-6*g.LR { // more than rounding
-				return []error{&problem{where, fmt.Sprintf("the run started with %d epochs, and the schedule %s of the group %s stretches over all of them: "+
-					"with %d epochs the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
-					before, schedule.Text(g.Schedule), g.Name, now, epoch, is, was)}}
+			if a, b := rate(before), rate(now); math.Abs(a-b) > math.Abs(was-is) {
+				at, was, is = epoch, a, b
 			}
+		}
+		if math.Abs(was-is) > 1e-6*g.LR { // more than rounding
+			return []error{&problem{where, fmt.Sprintf("the run started with %d epochs, and the schedule %s of the group %s stretches over all of them: "+
+				"with %d epochs the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
+				before, schedule.Text(g.Schedule), g.Name, now, at, is, was)}}
 		}
 	}
 	return nil
