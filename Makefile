@@ -7,7 +7,7 @@ SOAKTIME ?= 30m
 SEEDS ?= 7 42
 ROUNDS ?= 5
 
-.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover exactness seeds pictures
+.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover seeds exactness docs pictures
 
 build: ## bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -60,7 +60,10 @@ seeds: build ## the README's table: each config over 5 seeds on the real data
 exactness: build ## the losses of 500 steps against PyTorch's, for SEEDS
 	scripts/exactness bin/fmtrain $(SEEDS)
 
+docs: ## the tables of docs/settings.md, from the program's help
+	go test -run '^TestSettingsPage$$' ./cmd/fmtrain -update
+
 pictures: build ## docs/pictures: a session in a terminal, recorded
 	go -C scripts/record build -o ../../bin/record .
-	bin/record -bin bin -out docs/pictures/session -columns 84 -until '4/5 +(9..|1...)/' \
-		-title 'fmtrain train in a terminal: the model, three epochs, and the bar of the fourth' 'fmtrain train'
+	bin/record -bin bin -out docs/pictures/session -columns 84 -until '5/5 +(9..|1...)/' \
+		-title 'fmtrain train in a terminal: the network, four epochs, and the bar of the fifth' 'fmtrain train'

@@ -49,7 +49,7 @@ func TestSignalsSave(t *testing.T) {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // an error, as the code is not 0
-		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(output.String(), "; go on with: fmtrain train --resume run\n") {
+		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(output.String(), "; saved\nResume with:\n  fmtrain train --resume run\n") {
 			t.Errorf("%v: exit code %d\n%s", s, code, output)
 		}
 		if _, err := loop.Load(filepath.Join(cmd.Dir, loop.LastPath("run"))); err != nil {
@@ -158,7 +158,7 @@ func TestBrokenPipeSaves(t *testing.T) {
 		}
 		output.Close()
 		_ = cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.HasSuffix(said.String(), "; go on with: fmtrain train --resume run\n") ||
+		if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.HasSuffix(said.String(), "; saved\nResume with:\n  fmtrain train --resume run\n") ||
 			!strings.Contains(said.String(), "broken pipe; stopped in epoch ") {
 			t.Errorf("%s: exit code %d\n%s", name, code, &said)
 		}

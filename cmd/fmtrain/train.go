@@ -26,7 +26,7 @@ func newTrain(s streams) *cobra.Command {
 		Use:   "train",
 		Short: "Train a classifier",
 		Long: fmt.Sprintf(`Train a classifier on Fashion-MNIST: dense layers with LayerNorm, the lower ones
-under one solver and learn rate, the upper ones under another, from one backward
+under one solver and learning rate, the upper ones under another, from one backward
 pass.
 
 Settings come from the defaults, over them a config file, over them the flags.
@@ -133,7 +133,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 
 	metrics := openMetrics(s.err, filepath.Join(c.Out, loop.MetricsName), from)
 	defer metrics.Close()
-	show := newDisplay(s, c, metrics)
+	show := newDisplay(s, c, metrics, trainer.Schedules)
 	before := 0 // epochs
 	if from != nil {
 		before = from.Progress.Epoch

@@ -154,8 +154,8 @@ func TestHeader(t *testing.T) {
 		t.Errorf("of the defaults: %q", lines)
 	}
 	c.Accumulate, c.ClipNorm, c.EMA, c.Patience, c.Shuffle = 4, 1, 0.999, 3, false
-	want := []string{"4 batches a step", "gradients clipped to norm 1", "moving average of the weights, decay 0.999",
-		"stops after 3 epochs without a better validation accuracy", "images in the order of the files"}
+	want := []string{"accumulate: 4 batches in a step", "gradient clipping: norm 1", "weight averaging: EMA, decay 0.999",
+		"early stopping: patience 3", "order of the images: as in the files"}
 	if diff := cmp.Diff(want, c.Header()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -1,7 +1,13 @@
+// Package layer holds the layers of a classifier: their kinds, how --layers writes them, and their ops, each with its gradient. The
+// loss of a batch is an op here, too.
+//
+// The ops are [op.Definition]s and replace Gorgonia's own. Some of those are wrong: its softmax takes the maximum of every row from
+// the first element of the whole tensor. All of them allocate memory in each run.
 package layer
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -22,7 +28,7 @@ type Layer interface {
 
 	// Parameters are the layer's trained parameters for an input of the given shape, in the order in which Apply gets
 	// them; nil if it has none. The initial values may depend on the next activation, nil for none.
-	Parameters(in Shape, next *Activated) []Parameter
+	Parameters(in Shape, next *Activation) []Parameter
 
 	// Apply adds the layer to the graph of x, a float32 node of shape [batch, in...].
 	Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error)
@@ -75,6 +81,14 @@ type Initial struct {
 	Radius float64 // above 0: values drawn from U(−Radius, Radius)
 	Value  float32 // otherwise: this value throughout
 }
+
+// radius is the radius of initial weights, a function of how many values go in and come out of each product.
+type radius func(in, out float64) float64
+
+// The radii of Glorot, He and LeCun (book, chapter 11, table 11-1).
+func glorot(in, out float64) float64 { return math.Sqrt(6 / (in + out)) }
+func he(in, _ float64) float64       { return math.Sqrt(6 / in) }
+func lecun(in, _ float64) float64    { return math.Sqrt(3 / in) }
 
 // Role is what a parameter does in its layer.
 type Role int

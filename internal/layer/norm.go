@@ -32,7 +32,7 @@ func (Norm) Word() string { return "norm" }
 func (Norm) Output(in Shape) (Shape, error) { return in, nil }
 
 // Parameters are α, ones, and β, zeros, each as long as the last axis.
-func (Norm) Parameters(in Shape, _ *Activated) []Parameter {
+func (Norm) Parameters(in Shape, _ *Activation) []Parameter {
 	last := tensor.Shape{in[len(in)-1]}
 	return []Parameter{
 		{Name: "alpha", Role: Gain, Shape: last, Initial: Initial{Value: 1}},

@@ -43,11 +43,11 @@ func Parse(text string, o Options) ([]Item, error) {
 	if err != nil {
 		return nil, err
 	}
-	if first, ok := items[0].Layer.(DenseLayer); ok && len(items) > 1 && first.Units == o.Inputs && items[0].Group == "" {
+	if first, ok := items[0].Layer.(Dense); ok && len(items) > 1 && first.Units == o.Inputs && items[0].Group == "" {
 		items = items[1:]
 	}
 	last := items[len(items)-1]
-	if l, ok := last.Layer.(DenseLayer); !ok || l.Units != o.Classes {
+	if l, ok := last.Layer.(Dense); !ok || l.Units != o.Classes {
 		return nil, r.wrong(last.at, fmt.Sprintf("the last layer is %q; expected %d, one unit a class", last, o.Classes))
 	}
 	_, err = r.shapes(items, Shape{o.Inputs})
@@ -120,6 +120,10 @@ func (r *reader) item() (Item, error) {
 		r.at = item.at
 		return item, r.wrong(item.at, "expected a layer, one of "+strings.Join(Usages(), ", ")+"; found "+r.found())
 	}
+	if kind.Activation != nil {
+		item.Layer = kind.Activation
+		return item, nil
+	}
 	var err error
 	if item.Layer, err = kind.read(r, word); err != nil {
 		return item, err
@@ -135,7 +139,7 @@ func (r *reader) item() (Item, error) {
 // shapes is the shape that the items make of an input of that shape.
 func (r *reader) shapes(items []Item, shape Shape) (Shape, error) {
 	for _, item := range items {
-		if block, ok := item.Layer.(ResidualLayer); ok { // whose items have places of their own
+		if block, ok := item.Layer.(Residual); ok { // whose items have places of their own
 			if _, err := r.shapes(block.Items, shape); err != nil {
 				return nil, err
 			}

@@ -23,13 +23,14 @@ type Syncer interface {
 	Sync() error
 }
 
-// Rates are the learn rates of the parameter groups, in the order of the model's layers.
+// Rates are the learning rates of the parameter groups, in the order of the model's layers.
 type Rates []Rate
 
-// Rate is the learn rate of one parameter group in the step just done.
+// Rate is the learning rate of one parameter group in the step just done.
 type Rate struct {
 	Group     string
 	LearnRate float64
+	Scheduled bool // a schedule moves it
 }
 
 // Start is told before the first epoch.
@@ -38,6 +39,11 @@ type Start struct {
 	Epochs     int // the last epoch to do
 	Iterations int // iterations of an epoch
 	Samples    int // training images of an epoch
+
+	Validated bool     // there are validation images
+	Averaged  bool     // averaged weights are measured on them
+	Metrics   []string // measured on them besides the loss and the accuracy
+	Rates     Rates    // before the first step
 }
 
 // Iteration is told after each training step.
@@ -62,7 +68,6 @@ type Epoch struct {
 	Seconds              float64       // of the training loop alone
 	SamplesPerSecond     float64
 	Rates                Rates       // of the epoch's last step
-	Scheduled            bool        // some group's rate has a schedule
 	BestEpoch            int         // the epoch of the best validation accuracy so far; 0 if there is no validation
 	Average              *Validation // what the averaged weights come to; nil if there are none or no validation
 }

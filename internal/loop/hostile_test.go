@@ -167,7 +167,7 @@ func TestHostileMetadata(t *testing.T) {
 		{"layers that overflow", spec("784-2", "784-4294967296-4294967296"), "from 1 to 65536 units"},
 		{"a wide layer", spec("784-2", "784-65536"), "expected shape (784, 65536), found (784, 2)"},
 		{"no hidden layer", earlier("[]"), "from 1 to 1024 hidden layers"},
-		{"a million hidden layers", earlier("["+strings.Repeat("1,", 1<<20)+"1]"), "from 1 to 1024 hidden layers"},
+		{"a million hidden layers", earlier("[" + strings.Repeat("1,", 1<<20) + "1]"), "from 1 to 1024 hidden layers"},
 		{"a wide hidden layer", earlier("[1099511627776]"), "of 1 to 65536 units"},
 		{"other inputs", spec(`"inputs":784`, `"inputs":1099511627776`), "expected 784 inputs"},
 		{"another layer's weights", spec("784-2", "784-1"), "shape"},

@@ -73,7 +73,13 @@ func (t *Trainer) Run(ctx context.Context) (*Done, error) {
 func (t *Trainer) run(ctx context.Context) (*Done, error) {
 	begin := time.Now()
 	t.share()
-	start := &Start{Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len()}
+	start := &Start{
+		Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len(),
+		Validated: t.Validation != nil, Averaged: t.Average != nil && t.Average.evaluator != nil, Rates: t.rates(),
+	}
+	if t.Validation != nil {
+		start.Metrics = t.Validation.Metrics.Names()
+	}
 	if err := t.tell(func(o Observer) error { return o.OnStart(start) }); err != nil {
 		return nil, err
 	}
@@ -186,7 +192,7 @@ func (t *Trainer) finish(it Iteration, told error) error {
 	e := &Epoch{
 		Epoch: it.Epoch, Epochs: it.Epochs, Iterations: it.Iterations,
 		Loss: it.Loss, Accuracy: it.Accuracy, ValLoss: math.NaN(), ValAccuracy: math.NaN(),
-		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates, Scheduled: t.scheduled(),
+		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates,
 	}
 	if t.Validation != nil {
 		v, err := t.Validation.Evaluate()

@@ -20,7 +20,7 @@ func (t *Trainer) schedule(it Iteration) error {
 			continue
 		}
 		rate := t.start[i].LearnRate * s.Factor(at)
-		if err := t.Solvers[i].SetLearnRate(rate); err != nil {
+		if err := t.Solvers[i].SetLearningRate(rate); err != nil {
 			return fmt.Errorf("epoch %d, iteration %d: %s group: %w", it.Epoch, it.Iteration, it.Rates[i].Group, err)
 		}
 		it.Rates[i].LearnRate = rate
@@ -35,16 +35,6 @@ func (t *Trainer) schedule(it Iteration) error {
 	return nil
 }
 
-// scheduled says whether any group's rate has a schedule.
-func (t *Trainer) scheduled() bool {
-	for _, s := range t.Schedules {
-		if s != nil {
-			return true
-		}
-	}
-	return false
-}
-
 // note keeps a validation loss if a schedule looks at them.
 func (t *Trainer) note(loss float64) {
 	for _, s := range t.Schedules {
@@ -57,7 +47,10 @@ func (t *Trainer) note(loss float64) {
 
 func (t *Trainer) rates() (rates Rates) {
 	for i, group := range t.Graph.Groups {
-		rates = append(rates, Rate{Group: group.Name, LearnRate: t.Solvers[i].LearnRate()})
+		rates = append(rates, Rate{
+			Group: group.Name, LearnRate: t.Solvers[i].LearningRate(),
+			Scheduled: i < len(t.Schedules) && t.Schedules[i] != nil,
+		})
 	}
 	return rates
 }

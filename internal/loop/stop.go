@@ -26,7 +26,7 @@ func (d *Diverged) Error() string {
 	if d.Checkpoint != "" {
 		text += fmt.Sprintf("the weights after %v are in %s; ", d.Saved, d.Checkpoint)
 	}
-	return text + "try a lower learn rate"
+	return text + "try a lower learning rate"
 }
 
 // Interrupted ends a run before its time: it was asked to stop, or an observer has failed. What it had done is saved.
@@ -41,7 +41,7 @@ func (i *Interrupted) Error() string {
 	if i.Err != nil {
 		why = i.Err.Error() + "; stopped"
 	}
-	return fmt.Sprintf("%s in epoch %d after iteration %d of %d; saved to %s", why, i.Epoch, i.Iteration, i.Iterations, i.Checkpoint)
+	return fmt.Sprintf("%s in epoch %d, step %d of %d; saved", why, i.Epoch, i.Iteration, i.Iterations)
 }
 
 func (i *Interrupted) Unwrap() error { return i.Err }

@@ -141,7 +141,7 @@ func TestNoEpochs(t *testing.T) {
 	initial := bits(trainer.Checkpoints.Weights)
 	done := train(t, trainer)
 
-	want := []any{Start{Iterations: 3, Samples: 70}, Done{WeightsSHA256: Digest(trainer.Checkpoints.Weights)}}
+	want := []any{Start{Iterations: 3, Samples: 70, Validated: true, Rates: trainer.rates()}, Done{WeightsSHA256: Digest(trainer.Checkpoints.Weights)}}
 	if diff := cmp.Diff(want, seen.events); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}

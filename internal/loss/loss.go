@@ -55,21 +55,26 @@ var registry = []struct {
 	name, about string
 	make        func() Loss
 }{
-	{"cross-entropy", "the negative log-likelihood of the label", func() Loss { return &CrossEntropy{} }},
-	{"focal", "the cross-entropy with less weight on samples that are easy", func() Loss { return &Focal{Gamma: 2} }},
-	{"huber", "the squared error of the logits, but linear for large errors", func() Loss { return &Huber{Delta: 1} }},
-	{"mse", "the mean squared error of the logits", func() Loss { return Func(SquaredError) }},
-	{"hinge", "what each logit lacks to be 1 below the label's", func() Loss { return Func(Hinge) }},
+	{"cross-entropy", "softmax cross-entropy, with optional label smoothing", func() Loss { return &CrossEntropy{} }},
+	{"focal", "cross-entropy that counts hard samples more; gamma says how much", func() Loss { return &Focal{Gamma: 2} }},
+	{"huber", "squared error near the one-hot target, absolute error beyond delta", func() Loss { return &Huber{Delta: 1} }},
+	{"mse", "mean squared error between the logits and the one-hot target", func() Loss { return Func(SquaredError) }},
+	{"hinge", "what each other logit lacks of a margin of 1 below the label's", func() Loss { return Func(Hinge) }},
 }
 
-// About says in a phrase what the loss of that name is; empty if there is none.
-func About(name string) string {
+// Kind is a loss as the help shows it.
+type Kind struct {
+	Name  string
+	About string    // one phrase
+	Has   []Setting // at their defaults
+}
+
+// Kinds are the losses, for the help.
+func Kinds() (kinds []Kind) {
 	for _, r := range registry {
-		if r.name == name {
-			return r.about
-		}
+		kinds = append(kinds, Kind{r.name, r.about, r.make().Settings()})
 	}
-	return ""
+	return kinds
 }
 
 // Names are the names of the losses.

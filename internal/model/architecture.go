@@ -94,9 +94,9 @@ func MLP(h Hidden, classes int) ([]layer.Item, error) {
 	}
 	var items []layer.Item
 	for _, units := range h.Units {
-		items = append(append(items, layer.Item{Layer: layer.DenseLayer{Units: units}}), after...)
+		items = append(append(items, layer.Item{Layer: layer.Dense{Units: units}}), after...)
 	}
-	return append(items, layer.Item{Layer: layer.DenseLayer{Units: classes}}), nil
+	return append(items, layer.Item{Layer: layer.Dense{Units: classes}}), nil
 }
 
 // ResMLP is the layers of a residual network whose hidden layers all have one width: a dense layer, a residual block for each
@@ -110,12 +110,12 @@ func ResMLP(h Hidden, classes int) ([]layer.Item, error) {
 	if slices.Max(h.Units) != slices.Min(h.Units) {
 		return nil, fmt.Errorf("a residual block adds its input to its output; expected one width for all hidden layers, found %v", h.Units)
 	}
-	items := []layer.Item{{Layer: layer.DenseLayer{Units: h.Units[0]}}}
+	items := []layer.Item{{Layer: layer.Dense{Units: h.Units[0]}}}
 	for _, units := range h.Units[1:] {
-		block := append(slices.Clone(before), layer.Item{Layer: layer.DenseLayer{Units: units}})
-		items = append(items, layer.Item{Layer: layer.ResidualLayer{Items: block}})
+		block := append(slices.Clone(before), layer.Item{Layer: layer.Dense{Units: units}})
+		items = append(items, layer.Item{Layer: layer.Residual{Items: block}})
 	}
-	return append(append(items, before...), layer.Item{Layer: layer.DenseLayer{Units: classes}}), nil
+	return append(append(items, before...), layer.Item{Layer: layer.Dense{Units: classes}}), nil
 }
 
 // after is the layers between two dense ones.
@@ -133,7 +133,7 @@ func (h Hidden) after() (items []layer.Item, err error) {
 	}
 	items = append(items, layer.Item{Layer: activation})
 	if h.Dropout > 0 {
-		items = append(items, layer.Item{Layer: layer.DropoutLayer{Rate: h.Dropout}})
+		items = append(items, layer.Item{Layer: layer.Dropout{Rate: h.Dropout}})
 	}
 	return items, nil
 }

@@ -184,7 +184,7 @@ func (b *builder) chain(x *gorgonia.Node, layers []Placed) (*gorgonia.Node, erro
 		if err != nil {
 			return nil, fmt.Errorf("model: layer %s: %w", l.Name, err)
 		}
-		if _, ok := l.Layer.(*layer.Activated); ok {
+		if _, ok := l.Layer.(*layer.Activation); ok {
 			b.activated = append(b.activated, y)
 		}
 		if y != x { // a layer may do nothing, as dropout in evaluation

@@ -22,7 +22,7 @@ func place(a Architecture) ([]Placed, error) {
 // slot is the place of a numbered layer.
 type slot struct {
 	name, group string
-	next        *layer.Activated // the activation after it and before the next numbered layer; nil for none
+	next        *layer.Activation // the activation after it and before the next numbered layer; nil for none
 }
 
 // placer gives layers their places from the images up.
@@ -41,7 +41,7 @@ func (p *placer) place(items []layer.Item) (layers []Placed, err error) {
 			p.before, p.numbered = p.numbered[0], p.numbered[1:]
 			prefix = p.before.name
 		}
-		if block, ok := item.Layer.(layer.ResidualLayer); ok {
+		if block, ok := item.Layer.(layer.Residual); ok {
 			if l.Within, err = p.place(block.Items); err != nil {
 				return nil, err
 			}
@@ -94,9 +94,9 @@ func numberedOf(a Architecture) (slots []slot) {
 }
 
 // nextActivation is the first activation before a numbered layer.
-func nextActivation(items []layer.Item) *layer.Activated {
+func nextActivation(items []layer.Item) *layer.Activation {
 	for _, item := range items {
-		if a, ok := item.Layer.(*layer.Activated); ok {
+		if a, ok := item.Layer.(*layer.Activation); ok {
 			return a
 		}
 		if isNumbered(item) {
@@ -124,7 +124,7 @@ func isNumbered(item layer.Item) bool {
 // items are a list's layers in the order in which they compute: those within a block, then the block.
 func items(list []layer.Item) (all []layer.Item) {
 	for _, i := range list {
-		if block, ok := i.Layer.(layer.ResidualLayer); ok {
+		if block, ok := i.Layer.(layer.Residual); ok {
 			all = append(all, items(block.Items)...)
 		}
 		all = append(all, i)

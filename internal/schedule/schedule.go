@@ -59,21 +59,37 @@ func NeedsLosses(s Schedule) bool {
 	return needs
 }
 
-// registry is the schedules, each as it is without options.
+// registry is the schedules, in the order in which they are listed, each as it is without options.
 var registry = []struct {
 	about string
 	make  func() Schedule
 }{
-	{"the learning rate stays", func() Schedule { return &Constant{} }},
-	{"times factor after each so many epochs", func() Schedule { return &Step{Epochs: 10, By: 0.1} }},
-	{"falls evenly, by factor in so many epochs", func() Schedule { return &Exponential{Epochs: 20, By: 0.1} }},
-	{"a linear warm-up, then half a cosine down to end", func() Schedule { return &Cosine{} }},
-	{"up to max, down again, then far down to end", func() Schedule {
-		return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85}
-	}},
-	{"times factor when the validation loss stops falling", func() Schedule {
-		return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4}
-	}},
+	{"the learning rate stays as it is", func() Schedule { return &Constant{} }},
+	{"multiply the rate by a factor every so many epochs", func() Schedule { return &Step{Epochs: 10, By: 0.1} }},
+	{"multiply the rate by a factor over so many epochs, a little at each step",
+		func() Schedule { return &Exponential{Epochs: 20, By: 0.1} }},
+	{"rise over the warm-up (steps, or a fraction of the run), then fall along half a cosine to end times the rate",
+		func() Schedule { return &Cosine{} }},
+	{"rise to max times the rate, fall back, then fall to end times it; momentum goes from high to low and back",
+		func() Schedule { return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85} }},
+	{"multiply the rate by a factor when the validation loss has not improved for more than patience epochs",
+		func() Schedule { return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4} }},
+}
+
+// Kind is a schedule as the help shows it.
+type Kind struct {
+	Name  string
+	Usage string // with all options at their defaults: step:epochs=10,factor=0.1
+	About string // one phrase
+}
+
+// Kinds are the schedules, for the help.
+func Kinds() (kinds []Kind) {
+	for _, r := range registry {
+		s := r.make()
+		kinds = append(kinds, Kind{s.name(), Text(s), r.about})
+	}
+	return kinds
 }
 
 // Names are the schedules that [Parse] knows.
@@ -82,16 +98,6 @@ func Names() (names []string) {
 		names = append(names, r.make().name())
 	}
 	return names
-}
-
-// About says in a phrase what the schedule of that name does.
-func About(name string) string {
-	for _, r := range registry {
-		if r.make().name() == name {
-			return r.about
-		}
-	}
-	return ""
 }
 
 // Parse reads a schedule: a name of [Names], alone or with options, as in step:epochs=10,factor=0.1. Those that are left out have

@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	const names = "expected a schedule of constant, step, exponential, cosine, 1cycle, plateau, with options as in step:epochs=10,factor=0.1; found "
+	names := "expected a schedule of " + strings.Join(Names(), ", ") + ", with options as in step:epochs=10,factor=0.1; found "
 	for text, want := range map[string]string{
 		"":                         names + `""`,
 		"Step":                     names + `"Step"`,
@@ -67,7 +67,7 @@ func TestParseRefuses(t *testing.T) {
 
 // anySchedule draws a schedule with any of the values that its options allow.
 func anySchedule(t *rapid.T) Schedule {
-	s := rapid.SampledFrom(defaults).Draw(t, "schedule")()
+	s := registry[rapid.IntRange(0, len(registry)-1).Draw(t, "schedule")].make()
 	for _, o := range s.options() {
 		value := rapid.OneOf(rapid.Float64Range(0, 1), rapid.Float64Range(1, 1e9), rapid.Map(rapid.IntRange(0, 1e9), func(n int) float64 { return float64(n) }))
 		*o.value = value.Filter(o.allowed.Has).Draw(t, o.name)
@@ -154,10 +154,13 @@ func TestFactor(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got := strings.Join(Names(), " "); got != "constant step exponential cosine 1cycle plateau" {
-		t.Error(got)
+	for _, k := range Kinds() {
+		s, err := Parse(k.Name)
+		if err != nil || Text(s) != k.Usage || k.About == "" {
+			t.Errorf("%+v: found %v, %v", k, s, err)
+		}
 	}
-	for _, name := range Names() {
+	for _, name := range []string{"constant", "step", "exponential", "cosine", "1cycle", "plateau"} {
 		s, err := Parse(name)
 		if err != nil || NeedsLosses(s) != (name == "plateau") {
 			t.Errorf("%s: needs losses %v, error %v", name, NeedsLosses(s), err)
