@@ -50,3 +50,9 @@ type flagText struct{ noun, text string }
 func (f *flagText) Set(text string) error { f.text = text; return nil }
 func (f *flagText) String() string        { return f.text }
 func (f *flagText) Type() string          { return f.noun }
+
+// Keys are the keys of all settings, in the order of a file.
+func Keys() []string {
+	c := Default()
+	return keysOf(settings(&c))
+}
