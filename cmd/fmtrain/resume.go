@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"reflect"
 
 	"github.com/spf13/pflag"
 
@@ -83,7 +82,7 @@ func warnOfEdits(w io.Writer, run string, saved *loop.Saved) {
 	if info, statErr := os.Stat(path); err != nil || statErr != nil || !info.Mode().IsRegular() {
 		return
 	}
-	if found, err := config.Resolve(path, nil); err != nil || !reflect.DeepEqual(found, was) {
+	if found, err := config.Resolve(path, nil); err != nil || !found.Equal(was) {
 		fmt.Fprintf(w, "fmtrain: warning: %s is not what the run was last saved with, and does not count: its checkpoint has the settings, and flags change them\n", path)
 	}
 }

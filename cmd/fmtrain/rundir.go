@@ -1,11 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"fmtrain/internal/lock"
@@ -93,6 +97,9 @@ func checkpointOf(target string) (string, error) {
 		}
 	}
 	info, err := os.Stat(target)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", usageError{fmt.Errorf("%s: expected a run directory or a checkpoint, found none of this name", target)}
+	}
 	if err != nil {
 		return "", fmt.Errorf("expected a run directory or a checkpoint: %w", err)
 	}
@@ -109,19 +116,35 @@ func checkpointOf(target string) (string, error) {
 
 // newestRun is the run in runs/ that was started last.
 func newestRun() (string, error) {
-	configs, err := filepath.Glob(filepath.Join(runsDir, "*", loop.ConfigName))
-	if err != nil {
-		return "", err
+	runs := newestRuns()
+	if len(runs) == 0 {
+		return "", usageError{fmt.Errorf("no run in %s: name a run directory or a checkpoint, or train first with %s train", runsDir, program())}
 	}
-	var newest string
-	var at time.Time
-	for _, path := range configs {
-		if info, err := os.Stat(path); err == nil && !info.ModTime().Before(at) {
-			newest, at = filepath.Dir(path), info.ModTime()
+	return runs[0], nil
+}
+
+// newestUnfinished is the newest run in runs/ that can be resumed.
+func newestUnfinished() (string, error) {
+	for _, run := range newestRuns() {
+		metrics, err := os.ReadFile(filepath.Join(run, loop.MetricsName))
+		_, statErr := os.Stat(loop.LastPath(run))
+		if err == nil && statErr == nil && !bytes.Contains(metrics, []byte(`{"event":"done"`)) {
+			return run, nil
 		}
 	}
-	if newest == "" {
-		return "", usageError{fmt.Errorf("no run in %s: name a run directory or a checkpoint, or train first with fmtrain train", runsDir)}
+	return "", usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", runsDir)}
+}
+
+// newestRuns are the runs in runs/, the newest first.
+func newestRuns() (runs []string) {
+	configs, _ := filepath.Glob(filepath.Join(runsDir, "*", loop.ConfigName)) // the pattern is well-formed
+	at := map[string]time.Time{}
+	for _, path := range configs {
+		if info, err := os.Stat(path); err == nil {
+			run := filepath.Dir(path)
+			runs, at[run] = append(runs, run), info.ModTime()
+		}
 	}
-	return newest, nil
+	slices.SortStableFunc(runs, func(a, b string) int { return cmp.Or(at[b].Compare(at[a]), strings.Compare(b, a)) })
+	return runs
 }

@@ -25,10 +25,6 @@ func newTrainer(c *config.Config, from *savedRun, validation, train *dataset.Set
 	if err != nil {
 		return nil, err
 	}
-	schedules, err := newSchedules(groups)
-	if err != nil {
-		return nil, err
-	}
 	metrics, err := newMetrics(c.Metrics)
 	if err != nil {
 		return nil, err
@@ -42,13 +38,13 @@ func newTrainer(c *config.Config, from *savedRun, validation, train *dataset.Set
 		Epochs:      c.Epochs,
 		Checkpoints: &loop.Checkpoints{Model: m, Weights: weights, Groups: graph.Groups, Solvers: solvers},
 
-		Schedules:  schedules,
+		Schedules:  schedulesOf(groups),
 		Accumulate: c.Accumulate,
 		ClipNorm:   c.ClipNorm,
 		MaxNorm:    c.MaxNorm,
 		Patience:   c.Patience,
 	}
-	t.Every.Iterations, t.Every.Time = c.SaveEvery()
+	t.Every = loop.Every(c.CheckpointEvery)
 	if validation.Len() > 0 {
 		if t.Validation, err = loop.NewEvaluator(m, weights, validation); err != nil {
 			return nil, err
@@ -89,11 +85,7 @@ const mostMemory int64 = 16 << 30
 // newModel makes the model that the settings describe, and its training graph, and resolves the loss: that of the resumed run, if
 // there is one, or of --init.
 func newModel(c *config.Config, run *savedRun) (m *model.Model, weights model.Weights, graph *model.Graph, err error) {
-	architecture, err := c.Architecture()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if m, err = model.New(architecture); err != nil {
+	if m, err = model.New(c.Network); err != nil {
 		return nil, nil, nil, err
 	}
 	if need := m.Memory(c.BatchSize); need > mostMemory {
@@ -126,7 +118,7 @@ func newModel(c *config.Config, run *savedRun) (m *model.Model, weights model.We
 // groupsOf are the settings of the weights' groups, in the order of the layers.
 func groupsOf(c config.Config, weights model.Weights) (groups []config.Group) {
 	for _, name := range weights.Groups() {
-		for _, g := range c.ParameterGroups() {
+		for _, g := range c.Groups {
 			if g.Name == name {
 				groups = append(groups, g)
 			}
@@ -172,18 +164,14 @@ func newSolvers(groups []config.Group, decayAll bool) ([]solver.Solver, error) {
 	return solvers, nil
 }
 
-// newSchedules makes the schedules of the groups, nil for a constant rate.
-func newSchedules(groups []config.Group) ([]schedule.Schedule, error) {
-	var schedules []schedule.Schedule
+// schedulesOf are the schedules of the groups, nil for a constant rate.
+func schedulesOf(groups []config.Group) (schedules []schedule.Schedule) {
 	for _, g := range groups {
-		var s schedule.Schedule
-		if g.Schedule != constant {
-			var err error
-			if s, err = schedule.Parse(g.Schedule); err != nil {
-				return nil, err
-			}
+		s := g.Schedule
+		if g.Constant() {
+			s = nil
 		}
 		schedules = append(schedules, s)
 	}
-	return schedules, nil
+	return schedules
 }

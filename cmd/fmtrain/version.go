@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"runtime"
 	"runtime/debug"
 	"strings"
@@ -15,15 +16,18 @@ func newVersion(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		Short:   "Print the version, and what the program was built with",
+		Long:    "Print the version, the version of Go, the platform, the version of Gorgonia and the kernels.",
 		Example: "  fmtrain version",
 		Args:    noArgs,
-		RunE: func(*cobra.Command, []string) error {
-			_, err := fmt.Fprintf(s.out, "fmtrain %s\n%s %s/%s\ngorgonia %s\nkernels %s of %s\n",
-				version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, gorgoniaVersion(),
-				kernel.Active(), strings.Join(kernel.Available(), ", "))
-			return err
-		},
+		RunE:    func(*cobra.Command, []string) error { return printVersion(s.out) },
 	}
+}
+
+func printVersion(w io.Writer) error {
+	_, err := fmt.Fprintf(w, "fmtrain %s\n%s %s/%s\ngorgonia %s\nkernels %s of %s\n",
+		version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, gorgoniaVersion(),
+		kernel.Active(), strings.Join(kernel.Available(), ", "))
+	return err
 }
 
 // version is the module's version, or the commit that the program was built from.
