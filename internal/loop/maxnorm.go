@@ -8,15 +8,14 @@ import (
 	"fmtrain/internal/op"
 )
 
-// constrain shortens, after a step, the weights of each unit that are longer than MaxNorm to that norm (book, chapter 11,
-// "Max-Norm Regularization"): a column of a weight [in, out]. Biases, α and β are vectors and are left alone, and so is what is
-// frozen: no step changes it.
+// constrain limits, after a step, the norm of the weights of each unit to MaxNorm (book, chapter 11, "Max-Norm Regularization"). A
+// unit is a column of a weight [in, out]. Biases, α and β are vectors and are left alone. Frozen groups never change.
 func (t *Trainer) constrain() error {
 	if t.MaxNorm == 0 {
 		return nil
 	}
 	c := &t.columns
-	c.weights, c.widths, c.most = c.weights[:0], c.widths[:0], t.MaxNorm
+	c.weights, c.widths, c.limit = c.weights[:0], c.widths[:0], t.MaxNorm
 	for _, group := range t.Graph.Groups {
 		for _, p := range group.Parameters {
 			if err := c.take(p); err != nil {
@@ -33,7 +32,7 @@ type columns struct {
 	weights [][]float32
 	widths  []int       // of the rows of each
 	squares [][]float64 // of the columns of each
-	most    float64
+	limit   float64
 }
 
 // take adds a parameter if it is a matrix.
@@ -67,11 +66,11 @@ func (c *columns) Do(part, parts int) {
 		}
 		for j, sum := range squares {
 			norm := math.Sqrt(sum)
-			if !(norm > c.most) {
+			if !(norm > c.limit) {
 				continue
 			}
 			for at := lo + j; at < len(w); at += width {
-				w[at] = float32(float64(w[at]) * (c.most / norm))
+				w[at] = float32(float64(w[at]) * (c.limit / norm))
 			}
 		}
 	}
