@@ -4,10 +4,10 @@ RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 FUZZTIME ?= 20s
 FUZZ ?= .
 SOAKTIME ?= 30m
-PEER ?= ../shared/peers/torch_fmnist.py
+SEEDS ?= 7 42
 ROUNDS ?= 5
 
-.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover exactness seeds
+.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover seeds exactness docs pictures
 
 build: ## bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -36,8 +36,8 @@ soak: ## SOAKTIME of training with a save each second or more often: memory, gor
 bench: ## the benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-peers: build ## the README's race against PyTorch, the program PEER, in ROUNDS rounds
-	scripts/bench-peers race bin/fmtrain $(PEER) --rounds $(ROUNDS)
+bench-peers: build ## the race against PyTorch of docs/performance.md, in ROUNDS rounds
+	scripts/bench-peers race bin/fmtrain --rounds $(ROUNDS)
 	@echo
 	scripts/step-shares
 
@@ -45,7 +45,7 @@ step-shares: ## where the time of a training step goes, for the README
 	scripts/step-shares
 
 bench-search: build ## which settings bring each side to the race's target accuracy first
-	scripts/bench-peers search bin/fmtrain $(PEER) --rounds $(ROUNDS)
+	scripts/bench-peers search bin/fmtrain --rounds $(ROUNDS)
 
 cover: ## test coverage of the internal packages
 	go test -coverprofile=coverage.out ./internal/...
@@ -57,5 +57,13 @@ torture: ## the program killed 200 times and taken up each time; make test does 
 seeds: build ## the README's table: each config over 5 seeds on the real data
 	scripts/seeds bin/fmtrain
 
-exactness: build ## the README's comparison with PyTorch, step by step; PARITY is the replaying program
-	scripts/exactness bin/fmtrain $(PARITY)
+exactness: build ## the losses of 500 steps against PyTorch's, for SEEDS
+	scripts/exactness bin/fmtrain $(SEEDS)
+
+docs: ## the tables of docs/settings.md, from the program's help
+	go test -run '^TestSettingsPage$$' ./cmd/fmtrain -update
+
+pictures: build ## docs/pictures: a session in a terminal, recorded
+	go -C scripts/record build -o ../../bin/record .
+	bin/record -bin bin -out docs/pictures/session -columns 84 -until '4/5 +(9..|1...)/' \
+		-title 'fmtrain train in a terminal: the model, three epochs, and the bar of the fourth' 'fmtrain train'

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fmtrain/internal/layernorm"
+	"fmtrain/internal/table"
 	"fmtrain/testdata/golden"
 )
 
@@ -23,8 +24,8 @@ func newCheckLayerNorm(s streams) *cobra.Command {
 	var o checkOptions
 	cmd := &cobra.Command{
 		Use:   "check-layernorm",
-		Short: "Hold the LayerNorm against Keras, PyTorch and others",
-		Long: `Hold the hand-written LayerNorm and its gradient against values of Keras and
+		Short: "Check the LayerNorm against Keras, PyTorch and others",
+		Long: `Check the hand-written LayerNorm and its gradient against values of Keras and
 PyTorch, a float64 reference, Gorgonia's own nodes, finite differences and
 Gorgonia's LispMachine. Exits with 3 if an error exceeds its tolerance.`,
 		Example: `  fmtrain check-layernorm
@@ -98,10 +99,18 @@ func readGolden(paths []string) ([]*layernorm.Golden, error) {
 	return files, nil
 }
 
-// printChecks prints a line a check, and below the table what the errors are errors of.
+// printChecks prints a line for each check, and below the table what the errors measure.
 func printChecks(w io.Writer, checks []layernorm.Check) {
+	columns := []table.Column{
+		{Heading: "check", Left: true, Keep: 6},
+		{Heading: "against", Left: true, Keep: 3},
+		{Heading: "error", Keep: 4},
+		{Heading: "tolerance", Keep: 2},
+		{Left: true, Keep: 1},
+		{Left: true, Keep: 5},
+	}
+	var rows [][]string
 	var measures []string
-	fmt.Fprintf(w, "%-28s%-22s%9s%11s\n", "check", "against", "error", "tolerance")
 	for _, c := range checks {
 		note := slices.Index(measures, c.Measure)
 		if note < 0 {
@@ -112,10 +121,13 @@ func printChecks(w io.Writer, checks []layernorm.Check) {
 		if !c.Passed {
 			result = "FAILED"
 		}
-		fmt.Fprintf(w, "%-28s%-22s%9.2g%11.2g  [%d] %s\n", c.Name, c.Against, c.Error, c.Tolerance, note+1, result)
+		rows = append(rows, []string{
+			c.Name, c.Against, fmt.Sprintf("%.2g", c.Error), fmt.Sprintf("%.2g", c.Tolerance), fmt.Sprintf("[%d]", note+1), result,
+		})
 	}
-	fmt.Fprintln(w, "\nThe largest error, as a share of its tolerance, of each check:")
+	_ = table.Write(w, widthOf(w), columns, rows) // the writer keeps its error
+	say(w, "\nEach error is the one that comes closest to its tolerance:\n")
 	for i, m := range measures {
-		fmt.Fprintf(w, "[%d] %s\n", i+1, m)
+		say(w, "[%d] %s\n", i+1, m)
 	}
 }

@@ -28,7 +28,7 @@ var tortured = []string{"train", "--data", "sample", "--hidden", "4", "--batch-s
 func TestTorture(t *testing.T) {
 	whole := t.TempDir()
 	begin := time.Now()
-	if output, err := program(whole, tortured...).CombinedOutput(); err != nil {
+	if output, err := fmtrain(whole, tortured...).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	lasts := time.Since(begin)
@@ -49,7 +49,7 @@ func TestTorture(t *testing.T) {
 			if done >= *kills {
 				after = time.Hour
 			}
-			switch killed, output := kill(t, program(dir, args...), filepath.Dir(filepath.Join(dir, loop.LastPath("run"))), after, duringSave); {
+			switch killed, output := kill(t, fmtrain(dir, args...), filepath.Dir(filepath.Join(dir, loop.LastPath("run"))), after, duringSave); {
 			case !killed:
 				finished = true
 			case duringSave:
@@ -120,8 +120,8 @@ func end(t *testing.T, cmd *exec.Cmd, ended <-chan error) bool {
 	return <-ended != nil
 }
 
-// program is fmtrain in a directory.
-func program(dir string, args ...string) *exec.Cmd {
+// fmtrain is the program in a directory.
+func fmtrain(dir string, args ...string) *exec.Cmd {
 	cmd := exec.Command("fmtrain", args...)
 	cmd.Dir = dir
 	return cmd

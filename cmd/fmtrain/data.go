@@ -91,7 +91,7 @@ func load(ctx context.Context, s streams, options dataset.Options) (*dataset.Dat
 		return nil, err
 	}
 	for _, w := range data.Warnings {
-		fmt.Fprintf(s.err, "warning: %s\n", w)
+		warn(s.err, "%s", w)
 	}
 	return data, nil
 }
@@ -106,7 +106,7 @@ func place(data *dataset.Data) string {
 
 // newDownload is a download bar on stderr, without a bar where that is no terminal.
 func newDownload(s streams) *progress.Download {
-	t := terminal(s)
+	t := terminal(s.err)
 	if !progress.IsTerminal(s.err) {
 		t.Width = nil
 	}
@@ -180,7 +180,7 @@ func runDataVerify(_ context.Context, s streams, o dataOptions) error {
 		if f.Err != nil {
 			r.Error = f.Err.Error()
 		}
-		if f.State != dataset.Fashion {
+		if f.State != dataset.Fashion && f.State != dataset.Embedded {
 			failed++
 		}
 		reports = append(reports, r)
@@ -194,7 +194,7 @@ func runDataVerify(_ context.Context, s streams, o dataOptions) error {
 		for _, r := range reports {
 			fmt.Fprintf(s.out, "%-26s%8s  %s\n", r.Name, thousands(r.Records), r.State)
 			if r.Error != "" {
-				fmt.Fprintf(s.out, "    %s\n", r.Error)
+				say(s.out, "    %s\n", r.Error)
 			} else {
 				fmt.Fprintf(s.out, "    sha256 %s\n", r.SHA256)
 			}

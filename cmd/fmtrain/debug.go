@@ -7,7 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
-	"text/tabwriter"
+	"strconv"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +15,7 @@ import (
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
+	"fmtrain/internal/table"
 )
 
 func newDebug(s streams) *cobra.Command {
@@ -23,9 +24,10 @@ func newDebug(s streams) *cobra.Command {
 		Use:   "debug",
 		Short: "Run one batch and look at every node of the graph",
 		Long: `Run the first batch that fmtrain train would train on, forward and backward,
-and print each node of the graph in the order it ran: its op, its shape, the
-least, the mean and the greatest of its values, and the first that holds a NaN
-or an infinity. No weight is changed and no file is written, but that of --dot.
+and print each node of the graph in the order it ran: its op, its shape, and the
+smallest, the mean and the largest of its values. A last line names the first
+node with a NaN or an infinity. No weight changes, and no file is written but
+that of --dot. A narrow terminal shows fewer columns; a pipe has them all.
 
 The settings are those of train; --init takes weights from a checkpoint, --vm
 chooses what runs the graph.`,
@@ -71,7 +73,7 @@ func runDebug(ctx context.Context, s streams, c config.Config, dot string) error
 	return writeDot(dot, graph)
 }
 
-// writeDot writes the graph to a file or, as it is, to what is none: a pipe, /dev/stdout.
+// writeDot writes the graph to a file. A pipe or a device, such as /dev/stdout, is written to directly.
 func writeDot(path string, graph *model.Graph) error {
 	if info, err := os.Stat(path); err != nil || info.Mode().IsRegular() || info.IsDir() {
 		return atomicfile.Write(path, 0o644, graph.WriteDot)
@@ -83,38 +85,47 @@ func writeDot(path string, graph *model.Graph) error {
 	return errors.Join(graph.WriteDot(f), f.Close())
 }
 
-// printNodes prints a line for each node of the graph's last run, and what is not finite.
+// printNodes prints a line for each node of the graph's last run, and the first that is not finite.
 func printNodes(w io.Writer, graph *model.Graph) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "pass\tnode\top\tshape\tmin\tmean\tmax")
+	columns := []table.Column{
+		{Heading: "pass", Left: true, Keep: 2},
+		{Heading: "node", Left: true, Keep: 7},
+		{Heading: "op", Left: true, Keep: 1},
+		{Heading: "shape", Left: true, Keep: 3},
+		{Heading: "min", Left: true, Keep: 5},
+		{Heading: "mean", Left: true, Keep: 4},
+		{Heading: "max", Left: true, Keep: 6},
+	}
+	var rows [][]string
 	for _, n := range graph.Nodes() {
 		pass := "forward"
 		if n.Backward {
 			pass = "backward"
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%v\t%s\n", pass, n.Name, n.Op, n.Shape, summary(n.Values))
+		least, mean, greatest := summary(n.Values)
+		rows = append(rows, []string{pass, n.Name, n.Op, fmt.Sprint(n.Shape), least, mean, greatest})
 	}
-	if err := table.Flush(); err != nil {
+	if err := table.Write(w, widthOf(w), columns, rows); err != nil {
 		return err
 	}
 	verdict := "every value is finite"
 	if name := graph.FirstNonFinite(); name != "" {
 		verdict = "NaN or Inf appears first in " + name
 	}
-	_, err := fmt.Fprintf(w, "\nloss %.6g, %d of %d right; %s\n", graph.Loss.LossSum/float64(graph.Loss.Count), graph.Loss.Correct,
-		graph.Loss.Count, verdict)
-	return err
+	say(w, "\nloss %.6g, %d of %d right; %s\n", graph.Loss.LossSum/float64(graph.Loss.Count), graph.Loss.Correct, graph.Loss.Count, verdict)
+	return nil
 }
 
-// summary is the least, the mean and the greatest of some values, in columns; a NaN among them is each of the three.
-func summary(values []float32) string {
+// summary is the smallest value, the mean and the largest. If one value is NaN, so are all three.
+func summary(values []float32) (smallest, mean, largest string) {
 	if len(values) == 0 {
-		return "\t\t"
+		return "", "", ""
 	}
 	least, greatest, sum := math.Inf(1), math.Inf(-1), 0.0
 	for _, v := range values {
 		x := float64(v)
 		least, greatest, sum = math.Min(least, x), math.Max(greatest, x), sum+x
 	}
-	return fmt.Sprintf("%.4g\t%.4g\t%.4g", least, sum/float64(len(values)), greatest)
+	text := func(x float64) string { return strconv.FormatFloat(x, 'g', 4, 64) }
+	return text(least), text(sum / float64(len(values))), text(greatest)
 }

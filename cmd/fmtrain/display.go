@@ -9,6 +9,7 @@ import (
 	"fmtrain/internal/config"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/progress"
+	"fmtrain/internal/schedule"
 )
 
 // display is what shows a run: on the terminal, on a pipe, in metrics.jsonl.
@@ -19,7 +20,7 @@ type display struct {
 }
 
 // newDisplay chooses the observers. With JSON on stdout, what a person reads goes to stderr.
-func newDisplay(s streams, c config.Config, metrics *metricsFile) *display {
+func newDisplay(s streams, c config.Config, metrics *metricsFile, schedules []schedule.Schedule) *display {
 	d := &display{text: s.out}
 	if c.JSON {
 		d.text = s.err
@@ -38,19 +39,20 @@ func newDisplay(s streams, c config.Config, metrics *metricsFile) *display {
 			mode = "bar"
 		}
 	}
-	lines := progress.NewLines(d.text, progress.ColorEnabled(progress.IsTerminal(d.text), os.Getenv))
 	switch mode {
 	case "bar":
-		bar := progress.NewBar(terminal(s), lines)
+		bar := progress.NewBar(terminal(s.err), progress.NewLines(terminal(d.text), 0))
 		d.observers = append(d.observers, bar)
 		d.closers = append(d.closers, func() error { bar.Clear(); return nil })
 	case "lines":
-		d.observers = append(d.observers, lines)
+		d.observers = append(d.observers, progress.NewLines(terminal(d.text), c.LogEvery))
 	}
+	// They come last, when the bar is erased and the line of the epoch is there.
+	d.observers = append(d.observers, &warnings{out: s.err, schedules: schedules})
 	return d
 }
 
-// close takes the bar away and flushes what was buffered.
+// close erases the bar and flushes what was buffered.
 func (d *display) close() error {
 	var errs []error
 	for _, c := range d.closers {
@@ -59,11 +61,11 @@ func (d *display) close() error {
 	return errors.Join(errs...)
 }
 
-// terminal is stderr as a place for a bar.
-func terminal(s streams) progress.Terminal {
+// terminal is w as a place for a bar or for lines.
+func terminal(w io.Writer) progress.Terminal {
 	return progress.Terminal{
-		Writer: s.err,
-		Width:  progress.Width(s.err),
-		Color:  progress.ColorEnabled(progress.IsTerminal(s.err), os.Getenv),
+		Writer: w,
+		Width:  progress.Width(w),
+		Color:  progress.ColorEnabled(progress.IsTerminal(w), os.Getenv),
 	}
 }

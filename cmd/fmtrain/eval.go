@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -33,13 +34,13 @@ func newEval(s streams) *cobra.Command {
 		Short: "Measure a trained classifier",
 		Long: `Measure a classifier on the test images, or on another part of the data: loss,
 accuracy, precision, recall and F1 of each class, and the confusion matrix. The
-loss is the one that the run was trained by; the metrics are those of the run,
+loss is the one that the run was trained with. The metrics are those of the run,
 unless --metrics names others.
 
-RUN is a run directory, of which the best checkpoint is taken; without an
-argument, the newest run in runs/. The data are those of the run, unless --data
-names others: of the checkpoint nothing is run, and no file is read that it
-names, but the four of the data in the directory that the run had them from.`,
+RUN is a run directory; eval reads its best checkpoint. Without an argument it
+takes the newest run in runs/. The data are those of the run, unless --data
+names others. Nothing in a checkpoint is executed; besides it, eval reads only
+the four data files.`,
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book --metrics top3,ece,auc
@@ -60,7 +61,7 @@ names, but the four of the data in the directory that the run had them from.`,
 	cmd.Flags().StringVar(&o.split, "split", "test", "images to measure on, as a `NAME`: test, validation or train")
 	cmd.Flags().StringVar(&o.data, "data", "", "`DIR` of the IDX files (default: those of the run)")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
-	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`NAME,NAME,...` to measure besides (default: those of the run): "+strings.Join(metric.Kinds(), ", "))
+	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`NAME,NAME,...` to measure as well (default: those of the run): "+strings.Join(metric.KindNames(), ", "))
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 	complete(cmd, "split", splits)
 	complete(cmd, "metrics", config.Metrics)
@@ -131,14 +132,14 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if o.ema {
 		weights = saved.Average
 	}
-	evaluator, err := loop.NewEvaluator(saved.Spec, weights, set)
+	evaluator, err := loop.NewEvaluator(saved.Model, weights, set)
 	if err != nil {
 		return err
 	}
 	evaluator.Metrics = metrics
 	members := newTeam(nil)
 	defer members.Close()
-	evaluator.Share(members)
+	evaluator.UseTeam(members)
 	result, err := evaluator.Evaluate()
 	if err != nil {
 		return err
@@ -148,8 +149,8 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 			"checkpoint": path, "split": o.split, "loss": result.Loss, "accuracy": result.Accuracy, "count": result.Count,
 			"classes": result.Confusion.Scores(), "confusion": result.Confusion,
 		}
-		if !plain(saved.Spec.Loss) {
-			object["loss_function"] = saved.Spec.Loss
+		if !plain(saved.Model.Loss) {
+			object["loss_function"] = saved.Model.Loss
 		}
 		if len(result.Metrics) > 0 {
 			object["metrics"] = result.Metrics
@@ -162,8 +163,8 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if o.ema {
 		path += ", averaged weights"
 	}
-	fmt.Fprintf(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
-	printEvaluation(s.out, saved.Spec.Loss, result)
+	say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
+	printEvaluation(s.out, saved.Model.Loss, result)
 	return nil
 }
 
@@ -183,11 +184,11 @@ func evalMetrics(flag string) (*metric.Set, error) {
 	return metrics, nil
 }
 
-// printEvaluation prints the tables, 80 columns wide at the most.
+// printEvaluation prints the tables.
 func printEvaluation(w io.Writer, l loss.Named, e *loop.Evaluation) {
 	fmt.Fprintf(w, "loss %.4f  accuracy %.4f\n", e.Loss, e.Accuracy)
 	if !plain(l) {
-		fmt.Fprintf(w, "the loss is %v\n", l)
+		say(w, "loss function: %v\n", l)
 	}
 	for i, m := range e.Metrics {
 		if i == 0 {
@@ -200,15 +201,32 @@ func printEvaluation(w io.Writer, l loss.Named, e *loop.Evaluation) {
 	for _, c := range e.Confusion.Scores() {
 		fmt.Fprintf(w, "%-12s%10.4f%10.4f%10.4f%10s\n", c.Label, c.Precision, c.Recall, c.F1, thousands(c.Support))
 	}
-	fmt.Fprintf(w, "\n%-12s", "true \\ found")
-	for _, name := range dataset.ClassNames {
-		fmt.Fprintf(w, "%6.5s", name)
+	fmt.Fprintln(w)
+	printConfusion(w, &e.Confusion, widthOf(w))
+}
+
+// printConfusion prints the confusion matrix, 72 columns wide. With a smaller width the columns are closer and the names shorter.
+func printConfusion(w io.Writer, confusion *loop.Confusion, width int) {
+	name, cell, digits := 12, 6, 1
+	for _, row := range confusion {
+		for _, n := range row {
+			digits = max(digits, len(strconv.Itoa(n)))
+		}
+	}
+	cell = max(cell, digits+1)
+	if width > 0 && name+len(confusion)*cell > width {
+		cell = max((width-name)/len(confusion), digits+1)
+		name = max(min(name, width-len(confusion)*cell), 3)
+	}
+	fmt.Fprintf(w, "%-*.*s", name, name, "true \\ found")
+	for _, class := range dataset.ClassNames {
+		fmt.Fprintf(w, "%*.*s", cell, cell-1, class)
 	}
 	fmt.Fprintln(w)
-	for k, row := range e.Confusion {
-		fmt.Fprintf(w, "%-12s", dataset.ClassNames[k])
+	for k, row := range confusion {
+		fmt.Fprintf(w, "%-*.*s", name, name, dataset.ClassNames[k])
 		for _, n := range row {
-			fmt.Fprintf(w, "%6d", n)
+			fmt.Fprintf(w, "%*d", cell, n)
 		}
 		fmt.Fprintln(w)
 	}

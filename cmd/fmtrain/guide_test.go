@@ -6,12 +6,9 @@ import (
 	"fmt"
 	"go/format"
 	"io/fs"
-	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -27,7 +24,6 @@ func TestGuide(t *testing.T) {
 	check(t, err)
 	text, err := os.ReadFile(filepath.Join(root, "docs", "guide.md"))
 	check(t, err)
-	testsExist(t, root, string(text))
 	before, after, ok := strings.Cut(string(text), "\n## Write your own\n")
 	if !ok {
 		t.Fatal(`the guide has no section "Write your own"`)
@@ -50,25 +46,10 @@ func TestGuide(t *testing.T) {
 
 	work := filepath.Join(dir, "work")
 	check(t, os.Mkdir(work, 0o755))
-	s := session{dir: work, root: root, flag: flag, programs: map[string]string{"fmtrain": "fmtrain", "ownloop": bin + "ownloop", "go": "go"}}
+	s := session{dir: work, root: root, flags: flag, programs: map[string]string{"fmtrain": "fmtrain", "ownloop": bin + "ownloop", "go": "go"}}
 	s.run(t, blocksOf(before))
 	s.programs["fmtrain"] = bin + "fmtrain"
 	s.run(t, blocksOf(after))
-}
-
-// block is a fenced block of the guide: what follows ``` and the lines within.
-type block struct {
-	kind, file string
-	text       string
-}
-
-var fenced = regexp.MustCompile("(?ms)^```(\\w+)(?: (\\S+))?\n(.*?)^```$")
-
-func blocksOf(text string) (blocks []block) {
-	for _, m := range fenced.FindAllStringSubmatch(text, -1) {
-		blocks = append(blocks, block{kind: m[1], file: m[2], text: m[3]})
-	}
-	return blocks
 }
 
 // overlay writes the guide's files, the files of the repository with its lines, and the list of both for -overlay, whose path it
@@ -134,159 +115,6 @@ func patch(t *testing.T, b block, original []byte) []byte {
 		t.Fatalf("%s: expected the line %q once, found it %d times", b.file, at, n)
 	}
 	return bytes.Replace(original, []byte("\n"+at), []byte("\n"+at+added), 1)
-}
-
-// testsExist checks that every test that the guide names is one.
-func testsExist(t *testing.T, root, text string) {
-	t.Helper()
-	var code []byte
-	for _, dir := range []string{"internal", "cmd"} {
-		check(t, filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !strings.HasSuffix(path, "_test.go") {
-				return err
-			}
-			file, err := os.ReadFile(path)
-			code = append(code, file...)
-			return err
-		}))
-	}
-	for _, name := range regexp.MustCompile(`\bTest[A-Z]\w*`).FindAllString(text, -1) {
-		if !bytes.Contains(code, []byte("\nfunc "+name+"(")) {
-			t.Errorf("the guide names %s, which is no test", name)
-		}
-	}
-}
-
-// session runs the commands of console blocks.
-type session struct {
-	dir, root string
-	flag      string // for go
-	programs  map[string]string
-}
-
-func (s *session) run(t *testing.T, blocks []block) {
-	t.Helper()
-	for _, b := range blocks {
-		if b.kind != "console" {
-			continue
-		}
-		var typed string
-		var want []string
-		for line := range strings.Lines(b.text + "$ ") {
-			line = strings.TrimSuffix(line, "\n")
-			next, isCommand := strings.CutPrefix(line, "$ ")
-			if !isCommand {
-				want = append(want, line)
-				continue
-			}
-			if typed != "" {
-				s.command(t, typed, want)
-			}
-			typed, want = next, nil
-		}
-	}
-}
-
-// command runs one command, and compares its standard output with want if there is any.
-func (s *session) command(t *testing.T, typed string, want []string) {
-	t.Helper()
-	args := words(typed)
-	program, ok := s.programs[args[0]]
-	if !ok {
-		t.Fatalf("$ %s: expected fmtrain, ownloop or go", typed)
-	}
-	cmd := exec.Command(program, args[1:]...)
-	cmd.Dir = s.dir
-	if program == "go" {
-		cmd.Dir, cmd.Env = s.root, append(os.Environ(), "GOFLAGS="+os.Getenv("GOFLAGS")+" "+s.flag)
-	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		t.Errorf("$ %s: %v\n%s%s", typed, err, stdout.String(), stderr.String())
-		return
-	}
-	var found []string
-	for line := range strings.Lines(stdout.String()) {
-		line = strings.TrimSuffix(line, "\n")
-		found = append(found, line[strings.LastIndex(line, "\r")+1:]) // what remains of it on a terminal
-	}
-	sameLine := func(want, found string) bool {
-		return matches(strings.Fields(stopwatch.ReplaceAllString(want, "TIME")), strings.Fields(stopwatch.ReplaceAllString(found, "TIME")), sameWord)
-	}
-	if len(want) > 0 && !matches(want, found, sameLine) {
-		t.Errorf("$ %s\nexpected\n%s\nfound\n%s", typed, strings.Join(want, "\n"), strings.Join(found, "\n"))
-	}
-}
-
-// words splits a command at its spaces, but for those in single quotes.
-func words(typed string) (args []string) {
-	for i, part := range strings.Split(typed, "'") {
-		if i%2 == 0 {
-			args = append(args, strings.Fields(part)...)
-		} else {
-			args = append(args, part)
-		}
-	}
-	return args
-}
-
-// stopwatch is a time or a speed.
-var stopwatch = regexp.MustCompile(`[0-9][0-9.]*(e[-+]?[0-9]+)? ?([kM]?/)?s\b`)
-
-// matches says that two lists are the same, where "..." among the wanted stands for any number of items.
-func matches(want, found []string, same func(want, found string) bool) bool {
-	if len(want) == 0 {
-		return len(found) == 0
-	}
-	if want[0] == "..." {
-		return matches(want[1:], found, same) || len(found) > 0 && matches(want, found[1:], same)
-	}
-	return len(found) > 0 && same(want[0], found[0]) && matches(want[1:], found[1:], same)
-}
-
-// sameWord says that two words are the same, or that both are numbers with a fraction and near each other.
-func sameWord(want, found string) bool {
-	if want == found {
-		return true
-	}
-	x, err := strconv.ParseFloat(strings.Trim(want, "(),"), 64)
-	if err != nil || !strings.Contains(want, ".") {
-		return false
-	}
-	y, err := strconv.ParseFloat(strings.Trim(found, "(),"), 64)
-	return err == nil && math.Abs(x-y) <= max(0.02, 0.05*math.Abs(x))
-}
-
-func TestGuideMatches(t *testing.T) {
-	same := func(want, found string) bool { return want == found }
-	for _, c := range []struct {
-		want, found string
-		is          bool
-	}{
-		{"", "", true},
-		{"a b", "a b", true},
-		{"a b", "a", false},
-		{"a", "a b", false},
-		{"...", "", true},
-		{"... c", "a b c", true},
-		{"a ... c ...", "a c", true},
-		{"a ... c", "a b", false},
-	} {
-		if matches(strings.Fields(c.want), strings.Fields(c.found), same) != c.is {
-			t.Errorf("%q and %q: expected %v", c.want, c.found, c.is)
-		}
-	}
-	for _, c := range []struct {
-		want, found string
-		is          bool
-	}{
-		{"0.50", "0.515", true}, {"0.50", "0.53", false}, {"(0.5,", "0.51", true}, {"5", "5.01", false}, {"a.b", "a.c", false}, {"1.5", "NaN", false},
-	} {
-		if sameWord(c.want, c.found) != c.is {
-			t.Errorf("%q and %q: expected %v", c.want, c.found, c.is)
-		}
-	}
 }
 
 func check(t *testing.T, err error) {

@@ -99,15 +99,15 @@ func noCheckpoint(run string) error {
 		run, loop.LastPath(run), hint)}
 }
 
-// withResume adds to an error that ended a run after it was saved how to go on with it.
+// withResume adds the command that resumes the run to an error that ended it after it was saved.
 func withResume(err error, run string) error {
 	var interrupted *loop.Interrupted
 	var unsaved *loop.Unsaved
 	switch {
 	case errors.As(err, &interrupted):
-		return fmt.Errorf("%w; go on with: fmtrain train --resume %s", err, quoted(run))
+		return &advised{err, "Resume with", "train --resume " + quoted(run)}
 	case errors.As(err, &unsaved) && unsaved.Checkpoint != "":
-		return fmt.Errorf("%w; put it right and go on with: fmtrain train --resume %s", err, quoted(run))
+		return &advised{err, "Once that is mended, resume with", "train --resume " + quoted(run)}
 	}
 	return err
 }

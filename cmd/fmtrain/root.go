@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, s streams) int {
 		err = fmt.Errorf("output: %w", out.err)
 	}
 	if err != nil {
-		fmt.Fprintf(s.err, "fmtrain: %v\n", err)
+		sayError(s.err, err)
 	}
 	return exitCode(err)
 }

@@ -106,7 +106,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("expected the exit code %d, found %d", exitInterrupted, code)
 	}
 
-	said := regexp.MustCompile(`interrupted in epoch (\d+) after iteration (\d+) of`).FindStringSubmatch(stderr.String())
+	said := regexp.MustCompile(`interrupted in epoch (\d+), step (\d+) of`).FindStringSubmatch(stderr.String())
 	if said == nil {
 		ts.Fatalf("fmtrain did not say that it was interrupted")
 	}

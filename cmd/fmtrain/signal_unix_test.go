@@ -43,13 +43,13 @@ func started(t *testing.T, cmd *exec.Cmd) (output *bytes.Buffer) {
 // Each of these signals has the run end its step, save, and say how to go on.
 func TestSignalsSave(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		cmd := program(t.TempDir(), endless...)
+		cmd := fmtrain(t.TempDir(), endless...)
 		output := started(t, cmd)
 		if err := cmd.Process.Signal(s); err != nil {
 			t.Fatal(err)
 		}
 		_ = cmd.Wait() // an error, as the code is not 0
-		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(output.String(), "; go on with: fmtrain train --resume run\n") {
+		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(output.String(), "; saved\nResume with:\n  fmtrain train --resume run\n") {
 			t.Errorf("%v: exit code %d\n%s", s, code, output)
 		}
 		if _, err := loop.Load(filepath.Join(cmd.Dir, loop.LastPath("run"))); err != nil {
@@ -84,7 +84,7 @@ func TestHangupIgnored(t *testing.T) {
 
 // A second signal ends the program at once, in the midst of a step that takes long.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
-	cmd := program(t.TempDir(), "train", "--data", "sample", "--hidden", "4096,4096", "--batch-size", "5500", "--epochs", "9", "--threads", "1", "--out", "run")
+	cmd := fmtrain(t.TempDir(), "train", "--data", "sample", "--hidden", "4096,4096", "--batch-size", "5500", "--epochs", "9", "--threads", "1", "--out", "run")
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
@@ -118,10 +118,10 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 // While a run goes on nobody else may write to it; when its process is dead, by whatever, one may.
 func TestLock(t *testing.T) {
 	dir := t.TempDir()
-	cmd := program(dir, endless...)
+	cmd := fmtrain(dir, endless...)
 	started(t, cmd)
 	for _, args := range [][]string{{"train", "--resume", "run"}, {"train", "--data", "sample", "--out", "run"}} {
-		second := program(dir, args...)
+		second := fmtrain(dir, args...)
 		output, err := second.CombinedOutput()
 		if err == nil || !strings.Contains(string(output), "in use by another process, number ") && !strings.Contains(string(output), "expected a new or an empty directory") {
 			t.Errorf("%v: %v\n%s", args, err, output)
@@ -132,7 +132,7 @@ func TestLock(t *testing.T) {
 	}
 	_ = cmd.Wait()
 	// What is refused now is the number of epochs, which is looked at once the run is locked.
-	if output, err := program(dir, "train", "--resume", "run", "--epochs", "0").CombinedOutput(); err == nil || !strings.Contains(string(output), "as many as the run has begun") {
+	if output, err := fmtrain(dir, "train", "--resume", "run", "--epochs", "0").CombinedOutput(); err == nil || !strings.Contains(string(output), "as many as the run has begun") {
 		t.Errorf("after the process was killed: %v\n%s", err, output)
 	}
 }
@@ -143,7 +143,7 @@ func TestBrokenPipeSaves(t *testing.T) {
 		"JSON":  {"--json", "--log-every", "1"},
 		"lines": {},
 	} {
-		cmd := program(t.TempDir(), append(slices.Clone(endless), args...)...)
+		cmd := fmtrain(t.TempDir(), append(slices.Clone(endless), args...)...)
 		var said bytes.Buffer
 		cmd.Stderr = &said
 		output, err := cmd.StdoutPipe()
@@ -158,7 +158,7 @@ func TestBrokenPipeSaves(t *testing.T) {
 		}
 		output.Close()
 		_ = cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.HasSuffix(said.String(), "; go on with: fmtrain train --resume run\n") ||
+		if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.HasSuffix(said.String(), "; saved\nResume with:\n  fmtrain train --resume run\n") ||
 			!strings.Contains(said.String(), "broken pipe; stopped in epoch ") {
 			t.Errorf("%s: exit code %d\n%s", name, code, &said)
 		}
@@ -175,10 +175,10 @@ func TestBrokenPipeSaves(t *testing.T) {
 
 // A run whose directory is another's stops, and leaves that alone.
 func TestDirectoryOfAnotherRun(t *testing.T) {
-	first := program(t.TempDir(), endless...)
+	first := fmtrain(t.TempDir(), endless...)
 	output := started(t, first)
 	removeRun(t, first.Dir)
-	if output, err := program(first.Dir, "train", "--data", "sample", "--hidden", "8", "--epochs", "2", "--seed", "9", "--out", "run").CombinedOutput(); err != nil {
+	if output, err := fmtrain(first.Dir, "train", "--data", "sample", "--hidden", "8", "--epochs", "2", "--seed", "9", "--out", "run").CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
 	_ = first.Wait()
@@ -205,7 +205,7 @@ func removeRun(t *testing.T, dir string) {
 
 // A run whose directory is removed stops at its next save, and says why.
 func TestRunDirectoryRemoved(t *testing.T) {
-	cmd := program(t.TempDir(), append([]string{"train", "--checkpoint-every", "5"}, endless[1:]...)...)
+	cmd := fmtrain(t.TempDir(), append([]string{"train", "--checkpoint-every", "5"}, endless[1:]...)...)
 	output := started(t, cmd)
 	removeRun(t, cmd.Dir)
 	_ = cmd.Wait()

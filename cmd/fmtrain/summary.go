@@ -4,134 +4,196 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/layer"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
 	"fmtrain/internal/schedule"
+	"fmtrain/internal/table"
 )
 
-// printSettings says what will be trained, and on what.
+// printSettings says what will be trained, and on which data.
 func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.Data) {
-	spec, weights := t.Checkpoints.Spec, t.Checkpoints.Weights
-	fmt.Fprintf(w, "%s: %s\n", data.Kind, place(data))
-	fmt.Fprintf(w, "%s training, %s validation, %s test images\n\n", thousands(t.Train.Len()), thousands(*c.Validation), thousands(data.Test.Len()))
+	m, weights := t.Checkpoints.Model, t.Checkpoints.Weights
+	say(w, "%s: %s\n", data.Kind, place(data))
+	say(w, "%s training, %s validation, %s test images\n\n", thousands(t.Train.Len()), thousands(*c.Validation), thousands(data.Test.Len()))
 
-	groups, width := groupsOf(c, weights), len("group ")
-	for _, g := range groups {
-		width = max(width, len(g.Name))
+	groups := groupsOf(c, weights)
+	printModel(w, layerRows(m, weights, groups))
+	say(w, "\nbatch size %d, epochs %d, seed %d\n", c.BatchSize, c.Epochs, c.Seed)
+	for _, line := range switchedOn(c, m, groups) {
+		say(w, "%s\n", line)
 	}
-	const row = "%-*s  %-18s%11s  %-9s%11s%14s\n"
-	fmt.Fprintf(w, row, width, "group", "layers", "parameters", "solver", "learn rate", "weight decay")
-	for _, g := range groups {
-		what := g.Parameters
-		if c.Groups == "" {
-			what = layersOf(spec, g.Name)
-		}
-		fmt.Fprintf(w, row, width, g.Name, what, thousands(weights.Count(g.Name)), g.Solver, shortest(g.LR), shortest(g.WeightDecay))
-	}
-
-	norm := "no LayerNorm"
-	if spec.LayerNorm != model.NoLayerNorm && (spec.Stack == "" || model.HasNorm(spec.Stack)) {
-		norm = fmt.Sprintf("LayerNorm (%s, ε %g)", spec.LayerNorm, spec.Epsilon)
-	}
-	if spec.Stack == "" {
-		norm += ", " + spec.Activation
-	} else {
-		norm = spec.Stack + "\n" + norm
-	}
-	trained := ""
-	if !plain(spec.Loss) {
-		trained = fmt.Sprintf(", loss %v", spec.Loss)
-	}
-	fmt.Fprintf(w, "\n%s%s, batch %d, epochs %d, seed %d\n", norm, trained, c.BatchSize, c.Epochs, c.Seed)
-	for _, g := range groups {
-		if g.Schedule != constant {
-			fmt.Fprintf(w, "%s learn rate: %s\n", g.Name, g.Schedule)
-		}
-	}
-	for _, line := range switchedOn(c) {
-		fmt.Fprintln(w, line)
-	}
-	fmt.Fprintf(w, "%s\n\n", c.Out)
+	say(w, "run directory: %s\n\n", c.Out)
 }
 
-// printFrom says from where a run is taken up.
+// layerRow is a line in the table of the model: a layer, or the part of it that belongs to one group.
+type layerRow struct {
+	name       string
+	shape      string // of its output
+	parameters int
+	group      string
+	solver     string
+	rate       string
+}
+
+// layerRows are the layers of a model. Those within a block are indented, and stand before it.
+func layerRows(m *model.Model, weights model.Weights, groups []config.Group) (rows []layerRow) {
+	groupOf := map[string]string{} // by parameter
+	for _, w := range weights {
+		groupOf[w.Name] = w.Group
+	}
+	layers := m.Layers()
+	depth := map[string]int{}
+	for _, block := range slices.Backward(layers) {
+		for _, l := range block.Within {
+			depth[l.Name] = depth[block.Name] + 1
+		}
+	}
+	for _, l := range layers {
+		name := strings.Repeat("  ", depth[l.Name]) + l.Name
+		if rate, ok := strings.CutPrefix(l.String(), l.Word()+":"); ok {
+			name += ":" + rate // of dropout
+		}
+		row := layerRow{name: name, shape: l.Out.String()}
+		for _, p := range l.Parameters {
+			if group := groupOf[p.Name]; group != row.group {
+				if row.group != "" {
+					rows = append(rows, row)
+				}
+				row = layerRow{name: name, shape: row.shape, group: group}
+				row.solver, row.rate = trainedBy(group, groups)
+			}
+			row.parameters += p.Shape.TotalSize()
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// trainedBy is the solver and the learning rate of a group.
+func trainedBy(name string, groups []config.Group) (solver, rate string) {
+	for _, g := range groups {
+		switch {
+		case g.Name == name && g.LR == 0:
+			return "frozen", ""
+		case g.Name == name:
+			return g.Solver, shortest(g.LR)
+		}
+	}
+	return "", ""
+}
+
+// hasNorm says whether a layer is LayerNorm.
+func hasNorm(m *model.Model) bool {
+	return slices.ContainsFunc(m.Layers(), func(l model.Placed) bool {
+		_, is := l.Layer.(layer.Norm)
+		return is
+	})
+}
+
+// printModel prints the table of the model.
+func printModel(w io.Writer, layers []layerRow) {
+	width, rate := widthOf(w), "learning rate"
+	if width > 0 && width < 79 {
+		rate = "learning\nrate"
+	}
+	columns := []table.Column{
+		{Heading: "layer", Left: true, Keep: 6},
+		{Heading: "output", Keep: 2},
+		{Heading: "parameters", Keep: 5},
+		{Heading: "group", Left: true, Keep: 1},
+		{Heading: "solver", Left: true, Keep: 3},
+		{Heading: rate, Keep: 4},
+	}
+	var rows [][]string
+	total := 0
+	for _, l := range layers {
+		parameters := ""
+		if l.parameters > 0 {
+			parameters = thousands(l.parameters)
+		}
+		rows = append(rows, []string{l.name, l.shape, parameters, l.group, l.solver, l.rate})
+		total += l.parameters
+	}
+	rows = append(rows, []string{"total", "", thousands(total), "", "", ""})
+	_ = table.Write(w, width, columns, rows) // the writer keeps its error
+}
+
+// switchedOn are lines about everything besides the layers that is not off.
+func switchedOn(c config.Config, m *model.Model, groups []config.Group) (lines []string) {
+	add := func(on bool, format string, args ...any) {
+		if on {
+			lines = append(lines, fmt.Sprintf(format, args...))
+		}
+	}
+	add(hasNorm(m), "LayerNorm: %s, ε %g", m.Norm.Form, m.Norm.Epsilon)
+	add(!plain(m.Loss), "loss: %v", m.Loss)
+	for _, g := range groups {
+		add(g.Schedule != constant && g.LR > 0, "%s schedule: %s", g.Name, g.Schedule)
+	}
+	for _, g := range groups {
+		add(g.WeightDecay > 0 && g.LR > 0, "%s weight decay: %s", g.Name, shortest(g.WeightDecay))
+	}
+	add(c.Accumulate > 1, "accumulate: %d batches in a step", c.Accumulate)
+	add(c.L2 > 0, "L2 penalty: %s", shortest(c.L2))
+	add(c.ActivityL2 > 0, "activity L2 penalty: %s", shortest(c.ActivityL2))
+	add(c.MaxNorm > 0, "max norm: %s", shortest(c.MaxNorm))
+	add(c.ClipNorm > 0, "gradient clipping: norm %s", shortest(c.ClipNorm))
+	add(c.EMA > 0, "weight averaging: EMA, decay %s", shortest(c.EMA))
+	add(c.Patience > 0, "early stopping: after %s without a better validation accuracy", count(c.Patience, "epoch"))
+	return lines
+}
+
+// printFrom says where a run resumes.
 func printFrom(w io.Writer, p loop.Progress, finished bool) {
 	if !finished {
-		fmt.Fprintf(w, "Goes on after %v\n\n", p)
+		say(w, "Resuming after %v\n\n", p)
 	} else {
-		fmt.Fprintf(w, "Nothing is left to do after %v. More epochs: --epochs N; more patience, if it was stopped early: --override --patience N\n\n", p)
+		say(w, "Already finished after %v. To train longer, raise --epochs; after early stopping, add --override --patience N\n\n", p)
 	}
-}
-
-// switchedOn are lines on what is off by default.
-func switchedOn(c config.Config) (lines []string) {
-	for _, s := range []struct {
-		on   bool
-		line string
-	}{
-		{c.Accumulate > 1, fmt.Sprintf("a step is %d batches", c.Accumulate)},
-		{c.L2 > 0, "the squares of the weights are penalised by " + shortest(c.L2)},
-		{c.ActivityL2 > 0, "the squares of the activations are penalised by " + shortest(c.ActivityL2)},
-		{c.MaxNorm > 0, "the weights of a unit are kept to norm " + shortest(c.MaxNorm)},
-		{c.ClipNorm > 0, "gradients are clipped to norm " + shortest(c.ClipNorm)},
-		{c.EMA > 0, "weights are averaged with decay " + shortest(c.EMA)},
-		{c.Patience > 0, fmt.Sprintf("ends after %d epochs without a better validation accuracy", c.Patience)},
-	} {
-		if s.on {
-			lines = append(lines, s.line)
-		}
-	}
-	return lines
 }
 
 // constant is the schedule that changes nothing.
 var constant = schedule.Text(&schedule.Constant{})
 
-// plain says whether a loss is the cross-entropy without smoothing, which needs no mention. A checkpoint from before there was
-// a choice names none.
+// plain says whether a loss is the cross-entropy without smoothing, which needs no mention. Old checkpoints name no loss.
 func plain(l loss.Named) bool { return l.Loss == nil || l.String() == loss.Default().String() }
 
-// layersOf lists the layers of a group, such as 784→300→100: each begins where the one before ends.
-func layersOf(spec model.Spec, group string) string {
-	var b strings.Builder
-	for _, l := range spec.Layers() {
-		switch {
-		case l.Group != group:
-		case b.Len() == 0:
-			fmt.Fprintf(&b, "%d→%d", l.In, l.Out)
-		default:
-			fmt.Fprintf(&b, "→%d", l.Out)
-		}
-	}
-	return b.String()
-}
-
-// printDone says what came of a run and what to do with it.
+// printDone says how a run ended and what to do next.
 func printDone(w io.Writer, c config.Config, done *loop.Done) {
 	if done.StoppedEarly {
-		fmt.Fprintf(w, "Stopped early after epoch %d of %d: no better validation accuracy since epoch %d\n", done.Epochs, c.Epochs, done.BestEpoch)
+		say(w, "Stopped early after epoch %d of %d: no better validation accuracy since epoch %d\n", done.Epochs, c.Epochs, done.BestEpoch)
 	}
 	switch {
 	case done.Epochs == 0:
-		fmt.Fprintf(w, "Initial weights saved in %s\nTheir SHA-256: %s\nTrain from them: fmtrain train --init %s\n", done.Checkpoint, done.WeightsSHA256, quoted(c.Out))
-		return
+		say(w, "Initial weights saved in %s\n", done.Checkpoint)
 	case done.BestLost:
-		fmt.Fprintf(w, "Best epoch %d of %d, whose checkpoint is lost; the last is ", done.BestEpoch, done.Epochs)
+		say(w, "Best epoch %d of %d, but its checkpoint is lost. The last is saved in %s\n", done.BestEpoch, done.Epochs, done.Checkpoint)
 	case done.BestEpoch > 0:
-		fmt.Fprintf(w, "Best epoch %d of %d, ", done.BestEpoch, done.Epochs)
+		say(w, "Best epoch %d of %d, saved in %s\n", done.BestEpoch, done.Epochs, done.Checkpoint)
 	default:
-		fmt.Fprintf(w, "Epoch %d, ", done.Epochs)
+		say(w, "Epoch %d, saved in %s\n", done.Epochs, done.Checkpoint)
 	}
-	fmt.Fprintf(w, "saved in %s\nLast weights: SHA-256 %s\nTest it: fmtrain eval %s\n", done.Checkpoint, done.WeightsSHA256, quoted(c.Out))
+	digest := done.WeightsSHA256
+	if width := widthOf(w); width > 0 && width < len("  ")+len(digest) {
+		digest = digest[:32] + "…" // metrics.jsonl has it whole
+	}
+	say(w, "Last weights: SHA-256 %s\n", digest)
+	if done.Epochs == 0 {
+		sayCommand(w, "Train from these weights", "train --init "+quoted(c.Out))
+	} else {
+		sayCommand(w, "Test it", "eval "+quoted(c.Out))
+	}
 }
 
-// quoted is a path as a shell takes it for one word.
+// quoted is a path as a shell reads it as one word.
 func quoted(path string) string {
 	plain := "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-+=:,@%"
 	if os.PathSeparator == '\\' {
@@ -161,6 +223,14 @@ func thousands(n int) string {
 		digits = digits[:i] + "," + digits[i:]
 	}
 	return digits
+}
+
+// count is "1 epoch" or "3 epochs".
+func count(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // list writes names as "a, b and c".

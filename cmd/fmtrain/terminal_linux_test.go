@@ -33,13 +33,27 @@ func newTerminal(t *testing.T, columns uint16) (screen, tty *os.File) {
 	return screen, tty
 }
 
+// short is a run of two epochs.
+var short = []string{"train", "--data", "sample", "--epochs", "2", "--hidden", "8", "--batch-size", "250", "--out", "run"}
+
 // trainOnTerminal trains for two epochs with stderr on a terminal, and stdout there too unless it is given. It returns what
 // the terminal was sent.
 func trainOnTerminal(t *testing.T, columns uint16, stdout io.Writer, environment ...string) string {
 	t.Helper()
+	sent, err := onTerminal(t, t.TempDir(), columns, stdout, environment, short...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, sent)
+	}
+	return sent
+}
+
+// onTerminal runs the program with stderr on a terminal, and stdout there too unless it is given. It returns what the terminal was
+// sent, and how the program ended.
+func onTerminal(t *testing.T, dir string, columns uint16, stdout io.Writer, environment []string, args ...string) (string, error) {
+	t.Helper()
 	screen, tty := newTerminal(t, columns)
-	cmd := exec.Command("fmtrain", "train", "--data", "sample", "--epochs", "2", "--hidden", "8", "--batch-size", "250", "--out", "run")
-	cmd.Dir = t.TempDir()
+	cmd := exec.Command("fmtrain", args...)
+	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), append([]string{"HOME=" + cmd.Dir, "TERM=xterm", "NO_COLOR="}, environment...)...)
 	cmd.Stdout, cmd.Stderr = stdout, tty
 	if stdout == nil {
@@ -55,11 +69,7 @@ func trainOnTerminal(t *testing.T, columns uint16, stdout io.Writer, environment
 	}()
 	err := cmd.Run()
 	tty.Close()
-	content := string(<-sent)
-	if err != nil {
-		t.Fatalf("%v\n%s", err, content)
-	}
-	return content
+	return string(<-sent), err
 }
 
 var (
@@ -75,8 +85,8 @@ func TestBarOnTerminal(t *testing.T) {
 		t.Error("no colours")
 	}
 	plain := color.ReplaceAllString(sent, "")
-	last := regexp.MustCompile(`Epoch 2/2  22/22  \[=+\]  (loss 0?\d\.\d{4})  (acc 0\.\d{4})  lower 0\.0001  upper 0\.001  .* images/s  0:00 left`).FindStringSubmatch(plain)
-	line := regexp.MustCompile(`\nEpoch 2/2  (loss \d\.\d{4}) val \d\.\d{4}  (acc 0\.\d{4}) val 0\.\d{4}  `).FindStringSubmatch(
+	last := regexp.MustCompile(`Epoch 2/2  22/22  \[=+\]  loss (0?\d\.\d{4})  acc (0\.\d{4})  .*images/s  0:00 left`).FindStringSubmatch(plain)
+	line := regexp.MustCompile(`\n  2/2  (\d\.\d{4})    \d\.\d{4}  (0\.\d{4})   0\.\d{4}  `).FindStringSubmatch(
 		strings.ReplaceAll(frame.ReplaceAllString(plain, ""), "\r", ""))
 	if last == nil || line == nil {
 		t.Fatalf("no last frame, or no line of the epoch:\n%q", plain)
@@ -106,7 +116,7 @@ func TestBarBesidePipe(t *testing.T) {
 	if !frame.MatchString(sent) {
 		t.Error("no bar")
 	}
-	if n := strings.Count(stdout.String(), "Epoch 2/2  loss"); n != 1 {
+	if n := strings.Count(stdout.String(), "\n  2/2  "); n != 1 {
 		t.Errorf("%d lines of the second epoch on stdout", n)
 	}
 	if i := strings.IndexFunc(stdout.String(), func(r rune) bool { return r < ' ' && r != '\n' || r == 0x7f }); i >= 0 {
@@ -127,5 +137,51 @@ func TestNarrowTerminal(t *testing.T) {
 				t.Errorf("%d columns: a frame of %d: %s", columns, n, f[1])
 			}
 		}
+	}
+}
+
+// Everything that commands print fits a terminal of 60 and of 80 columns, but for words that are longer, such as a hash.
+func TestTextsFitTheTerminal(t *testing.T) {
+	dir := t.TempDir()
+	if output, err := fmtrain(dir, short...).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, output)
+	}
+	for _, c := range []struct {
+		fails bool
+		args  []string
+	}{
+		{false, []string{"train", "--data", "sample", "--epochs", "2", "--batch-size", "500", "--patience", "2", "--ema", "0.9", "--metrics", "top3,precision:ankle-boot", "--upper-schedule", "cosine:warmup=999"}},
+		{false, []string{"train", "--data", "sample", "--epochs", "1", "--config", "residual", "--batch-size", "500", "--log-every", "5", "--progress", "lines"}},
+		{false, []string{"eval", "run"}},
+		{false, []string{"eval", "run", "--split", "train", "--metrics", "auc,recall:ankle-boot"}},
+		{false, []string{"debug", "--data", "sample", "--hidden", "8"}},
+		{false, []string{"check-layernorm"}},
+		{false, []string{"data", "info", "--data", "sample"}},
+		{true, []string{"train", "--data", "sample", "--out", "run"}},
+		{true, []string{"train", "--upper-solver", "nothing"}},
+		{true, []string{"train", "--resume", "run", "--hidden", "9"}},
+		{true, []string{"eval", "run", "--metrics", "nothing"}},
+	} {
+		for _, columns := range []uint16{60, 80} {
+			sent, err := onTerminal(t, dir, columns, nil, nil, c.args...)
+			if (err != nil) != c.fails {
+				t.Errorf("%v: %v\n%s", c.args, err, sent)
+			}
+			for line := range strings.Lines(frame.ReplaceAllString(color.ReplaceAllString(sent, ""), "")) {
+				line = strings.TrimRight(line, "\r\n")
+				if words := strings.Fields(line); utf8.RuneCountInString(line) >= int(columns) && len(words) > 1 {
+					t.Errorf("%v: %d of %d columns: %s", c.args, utf8.RuneCountInString(line), columns, line)
+				}
+			}
+		}
+	}
+}
+
+// On a pipe no text is broken.
+func TestTextsOnPipe(t *testing.T) {
+	cmd := fmtrain(t.TempDir(), "train", "--data", "sample", "--loss", "nothing")
+	output, err := cmd.CombinedOutput()
+	if err == nil || bytes.Count(output, []byte("\n")) != 1 || len(output) < 80 {
+		t.Errorf("%v: expected one long line, found %s", err, output)
 	}
 }

@@ -145,7 +145,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 
 	metrics := openMetrics(s.err, filepath.Join(c.Out, loop.MetricsName), from)
 	defer metrics.Close()
-	show := newDisplay(s, c, metrics)
+	show := newDisplay(s, c, metrics, trainer.Schedules)
 	before := 0 // epochs
 	if from != nil {
 		before = from.Progress.Epoch

@@ -5,7 +5,6 @@ import (
 
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
-	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
@@ -17,7 +16,7 @@ import (
 // newTrainer makes what trains a model on these images as the settings say, and resolves the loss. The run directory with its lock,
 // the resolved settings, what tells the data from others, the team and the observers are for the caller to add.
 func newTrainer(c *config.Config, from *savedRun, validation, train *dataset.Set) (*loop.Trainer, error) {
-	spec, weights, graph, err := newModel(c, from)
+	m, weights, graph, err := newModel(c, from)
 	if err != nil {
 		return nil, err
 	}
@@ -41,7 +40,7 @@ func newTrainer(c *config.Config, from *savedRun, validation, train *dataset.Set
 		Sampler:     dataset.NewSampler(train.Len(), c.Seed, c.Shuffle),
 		Metrics:     metrics.PerSample(),
 		Epochs:      c.Epochs,
-		Checkpoints: &loop.Checkpoints{Spec: spec, Weights: weights, Groups: graph.Groups, Solvers: solvers},
+		Checkpoints: &loop.Checkpoints{Model: m, Weights: weights, Groups: graph.Groups, Solvers: solvers},
 
 		Schedules:  schedules,
 		Accumulate: c.Accumulate,
@@ -51,7 +50,7 @@ func newTrainer(c *config.Config, from *savedRun, validation, train *dataset.Set
 	}
 	t.Every.Iterations, t.Every.Time = c.SaveEvery()
 	if validation.Len() > 0 {
-		if t.Validation, err = loop.NewEvaluator(spec, weights, validation); err != nil {
+		if t.Validation, err = loop.NewEvaluator(m, weights, validation); err != nil {
 			return nil, err
 		}
 		if t.Validation.Metrics, err = newMetrics(c.Metrics); err != nil {
@@ -59,7 +58,7 @@ func newTrainer(c *config.Config, from *savedRun, validation, train *dataset.Set
 		}
 	}
 	if c.EMA > 0 {
-		if t.Average, err = loop.NewAverage(spec, weights, c.EMA, validation); err != nil {
+		if t.Average, err = loop.NewAverage(m, weights, c.EMA, validation); err != nil {
 			return nil, err
 		}
 		t.Checkpoints.Average = t.Average.Weights
@@ -81,55 +80,47 @@ func startFrom(init string, weights model.Weights) (loss.Named, error) {
 	if err != nil {
 		return loss.Named{}, err
 	}
-	return saved.Spec.Loss, nil
+	return saved.Model.Loss, nil
 }
 
 // mostMemory is what training may take, in bytes. A process that the system has no memory for dies without a word of its own.
 const mostMemory int64 = 16 << 30
 
-// newModel makes the model that the settings describe, and its training graph, and resolves the loss: that of the run that is taken
-// up, if there is one, or of --init.
-func newModel(c *config.Config, run *savedRun) (spec model.Spec, weights model.Weights, graph *model.Graph, err error) {
-	spec = specOf(*c)
-	if need := spec.Memory(c.BatchSize); need > mostMemory {
-		return spec, nil, nil, usageError{fmt.Errorf("expected a network and batches that take %d GiB to train at the most, found about %d: "+
+// newModel makes the model that the settings describe, and its training graph, and resolves the loss: that of the resumed run, if
+// there is one, or of --init.
+func newModel(c *config.Config, run *savedRun) (m *model.Model, weights model.Weights, graph *model.Graph, err error) {
+	architecture, err := c.Architecture()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if m, err = model.New(architecture); err != nil {
+		return nil, nil, nil, err
+	}
+	if need := m.Memory(c.BatchSize); need > mostMemory {
+		return nil, nil, nil, usageError{fmt.Errorf("expected a network and batches that take %d GiB to train at the most, found about %d: "+
 			"fewer or narrower layers (--hidden, --layers) or a smaller --batch-size take less", mostMemory>>30, need>>30)}
 	}
-	weights = model.NewWeights(spec, c.Seed)
+	weights = m.NewWeights(c.Seed)
 	if err := c.AssignGroups(weights); err != nil {
-		return spec, nil, nil, err
+		return nil, nil, nil, err
 	}
 	var saved loss.Named
 	if run != nil {
-		saved = run.Spec.Loss
+		saved = run.Model.Loss
 	} else if saved, err = startFrom(c.Init, weights); err != nil {
-		return spec, nil, nil, fmt.Errorf("--init: %w", err)
+		return nil, nil, nil, fmt.Errorf("--init: %w", err)
 	}
-	if spec.Loss, err = c.ResolveLoss(saved); err != nil {
-		return spec, nil, nil, err
+	if m.Loss, err = c.ResolveLoss(saved); err != nil {
+		return nil, nil, nil, err
 	}
-	penalties := model.Penalties{L2: c.L2, Activity: c.ActivityL2}
-	if graph, err = model.NewPenalised(spec, penalties, weights, c.BatchSize, frozen(groupsOf(*c, weights))...); err != nil {
-		return spec, nil, nil, err
+	graph, err = m.NewTraining(weights, c.BatchSize, model.Training{
+		L2: c.L2, Activity: c.ActivityL2, Frozen: frozen(groupsOf(*c, weights)),
+	})
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	graph.Draw.Seed = c.Seed
-	return spec, weights, graph, graph.Use(c.VM)
-}
-
-// specOf is the architecture that the settings describe. Its loss is found once --init has been read.
-func specOf(c config.Config) model.Spec {
-	spec := model.Spec{
-		Inputs:      dataset.Pixels,
-		Classes:     dataset.Classes,
-		Stack:       c.Stack(),
-		LayerNorm:   layernorm.Form(c.LayerNormForm),
-		Epsilon:     c.LayerNormEpsilon,
-		UpperLayers: c.UpperLayers,
-	}
-	if spec.Stack == "" {
-		spec.Hidden, spec.Activation = c.Hidden, c.Activation
-	}
-	return spec
+	return m, weights, graph, graph.Use(c.VM)
 }
 
 // groupsOf are the settings of the weights' groups, in the order of the layers.

@@ -10,6 +10,7 @@ import (
 	"github.com/knadh/koanf/providers/structs"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/model"
 	"fmtrain/internal/schedule"
@@ -192,13 +193,28 @@ func needsLosses(text string) bool {
 	return err == nil && schedule.NeedsLosses(s)
 }
 
-// Stack is the list of layers of the network, as [model.ParseStack] gives it; empty if it is the Hidden layers, each followed by
-// LayerNorm, unless there is none, and by the Activation.
-func (c Config) Stack() string {
-	if c.Layers == "" && c.Model == resMLP {
-		return model.ResMLP(c.Hidden, c.Activation, layernorm.Form(c.LayerNormForm), dataset.Pixels, dataset.Classes)
+// Architecture is the network that the settings describe. Its loss is found by [Config.ResolveLoss].
+func (c Config) Architecture() (model.Architecture, error) {
+	a := model.Architecture{Inputs: dataset.Pixels, Classes: dataset.Classes, Norm: c.norm(), UpperLayers: c.UpperLayers}
+	hidden := model.Hidden{Units: c.Hidden, Activation: c.Activation, Norm: a.Norm}
+	var err error
+	switch {
+	case c.Layers != "":
+		a.Items, err = layer.Parse(c.Layers, layer.Options{Inputs: a.Inputs, Classes: a.Classes, Norm: a.Norm})
+	case c.Model == resMLP:
+		a.Items, err = model.ResMLP(hidden, a.Classes)
+	default:
+		a.Items, err = model.MLP(hidden, a.Classes)
 	}
-	return c.Layers
+	return a, err
+}
+
+// norm is the LayerNorm of the settings, the zero value for none.
+func (c Config) norm() layer.Norm {
+	if c.LayerNormForm == string(model.NoLayerNorm) {
+		return layer.Norm{}
+	}
+	return layer.Norm{Form: layernorm.Form(c.LayerNormForm), Epsilon: c.LayerNormEpsilon}
 }
 
 // values is the settings by key.

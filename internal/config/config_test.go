@@ -12,7 +12,6 @@ import (
 	"pgregory.net/rapid"
 
 	"fmtrain/internal/loss"
-	"fmtrain/internal/model"
 )
 
 // anyConfig draws settings that Resolve would give.
@@ -81,7 +80,7 @@ func anyConfig(t *rapid.T) Config {
 		c.LowerSolver, c.LowerLR, c.LowerSchedule, c.LowerWeightDecay = plain.LowerSolver, plain.LowerLR, plain.LowerSchedule, plain.LowerWeightDecay
 		c.UpperSolver, c.UpperLR, c.UpperSchedule, c.UpperWeightDecay = plain.UpperSolver, plain.UpperLR, plain.UpperSchedule, plain.UpperWeightDecay
 	}
-	if model.HasNorm(c.Layers) {
+	if strings.Contains(c.Layers, "ln") {
 		c.LayerNormForm = "keras"
 	}
 	return c

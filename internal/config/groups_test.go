@@ -8,6 +8,7 @@ import (
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
+	"fmtrain/internal/modeltest"
 )
 
 const threeGroups = `groups:
@@ -36,7 +37,7 @@ func TestGroups(t *testing.T) {
 		if diff := cmp.Diff(want, c.ParameterGroups()); diff != "" {
 			t.Errorf("%q %q (-want +got):\n%s", text, args, diff)
 		}
-		weights := model.NewWeights(model.Spec{Inputs: dataset.Pixels, Stack: "784-5-ln-relu-10", Classes: 10, LayerNorm: "book", UpperLayers: 1}, 1)
+		weights := modeltest.Spec{Inputs: dataset.Pixels, Stack: "784-5-ln-relu-10", Classes: 10, LayerNorm: "book", Epsilon: 1e-3, UpperLayers: 1}.Weights(1)
 		if err := c.AssignGroups(weights); err != nil {
 			t.Fatal(err)
 		}

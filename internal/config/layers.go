@@ -8,6 +8,7 @@ import (
 	"github.com/knadh/koanf/v2"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/layer"
 	"fmtrain/internal/model"
 )
 
@@ -32,7 +33,8 @@ func stack() format {
 		if s == "" {
 			return "", nil
 		}
-		return model.ParseStack(s, dataset.Pixels, dataset.Classes)
+		items, err := layer.Parse(s, layer.Options{Inputs: dataset.Pixels, Classes: dataset.Classes, Norm: Default().norm()})
+		return layer.Text(items, dataset.Pixels), err
 	}
 	return format{
 		noun:    "LAYERS",
@@ -103,12 +105,20 @@ func replaced(values map[string]any, key string) bool {
 
 // checkModel refuses what can't be built.
 func (s *sources) checkModel(c Config) {
-	switch {
-	case c.Layers == "" && c.Model == resMLP && slices.Max(c.Hidden) != slices.Min(c.Hidden):
-		s.refuse(s.at("hidden"), fmt.Sprintf("expected one width for all hidden layers of resmlp, as each adds what comes in to what it makes of it; found %s", textOf(c.Hidden)))
-	case model.HasNorm(c.Layers) && c.LayerNormForm == string(model.NoLayerNorm):
-		s.refuse(s.at("layernorm-form"), fmt.Sprintf("expected book or keras for the ln in %s, found none", c.Layers))
+	a, err := c.Architecture()
+	if err == nil {
+		_, err = model.New(a)
 	}
+	if err == nil {
+		return
+	}
+	for _, key := range []string{"layers", "hidden"} {
+		if s.set[key] != "" {
+			s.refuse(s.set[key], err.Error())
+			return
+		}
+	}
+	s.refuse("model", err.Error())
 }
 
 // at is where a setting was set, or its key.

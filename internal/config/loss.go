@@ -85,10 +85,10 @@ func ofLoss(key string) format {
 	s, _, _ := loss.Find(key)
 	return format{
 		noun:    "NUMBER",
-		allowed: s.Allowed,
+		allowed: s.Allowed.Text,
 		read: func(text string) (any, bool) {
 			x, err := strconv.ParseFloat(text, 64)
-			return x, err == nil && s.Valid(x)
+			return x, err == nil && s.Allowed.Has(x)
 		},
 	}
 }

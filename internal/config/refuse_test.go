@@ -61,8 +61,8 @@ func TestRefusedValues(t *testing.T) {
 		{"layernorm-epsilon", "1e-60", "1e-60", "a finite float32 number above 0", "1e-60"},
 		{"layernorm-epsilon", ".inf", ".inf", "a finite float32 number above 0", "+Inf"},
 		{"loss", "l1", `the text "l1"`, "one of auto, cross-entropy, focal, huber, mse, hinge", "l1"},
-		{"label-smoothing", "1", "1", "auto or a number of at least 0 and less than 1", "1"},
-		{"label-smoothing", ".nan", ".nan", "auto or a number of at least 0 and less than 1", "nan"},
+		{"label-smoothing", "1", "1", "auto or a number from 0 to below 1", "1"},
+		{"label-smoothing", ".nan", ".nan", "auto or a number from 0 to below 1", "nan"},
 		{"focal-gamma", "-1", "-1", "auto or a finite number of at least 0", "-1"},
 		{"huber-delta", "0", "0", "auto or a finite number above 0", "0"},
 		{"huber-delta", ".inf", ".inf", "auto or a finite number above 0", "inf"},
@@ -116,8 +116,8 @@ func TestRefusedSchedules(t *testing.T) {
 	for value, want := range map[string]string{
 		"linear":               aSchedule + `, with options as in step:epochs=10,factor=0.1; found "linear"`,
 		"step:gamma=0.1":       `step: expected options of epochs, factor as in step:epochs=10,factor=0.1, found "gamma=0.1"`,
-		"cosine:warmup=many":   `cosine: warmup: expected a whole number of steps or, below 1, a fraction of the run, found "many"`,
-		"plateau:patience=0.5": `plateau: patience: expected a whole number from 0 to 1e9, found "0.5"`,
+		"cosine:warmup=many":   `cosine: warmup: "many" is not a number; expected a whole number of steps or, below 1, a fraction of the run`,
+		"plateau:patience=0.5": `plateau: patience: expected a whole number from 0 to 1e9, found 0.5`,
 	} {
 		_, err := resolve("f.yaml", []byte("upper-schedule: "+value), flags(t, "--lower-schedule="+value))
 		if want := "f.yaml:1: upper-schedule: " + want + "\n--lower-schedule: " + want; message(err) != want || !errors.Is(err, ErrInvalid) {

@@ -16,8 +16,6 @@ import (
 	"github.com/spf13/pflag"
 
 	"fmtrain/configs"
-	"fmtrain/internal/dataset"
-	"fmtrain/internal/model"
 )
 
 // Resolve makes the settings of a run: the defaults, over them those of the file, over them the flags of fs that were
@@ -122,17 +120,10 @@ func (s *sources) unset(k *koanf.Koanf, key string) bool {
 	return s.set[key] == "" || k.Get(key) == nil
 }
 
-// checkGroups refuses a split of the dense layers that leaves the lower group empty, at the source of the number of upper
-// layers or, if that is the default, of the hidden layers. A list of layers may be the upper group as a whole.
+// checkGroups refuses hidden layers that are all in the upper group, at the source of the number of upper layers or, if that is the
+// default, of the hidden layers. A list of layers may be the upper group as a whole.
 func (s *sources) checkGroups(c Config) {
-	if c.Layers != "" {
-		spec := model.Spec{Inputs: dataset.Pixels, Stack: c.Layers, Classes: dataset.Classes}
-		if dense := len(spec.Layers()); c.UpperLayers > dense {
-			s.refuse(s.at("upper-layers"), fmt.Sprintf("expected no more upper layers than the %d dense layers of %s, found %d", dense, c.Layers, c.UpperLayers))
-		}
-		return
-	}
-	if c.UpperLayers <= len(c.Hidden) {
+	if c.Layers != "" || c.UpperLayers <= len(c.Hidden) {
 		return
 	}
 	where := "upper-layers"

@@ -83,7 +83,7 @@ var settings = []setting{
 	{"label-smoothing", orAuto(ofLoss("label-smoothing")), "share of a label that the cross-entropy spreads over all classes (auto: 0)"},
 	{"focal-gamma", orAuto(ofLoss("focal-gamma")), "γ of the focal loss: how much the hard samples count (auto: 2)"},
 	{"huber-delta", orAuto(ofLoss("huber-delta")), "δ of the Huber loss: errors beyond it count linearly (auto: 1)"},
-	{"metrics", metrics(), "what else to measure, out of " + strings.Join(metric.Kinds(), ", ")},
+	{"metrics", metrics(), "what else to measure, out of " + strings.Join(metric.KindNames(), ", ")},
 	{"validation", orAuto(atLeast(0)), "first training images held out for validation (auto: a twelfth)"},
 	{"patience", atLeast(0), "end after N epochs without a better validation accuracy (0: never)"},
 	{"seed", seed(), "seed of the initial weights and of the order of the images"},

@@ -59,17 +59,18 @@ var fashionMNIST = catalogue{
 // State is what is known of a file.
 type State uint8
 
-// The states of a file. Fashion, Digits and Unknown files are well-formed and can be trained on.
+// The states of a file. All but Missing and Damaged ones are well-formed and can be trained on.
 const (
 	Missing State = iota
 	Damaged
 	Fashion
 	Digits
 	Unknown
+	Embedded // in the sample, as it should be
 )
 
 func (s State) String() string {
-	return [...]string{"missing", "damaged", "Fashion-MNIST", "MNIST digits, not Fashion-MNIST", "not Fashion-MNIST"}[s]
+	return [...]string{"missing", "damaged", "Fashion-MNIST", "MNIST digits, not Fashion-MNIST", "not Fashion-MNIST", "embedded sample, intact"}[s]
 }
 
 // FileStatus is what was found under one of the four names.
@@ -87,6 +88,11 @@ type FileStatus struct {
 // each whether it is what it should be. Where images and labels differ in number, the labels count as damaged.
 func Verify(dir string) [4]FileStatus {
 	status, _ := verify(filesOf(dir), dir, &fashionMNIST, trainImages)
+	for i := range status {
+		if dir == SampleName && status[i].Err == nil {
+			status[i].State = Embedded
+		}
+	}
 	return status
 }
 

@@ -102,7 +102,7 @@ func (s *Set) Stats() Stats {
 	var variance float64
 	for p, count := range histogram {
 		d := float64(p)/255 - stats.Mean
-		variance += float64(count) / n * d * d
+		variance += float64(float64(count) / n * d * d)
 	}
 	stats.Std = math.Sqrt(variance)
 	return stats

@@ -25,11 +25,11 @@ var (
 	// GELU is x·Φ(x), Φ the normal distribution function (Hendrycks and Gimpel, 2016), not its approximation by tanh.
 	GELU = pointwise(
 		func(x float64) float64 { return x * normalCDF(x) },
-		func(x, _ float64) float64 { return normalCDF(x) + x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi) },
+		func(x, _ float64) float64 { return normalCDF(x) + float64(x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)) },
 	)
 
 	// Tanh is the hyperbolic tangent.
-	Tanh = pointwise(math.Tanh, func(_, y float64) float64 { return 1 - y*y })
+	Tanh = pointwise(math.Tanh, func(_, y float64) float64 { return 1 - float64(y*y) })
 
 	// ELU is x for x > 0, else exp(x)−1 (Clevert et al., 2015, with α = 1).
 	ELU = pointwise(elu(1, 1))
@@ -68,7 +68,7 @@ func reluGradGo(dx, dy, y []float32) {
 	}
 }
 
-func normalCDF(x float64) float64 { return 0.5 * math.Erfc(-x/math.Sqrt2) }
+func normalCDF(x float64) float64 { return float64(0.5 * math.Erfc(-x/math.Sqrt2)) }
 
 func elu(scale, alpha float64) (f func(float64) float64, derivative func(x, y float64) float64) {
 	f = func(x float64) float64 {

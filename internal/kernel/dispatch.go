@@ -21,7 +21,7 @@ type instructions struct {
 	allFinite func(x []float32) bool
 
 	prefetch func(x []uint8)
-	takeOver func(x []float32)
+	claim    func(x []float32)
 
 	intensities func(y []float32, pixels []uint8)
 	softmax     func(p []float32, exps []float64, x []float32, largest float64) (sum float64)
@@ -55,7 +55,7 @@ var generic = instructions{
 	allFinite: allFiniteGo,
 
 	prefetch: prefetchNothing,
-	takeOver: takeOverNothing,
+	claim:    claimNothing,
 
 	intensities: intensitiesGo,
 	softmax:     softmaxGo,

@@ -28,7 +28,7 @@ var avx2 = instructions{
 	allFinite: allFiniteAVX2,
 
 	prefetch: prefetchLines,
-	takeOver: takeOverLines,
+	claim:    claimCacheLines,
 
 	intensities: intensitiesAVX2,
 	softmax:     softmaxAVX2,
@@ -62,7 +62,7 @@ var avx512 = instructions{
 	allFinite: allFiniteAVX512,
 
 	prefetch: prefetchLines,
-	takeOver: takeOverLines,
+	claim:    claimCacheLines,
 
 	intensities: intensitiesAVX512,
 	softmax:     softmaxAVX512,

@@ -19,8 +19,8 @@ test:
 	JCS  line
 	RET
 
-// func takeOverLines(x []float32)
-TEXT ·takeOverLines(SB), $0-24
+// func claimCacheLines(x []float32)
+TEXT ·claimCacheLines(SB), $0-24
 	MOVQ x_base+0(FP), AX
 	MOVQ x_len+8(FP), CX
 	LEAQ (AX)(CX*4), CX

@@ -9,7 +9,7 @@ package kernel
 //go:noescape
 func prefetchLines(x []uint8)
 
-// takeOverLines writes a value of each line of x back to it.
+// claimCacheLines writes a value of each line of x back to it.
 //
 //go:noescape
-func takeOverLines(x []float32)
+func claimCacheLines(x []float32)

@@ -22,7 +22,7 @@ func TestMemoryIsLeftAsItIs(t *testing.T) {
 				if end {
 					x = whole[len(whole)-n:]
 				}
-				TakeOver(x)
+				ClaimCacheLines(x)
 				if n > 0 {
 					Prefetch(unsafe.Slice((*uint8)(unsafe.Pointer(&x[0])), 4*n))
 				}

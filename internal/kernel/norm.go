@@ -7,14 +7,14 @@ func SumSquares(x []float32) float64 {
 	i := 0
 	for ; i+4 <= len(x); i += 4 {
 		a, b, c, d := float64(x[i]), float64(x[i+1]), float64(x[i+2]), float64(x[i+3])
-		s0 += a * a
-		s1 += b * b
-		s2 += c * c
-		s3 += d * d
+		s0 += float64(a * a)
+		s1 += float64(b * b)
+		s2 += float64(c * c)
+		s3 += float64(d * d)
 	}
 	for ; i < len(x); i++ {
 		a := float64(x[i])
-		s0 += a * a
+		s0 += float64(a * a)
 	}
 	return (s0 + s1) + (s2 + s3)
 }

@@ -23,7 +23,7 @@ func TestActivationGradients(t *testing.T) {
 				x.Float32s()[i] = v + float32(math.Copysign(2*step, float64(v)))
 			}
 			checkGradients(t, &gradcheck.Problem{
-				Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.Activation(name, n[0]) },
+				Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.ApplyActivation(name, n[0]) },
 				Inputs: []*tensor.Dense{x},
 				DY:     normal(seed+1, shape...).Float32s(),
 			}, step, 2e-3)
@@ -45,7 +45,7 @@ func TestActivationNames(t *testing.T) {
 	}
 	for _, name := range layer.Activations() {
 		y := static(t, &gradcheck.Problem{
-			Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.Activation(name, n[0]) },
+			Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.ApplyActivation(name, n[0]) },
 			Inputs: []*tensor.Dense{tensor.New(tensor.WithBacking([]float32{-1, 1}))},
 			DY:     []float32{1, 1},
 		}).Y
@@ -60,13 +60,13 @@ func TestActivationNames(t *testing.T) {
 func TestActivationRefuses(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := gorgonia.NodeFromAny(g, normal(0, 2), gorgonia.WithName("x"))
-	_, err := layer.Activation("swish", x)
-	wantError(t, err, `activation: expected one of relu, gelu, tanh, elu, selu, found "swish"`)
+	_, err := layer.ApplyActivation("swish", x)
+	wantError(t, err, `expected an activation, one of relu, gelu, tanh, elu, selu, found "swish"`)
 	wide := gorgonia.NewVector(g, tensor.Float64, gorgonia.WithShape(2), gorgonia.WithName("wide"))
-	_, err = layer.Activation("relu", wide)
+	_, err = layer.ApplyActivation("relu", wide)
 	wantError(t, err, "float64")
 	scalar := gorgonia.NewScalar(g, tensor.Float32, gorgonia.WithName("scalar"))
-	if _, err = layer.Activation("relu", scalar); err == nil {
+	if _, err = layer.ApplyActivation("relu", scalar); err == nil {
 		t.Error("a scalar: expected an error, found none")
 	}
 }

@@ -1,12 +1,8 @@
-// Package layer holds the ops that a classifier is made of besides LayerNorm: dense layers, activations, dropout and the loss
-// of a batch, each a hand-written Gorgonia op with its gradient.
-//
-// They replace Gorgonia's own, some of which are wrong (its softmax takes the row maximum from the whole tensor's first
-// element) and all of which allocate at each run.
 package layer
 
 import (
 	"fmt"
+	"strconv"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -15,205 +11,115 @@ import (
 	"fmtrain/internal/op"
 )
 
-// Dense adds y = xW + b to the graph: x is [batch, in], W [in, out], b [out] and y [batch, out], all float32.
-func Dense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
+// Dense is a dense layer, y = xW + b, with one output for each unit.
+type Dense struct{ Units int }
+
+func readDense(r *reader, word string) (Layer, error) {
+	units, err := strconv.Atoi(word)
+	if err != nil || units < 1 || units > MaxUnits {
+		return nil, r.wrong(r.at-len(word), fmt.Sprintf("expected from 1 to %d units, found %s", MaxUnits, word))
+	}
+	return Dense{units}, nil
+}
+
+// String is the number of units.
+func (d Dense) String() string { return strconv.Itoa(d.Units) }
+
+// Word is dense.
+func (Dense) Word() string { return "dense" }
+
+// Output is a vector of the units.
+func (d Dense) Output(in Shape) (Shape, error) {
+	_, err := in.vector("a dense layer")
+	return Shape{d.Units}, err
+}
+
+// Parameters are the weight [in, units], drawn from U(−r, r) with the r that suits the next activation, and the bias [units], zeros.
+// Without an activation r is Glorot's √(6/(in+units)) (book, chapter 11, table 11-1).
+func (d Dense) Parameters(in Shape, next *Activation) []Parameter {
+	radius := radius(glorot)
+	if next != nil {
+		radius = next.radius
+	}
+	drawn := Initial{Radius: radius(float64(in[0]), float64(d.Units))}
+	return []Parameter{
+		{Name: "weight", Role: Weight, Shape: tensor.Shape{in[0], d.Units}, Initial: drawn},
+		{Name: "bias", Role: Bias, Shape: tensor.Shape{d.Units}},
+	}
+}
+
+// Apply adds xW + b.
+func (Dense) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
+	return ApplyDense(x, c.Parameters[0], c.Parameters[1])
+}
+
+// ApplyDense adds y = xW + b to the graph: x is [batch, in], W [in, out], b [out] and y [batch, out], all float32.
+//
+//	dx = dy·Wᵀ    dW = xᵀ·dy    db = Σ dy (over the batch)
+//
+// The three gradients are separate, so that an executor can leave out dx where nothing needs it, as in the first layer.
+func ApplyDense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 	xs, ws, bs := x.Shape(), w.Shape(), b.Shape()
 	if len(xs) != 2 || len(ws) != 2 || len(bs) != 1 || xs[1] != ws[0] || ws[1] != bs[0] {
 		return nil, fmt.Errorf("dense: expected input [batch,in], weight [in,out] and bias [out], found %v, %v and %v", xs, ws, bs)
 	}
-	return gorgonia.ApplyOp(&dense{
-		Base: op.NewBase("Dense", op.Matrix, op.Matrix, op.Matrix, op.Vector),
-		y:    op.New(xs[0], ws[1]),
+	d := denseSizes{batch: xs[0], in: ws[0], out: ws[1]}
+	return op.Apply(op.Definition{
+		Name:    "Dense",
+		Inputs:  []string{"X", "W", "B"},
+		Shape:   tensor.Shape{d.batch, d.out},
+		Rows:    []int{0},
+		Forward: d.forward,
+		Gradients: []op.Gradient{
+			{Of: []int{0}, Rows: []op.Operand{op.DY}, Whole: []op.Operand{1}, Compute: d.dx},
+			{Of: []int{1}, Whole: []op.Operand{op.DY, op.Forward}, Compute: d.dw},
+			{Of: []int{2}, Whole: []op.Operand{op.DY}, Serial: true, Compute: d.db},
+		},
 	}, x, w, b)
 }
 
-// dense is the forward op, (x, W, b) → y.
-type dense struct {
-	op.Base
-	y       *tensor.Dense
-	x, w, b []float32 // of the run
+// denseSizes are the sizes of a dense layer in a graph.
+type denseSizes struct{ batch, in, out int }
+
+func (d denseSizes) forward(r *op.Run, part, parts int) {
+	top, bottom := op.Split(d.batch, part, parts)
+	y, x := r.Y[top*d.out:bottom*d.out], r.Inputs[0][top*d.in:bottom*d.in]
+	kernel.MatMulBias(y, x, r.Inputs[1], r.Inputs[2], bottom-top, d.in, d.out)
 }
 
-// InferShape is [batch, out].
-func (d *dense) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return d.y.Shape(), nil }
-
-// Do computes xW + b.
-func (d *dense) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
-
-// Bind takes x, W and b.
-func (d *dense) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	return d.y, op.Read(inputs, &d.x, &d.w, &d.b)
-}
-
-// Part computes a share of the rows.
-func (d *dense) Part(part, parts int) {
-	in, out := len(d.w)/len(d.b), len(d.b)
-	top, bottom := op.Share(d.y.Shape()[0], part, parts)
-	kernel.MatMulBias(d.y.Float32s()[top*out:bottom*out], d.x[top*in:bottom*in], d.w, d.b, bottom-top, in, out)
-}
-
-// Aligned is true of x.
-func (d *dense) Aligned(input int) bool { return input == 0 }
-
-// DiffWRT says that the layer is differentiable in x, W and b.
-func (d *dense) DiffWRT(int) []bool { return []bool{true, true, true} }
-
-// SymDiff adds dx = dy·Wᵀ, dW = xᵀ·dy and db = Σ dy (over the batch) as three nodes, so that an executor can leave out dx
-// where nothing asks for it, as in the first layer.
-func (d *dense) SymDiff(inputs gorgonia.Nodes, output, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-	x, w, b := inputs[0], inputs[1], inputs[2]
-	dx, err := gorgonia.ApplyOp(newDenseDX(x.Shape()), grad, w)
-	if err != nil {
-		return nil, err
-	}
-	dw, err := gorgonia.ApplyOp(newDenseDW(w.Shape()), x, grad, w)
-	if err != nil {
-		return nil, err
-	}
-	db, err := gorgonia.ApplyOp(newDenseDB(b.Shape()), grad)
-	if err != nil {
-		return nil, err
-	}
-	return gorgonia.Nodes{dx, dw, db}, nil
-}
-
-// DoDiff adds the gradients to those of the inputs, as Gorgonia's LispMachine asks.
-func (d *dense) DoDiff(_ gorgonia.ExecutionContext, inputs gorgonia.Nodes, output *gorgonia.Node) error {
-	grad, err := output.Grad()
-	if err != nil {
-		return err
-	}
-	x, w, b := inputs[0], inputs[1], inputs[2]
-	gradients := []struct {
-		of   *gorgonia.Node
-		op   gorgonia.Op
-		args []gorgonia.Value
-	}{
-		{x, newDenseDX(x.Shape()), []gorgonia.Value{grad, w.Value()}},
-		{w, newDenseDW(w.Shape()), []gorgonia.Value{x.Value(), grad, w.Value()}},
-		{b, newDenseDB(b.Shape()), []gorgonia.Value{grad}},
-	}
-	for _, g := range gradients {
-		if err := op.DoGrad(g.of, g.op, g.args...); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// denseDX is the gradient of the input, (dy, W) → dy·Wᵀ.
-type denseDX struct {
-	op.Base
-	dx    *tensor.Dense
-	dy, w []float32 // of the run
-}
-
-func newDenseDX(shape tensor.Shape) *denseDX {
-	return &denseDX{Base: op.NewBase("DenseDX", op.Matrix, op.Matrix, op.Matrix), dx: op.New(shape...)}
-}
-
-// InferShape is the shape of x.
-func (d *denseDX) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return d.dx.Shape(), nil }
-
-// Do computes dy·Wᵀ.
-func (d *denseDX) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
-
-// Bind takes dy and W.
-func (d *denseDX) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	return d.dx, op.Read(inputs, &d.dy, &d.w)
-}
-
-// Part computes a share of the rows.
-func (d *denseDX) Part(part, parts int) {
-	batch, in := d.dx.Shape()[0], d.dx.Shape()[1]
-	out := len(d.w) / in
-	dy, w, dx := kernel.RowMajor(d.dy, batch, out), kernel.RowMajor(d.w, in, out), kernel.RowMajor(d.dx.Float32s(), batch, in)
-	top, bottom := op.Share(batch, part, parts)
+func (d denseSizes) dx(r *op.Run, gradients [][]float32, part, parts int) {
+	dx, dy := kernel.RowMajor(gradients[0], d.batch, d.in), kernel.RowMajor(r.DY, d.batch, d.out)
+	w := kernel.RowMajor(r.Inputs[1], d.in, d.out)
+	top, bottom := op.Split(d.batch, part, parts)
 	kernel.Gemm(dx.Rows(top, bottom), dy.Rows(top, bottom), w.T(), 1, 0)
 }
 
-// Aligned is true of dy.
-func (d *denseDX) Aligned(input int) bool { return input == 0 }
-
-// denseDW is the gradient of the weight, (x, dy, W) → xᵀ·dy. It does not read W; it takes the share of W over that the same
-// member of a team will update, while it computes.
-type denseDW struct {
-	op.Base
-	dw       *tensor.Dense
-	x, dy, w []float32 // of the run
-}
-
-func newDenseDW(shape tensor.Shape) *denseDW {
-	return &denseDW{Base: op.NewBase("DenseDW", op.Matrix, op.Matrix, op.Matrix, op.Matrix), dw: op.New(shape...)}
-}
-
-// InferShape is the shape of W.
-func (d *denseDW) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return d.dw.Shape(), nil }
-
-// Do computes xᵀ·dy.
-func (d *denseDW) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
-
-// Bind takes x, dy and W.
-func (d *denseDW) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	return d.dw, op.Read(inputs, &d.x, &d.dy, &d.w)
-}
-
 const (
-	takenRows   = 44      // of W that are taken over at a time: their writes pass while as many rows of the gradient are computed
-	takenValues = 1 << 17 // the largest share of W that is still in the caches when it is updated
+	claimedRows   = 44      // of W that are claimed at a time: the claims are answered while as many rows of dW are computed
+	claimedValues = 1 << 17 // the largest part of W that is still in the caches when it is updated
 )
 
-// Part computes a share of the rows of W, which are columns of x.
-func (d *denseDW) Part(part, parts int) {
-	in, out := d.dw.Shape()[0], d.dw.Shape()[1]
-	batch := len(d.x) / in
-	x, dy, dw := kernel.RowMajor(d.x, batch, in), kernel.RowMajor(d.dy, batch, out), kernel.RowMajor(d.dw.Float32s(), in, out)
-	first, last := op.Share(in, part, parts)
+// dw computes a part of the rows of dW, which belong to columns of x. Meanwhile it claims the cache lines of the same part of W,
+// because the same member of the team will update it.
+func (d denseSizes) dw(r *op.Run, gradients [][]float32, part, parts int) {
+	x, dy := kernel.RowMajor(r.Inputs[0], d.batch, d.in), kernel.RowMajor(r.DY, d.batch, d.out)
+	dw, w := kernel.RowMajor(gradients[0], d.in, d.out), r.Inputs[1]
+	first, last := op.Split(d.in, part, parts)
 	rows := last - first
-	taken := parts > 1 && rows*out <= takenValues
-	if taken {
-		rows = takenRows
+	claim := parts > 1 && rows*d.out <= claimedValues
+	if claim {
+		rows = claimedRows
 	}
 	for ; first < last; first += rows {
 		bottom := min(first+rows, last)
-		if taken {
-			kernel.TakeOver(d.w[first*out : bottom*out])
+		if claim {
+			kernel.ClaimCacheLines(w[first*d.out : bottom*d.out])
 		}
 		kernel.Gemm(dw.Rows(first, bottom), x.T().Rows(first, bottom), dy, 1, 0)
 	}
 }
 
-// Aligned is true of no input: each entry is a sum over the batch.
-func (d *denseDW) Aligned(int) bool { return false }
-
-// denseDB is the gradient of the bias, dy → Σ dy over the batch.
-type denseDB struct {
-	op.Base
-	db *tensor.Dense
-	dy []float32 // of the run
+// db is serial, because it is too small to split.
+func (d denseSizes) db(r *op.Run, gradients [][]float32, _, _ int) {
+	kernel.SumRows(gradients[0], r.DY)
 }
-
-func newDenseDB(shape tensor.Shape) *denseDB {
-	return &denseDB{Base: op.NewBase("DenseDB", op.Vector, op.Matrix), db: op.New(shape...)}
-}
-
-// InferShape is the shape of b.
-func (d *denseDB) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return d.db.Shape(), nil }
-
-// Do computes the sum.
-func (d *denseDB) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) { return op.Do(d, inputs) }
-
-// Bind takes dy.
-func (d *denseDB) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	return d.db, op.Read(inputs, &d.dy)
-}
-
-// Part computes the whole sum as the first part: it is too little to share out.
-func (d *denseDB) Part(part, _ int) {
-	if part == 0 {
-		kernel.SumRows(d.db.Float32s(), d.dy)
-	}
-}
-
-// Aligned is true of no input: each entry is a sum over the batch.
-func (d *denseDB) Aligned(int) bool { return false }

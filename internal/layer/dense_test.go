@@ -15,7 +15,7 @@ import (
 // denseProblem is a dense layer on normal values.
 func denseProblem(seed uint64, batch, in, out int) *gradcheck.Problem {
 	return &gradcheck.Problem{
-		Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.Dense(n[0], n[1], n[2]) },
+		Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.ApplyDense(n[0], n[1], n[2]) },
 		Inputs: []*tensor.Dense{normal(seed, batch, in), normal(seed+1, in, out), normal(seed+2, out)},
 		DY:     normal(seed+3, batch, out).Float32s(),
 	}
@@ -73,7 +73,7 @@ func TestDenseRefuses(t *testing.T) {
 			node := func(name string, d *tensor.Dense) *gorgonia.Node {
 				return gorgonia.NodeFromAny(g, d, gorgonia.WithName(name))
 			}
-			_, err := layer.Dense(node("x", test.x), node("w", test.w), node("b", test.b))
+			_, err := layer.ApplyDense(node("x", test.x), node("w", test.w), node("b", test.b))
 			wantError(t, err, test.parts...)
 		})
 	}

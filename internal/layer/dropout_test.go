@@ -16,7 +16,7 @@ import (
 // dropped is the problem of a dropout layer alone.
 func dropped(x *tensor.Dense, dy []float32, name string, rate float64, draw layer.Draw) *gradcheck.Problem {
 	return &gradcheck.Problem{
-		Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.Dropout(n[0], name, rate, &draw) },
+		Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.ApplyDropout(n[0], name, rate, &draw) },
 		Inputs: []*tensor.Dense{x},
 		DY:     dy,
 	}
@@ -85,9 +85,9 @@ func TestDropoutRefuses(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := gorgonia.NodeFromAny(g, normal(0, 2, 3), gorgonia.WithName("x"))
 	for _, rate := range []float64{-0.1, 1, math.NaN()} {
-		_, err := layer.Dropout(x, "d", rate, &layer.Draw{})
+		_, err := layer.ApplyDropout(x, "d", rate, &layer.Draw{})
 		wantError(t, err, "dropout: expected a rate from 0 to below 1, found")
 	}
-	_, err := layer.Dropout(gorgonia.NodeFromAny(g, normal(0, 3), gorgonia.WithName("v")), "d", 0.5, &layer.Draw{})
-	wantError(t, err, "dropout: expected an input [batch,n], found shape (3)")
+	_, err := layer.ApplyDropout(gorgonia.NodeFromAny(g, normal(0, 3), gorgonia.WithName("v")), "d", 0.5, &layer.Draw{})
+	wantError(t, err, "dropout: expected an input [batch, ...], found shape (3)")
 }

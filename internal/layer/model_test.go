@@ -24,17 +24,17 @@ func TestClassifierGradients(t *testing.T) {
 			}
 			checkGradients(t, &gradcheck.Problem{
 				Build: func(n gorgonia.Nodes) (*gorgonia.Node, error) {
-					h, err := layer.Dense(n[0], n[2], n[3])
+					h, err := layer.ApplyDense(n[0], n[2], n[3])
 					if err != nil {
 						return nil, err
 					}
 					if h, err = layernorm.Apply(h, n[4], n[5], layernorm.Keras, layernorm.DefaultEpsilon); err != nil {
 						return nil, err
 					}
-					if h, err = layer.Activation(activation, h); err != nil {
+					if h, err = layer.ApplyActivation(activation, h); err != nil {
 						return nil, err
 					}
-					logits, err := layer.Dense(h, n[6], n[7])
+					logits, err := layer.ApplyDense(h, n[6], n[7])
 					if err != nil {
 						return nil, err
 					}

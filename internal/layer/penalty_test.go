@@ -20,7 +20,7 @@ func TestPenaltyGradients(t *testing.T) {
 	problem := func(l2, activity float64) *gradcheck.Problem {
 		return &gradcheck.Problem{
 			Build: func(n gorgonia.Nodes) (*gorgonia.Node, error) {
-				y, err := layer.Dense(n[0], n[2], n[3])
+				y, err := layer.ApplyDense(n[0], n[2], n[3])
 				if err != nil {
 					return nil, err
 				}
@@ -44,7 +44,7 @@ func TestPenaltyGradients(t *testing.T) {
 	checkGradients(t, problem(l2, activity), 2e-3, 1e-2)
 
 	y := static(t, &gradcheck.Problem{
-		Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.Dense(n[0], n[1], n[2]) },
+		Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.ApplyDense(n[0], n[1], n[2]) },
 		Inputs: []*tensor.Dense{x, w, b},
 		DY:     make([]float32, 4*5),
 	}).Y

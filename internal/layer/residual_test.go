@@ -23,19 +23,19 @@ func TestResidualGradients(t *testing.T) {
 		}
 		checkGradients(t, &gradcheck.Problem{
 			Build: func(in gorgonia.Nodes) (*gorgonia.Node, error) {
-				g, err := layer.Dense(in[0], in[1], in[2])
+				g, err := layer.ApplyDense(in[0], in[1], in[2])
 				if err != nil {
 					return nil, err
 				}
-				bent, err := layer.Activation("tanh", g)
+				bent, err := layer.ApplyActivation("tanh", g)
 				if err != nil {
 					return nil, err
 				}
-				f, err := layer.Residual(g, bent)
+				f, err := layer.ApplyResidual(g, bent)
 				if err != nil {
 					return nil, err
 				}
-				return layer.Residual(in[0], f)
+				return layer.ApplyResidual(in[0], f)
 			},
 			Inputs: []*tensor.Dense{normal(seed, batch, n), weight, normal(seed+2, n)},
 			DY:     normal(seed+3, batch, n).Float32s(),
@@ -45,7 +45,7 @@ func TestResidualGradients(t *testing.T) {
 
 func TestResidualIsTheSum(t *testing.T) {
 	r := static(t, &gradcheck.Problem{
-		Build:  func(in gorgonia.Nodes) (*gorgonia.Node, error) { return layer.Residual(in[0], in[1]) },
+		Build:  func(in gorgonia.Nodes) (*gorgonia.Node, error) { return layer.ApplyResidual(in[0], in[1]) },
 		Inputs: []*tensor.Dense{normal(1, 2, 3), normal(2, 2, 3)},
 		DY:     normal(3, 2, 3).Float32s(),
 	})
@@ -60,6 +60,6 @@ func TestResidualRefuses(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := gorgonia.NodeFromAny(g, normal(0, 2, 3), gorgonia.WithName("x"))
 	fx := gorgonia.NodeFromAny(g, normal(0, 2, 4), gorgonia.WithName("fx"))
-	_, err := layer.Residual(x, fx)
+	_, err := layer.ApplyResidual(x, fx)
 	wantError(t, err, "residual: expected f(x) of shape (2, 3), as x, found (2, 4)")
 }

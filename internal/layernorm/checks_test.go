@@ -166,6 +166,69 @@ func TestCheckOfTheMeanError(t *testing.T) {
 	}
 }
 
+// asKeras is y of a case as Keras computes it in float32: the mean and the variance are rounded, and then
+// y = x·(α/s) + (β − μ·(α/s)).
+func asKeras(c *layernorm.GoldenCase) []float64 {
+	n := len(c.Alpha)
+	y := make([]float64, len(c.X))
+	for at := 0; at < len(c.X); at += n {
+		row := c.X[at : at+n]
+		mean, sigma := moments(row)
+		mu, variance := float32(mean), float32(sigma*sigma)
+		inverse := float32(1 / math.Sqrt(float64(variance+float32(c.Epsilon))))
+		for j, x := range row {
+			factor := inverse * c.Alpha[j]
+			y[at+j] = float64(float32(x*factor) + (c.Beta[j] - float32(mu*factor)))
+		}
+	}
+	return y
+}
+
+// farCase is a case of rows around mu, whose |μ|/s is the conditioning, with α and β times the scale.
+func farCase(mu, conditioning, scale float64) layernorm.GoldenCase {
+	const rows, features, epsilon = 4, 513, 1e-3
+	s := mu / conditioning
+	sigma := math.Sqrt(s*s - epsilon)
+	backing := func(seed uint64, mean, sigma float64, shape ...int) []float32 {
+		return normal(seed, mean, sigma, shape...).Data().([]float32)
+	}
+	return layernorm.GoldenCase{
+		Shape: []int{rows, features}, Epsilon: epsilon,
+		X:     backing(1, mu, sigma, rows, features),
+		Alpha: backing(2, scale, 0.3*scale, features),
+		Beta:  backing(3, 0, 0.3*scale, features),
+	}
+}
+
+// The mean error that is allowed grows with |μ|/s and with |y|, because the rounding of the reference does. A reference whose
+// entries are all off by the least that shows still fails, as does one in the other form.
+func TestMeanErrorOfRowsFarFromZero(t *testing.T) {
+	for _, at := range []struct{ mu, conditioning, scale float64 }{
+		{3, 90, 1}, {3, 40, 1}, {3.9, 99, 1}, {1.01, 1, 1}, {3, 1, 1}, {1.5, 5, 1}, {3, 2, 100}, {3, 90, 100}, {0.01, 0.1, 1000},
+	} {
+		c := farCase(at.mu, at.conditioning, at.scale)
+		c.Y = asKeras(&c)
+		g := &layernorm.Golden{Name: "far.json", EpsilonForm: "variance", Cases: []layernorm.GoldenCase{c}}
+		right := find(t, checkAll(t, g), "keras mean error", g.Name)
+		if !right.Passed {
+			t.Errorf("%+v: expected it to pass, found %+v", at, right)
+		}
+		if limit := 4e-8 * max(1, 2*at.scale, 2*at.scale*at.conditioning); right.Tolerance > limit {
+			t.Errorf("%+v: expected a tolerance of at most %v, found %v", at, limit, right.Tolerance)
+		}
+		for i := range c.Y {
+			c.Y[i] += 3 * right.Tolerance
+		}
+		if wrong := find(t, checkAll(t, g), "keras mean error", g.Name); wrong.Passed {
+			t.Errorf("%+v: expected a shifted reference to fail, found %+v", at, wrong)
+		}
+		g.Cases[0].Y = layernorm.Reference(c.X, c.Alpha, c.Beta, make([]float32, len(c.X)), layernorm.Book, c.Epsilon).Y
+		if wrong := find(t, checkAll(t, g), "keras mean error", g.Name); wrong.Passed {
+			t.Errorf("%+v: expected a reference in the book's form to fail, found %+v", at, wrong)
+		}
+	}
+}
+
 // On far rows the op may err as much as Keras does and no more: it fails against a Keras that is a little better than itself.
 func TestCheckOfFarRows(t *testing.T) {
 	for _, share := range []float64{0.99, 1.01} {

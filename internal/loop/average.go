@@ -27,14 +27,11 @@ type Average struct {
 
 // NewAverage makes the average of a model's weights. The decay is from 0 to below 1; 0 keeps the weights of the last step alone. The
 // validation set may be nil or empty.
-func NewAverage(spec model.Spec, weights model.Weights, decay float64, validation *dataset.Set) (*Average, error) {
-	a := &Average{Weights: model.NewWeights(spec, 0), decay: decay, trained: weights}
-	for i, w := range weights {
-		copy(a.Weights[i].Value.Float32s(), w.Value.Float32s())
-	}
+func NewAverage(m *model.Model, weights model.Weights, decay float64, validation *dataset.Set) (*Average, error) {
+	a := &Average{Weights: weights.Clone(), decay: decay, trained: weights}
 	var err error
 	if validation != nil && validation.Len() > 0 {
-		a.evaluator, err = NewEvaluator(spec, a.Weights, validation)
+		a.evaluator, err = NewEvaluator(m, a.Weights, validation)
 	}
 	return a, err
 }
@@ -52,7 +49,7 @@ func (t *Trainer) average(it Iteration) {
 func (a *Average) Do(part, parts int) {
 	for i, w := range a.trained {
 		values, average := w.Value.Float32s(), a.Weights[i].Value.Float32s()
-		lo, hi := op.Share(len(values), part, parts)
+		lo, hi := op.Split(len(values), part, parts)
 		if a.share == 1 {
 			copy(average[lo:hi], values[lo:hi])
 		} else {

@@ -73,7 +73,7 @@ func (s *scaling) by(factor float64, t *Trainer) {
 // Do multiplies a share of each gradient, as a [team.Job].
 func (s *scaling) Do(part, parts int) {
 	for _, gradient := range s.gradients {
-		lo, hi := op.Share(len(gradient), part, parts)
+		lo, hi := op.Split(len(gradient), part, parts)
 		g := gradient[lo:hi]
 		for i, x := range g {
 			g[i] = float32(s.factor * float64(x))

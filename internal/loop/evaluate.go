@@ -25,8 +25,8 @@ type Evaluator struct {
 const evaluationBatch = 250
 
 // NewEvaluator makes the forward-only graph of a model over the given weights.
-func NewEvaluator(spec model.Spec, weights model.Weights, set *dataset.Set) (*Evaluator, error) {
-	graph, err := model.NewInference(spec, weights, min(evaluationBatch, set.Len()))
+func NewEvaluator(m *model.Model, weights model.Weights, set *dataset.Set) (*Evaluator, error) {
+	graph, err := m.NewInference(weights, min(evaluationBatch, set.Len()))
 	if err != nil {
 		return nil, err
 	}
@@ -37,10 +37,10 @@ func NewEvaluator(spec model.Spec, weights model.Weights, set *dataset.Set) (*Ev
 	return &Evaluator{feed: feed{graph: graph, set: set}, order: order}, nil
 }
 
-// Share shares later evaluations out over the team. Any number of members gives the same bits.
-func (e *Evaluator) Share(t *team.Team) {
+// UseTeam splits the work of later evaluations among the team. The result has the same bits for any number of members.
+func (e *Evaluator) UseTeam(t *team.Team) {
 	e.team = t
-	e.feed.graph.Share(t)
+	e.feed.graph.UseTeam(t)
 }
 
 // Evaluation is what was measured.

@@ -5,8 +5,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"fmtrain/internal/model"
 )
 
 // An evaluation is that of the plain twin, however the images fall into the evaluator's batches.
@@ -19,7 +17,7 @@ func TestEvaluate(t *testing.T) {
 	all := noisyImages(2*evaluationBatch+3, 3)
 	for _, n := range []int{1, 2, evaluationBatch - 1, evaluationBatch, evaluationBatch + 1, 2 * evaluationBatch, 2*evaluationBatch + 3} {
 		set := all.Slice(0, n)
-		evaluator, err := NewEvaluator(s.spec, weights, set)
+		evaluator, err := NewEvaluator(s.spec.Model(), weights, set)
 		must(t, err)
 		got, err := evaluator.Evaluate()
 		must(t, err)
@@ -44,8 +42,8 @@ func TestEvaluate(t *testing.T) {
 // An evaluator takes the weights as they are at each call.
 func TestEvaluatorFollowsWeights(t *testing.T) {
 	s := small()
-	weights, set := model.NewWeights(s.spec, 1), noisyImages(30, 3)
-	evaluator, err := NewEvaluator(s.spec, weights, set)
+	weights, set := s.spec.Weights(1), noisyImages(30, 3)
+	evaluator, err := NewEvaluator(s.spec.Model(), weights, set)
 	must(t, err)
 	first, err := evaluator.Evaluate()
 	must(t, err)

@@ -35,6 +35,7 @@ type Rates []Rate
 type Rate struct {
 	Group     string
 	LearnRate float64
+	Scheduled bool // a schedule moves it
 }
 
 // Start comes before the first epoch of a session.
@@ -43,9 +44,15 @@ type Start struct {
 	Epochs     int // the last epoch to do
 	Iterations int // of an epoch
 	Samples    int // training images of an epoch
-	Program    version.Info
-	Began      time.Time
-	Resumed    *Resumed // nil for a new run
+
+	Validated bool     // there are validation images
+	Averaged  bool     // averaged weights are measured on them
+	Metrics   []string // measured on them besides the loss and the accuracy
+	Rates     Rates    // before the first step
+
+	Program version.Info
+	Began   time.Time
+	Resumed *Resumed // nil for a new run
 }
 
 // Resumed says where a run continues.
@@ -80,7 +87,6 @@ type Epoch struct {
 	Seconds              float64       // of the training loop alone
 	SamplesPerSecond     float64
 	Rates                Rates       // of the epoch's last step
-	Scheduled            bool        // some group's rate has a schedule
 	BestEpoch            int         // the epoch of the best validation accuracy so far; 0 if there is no validation
 	Average              *Validation // of the averaged weights; nil if there are none or no validation
 }
@@ -118,7 +124,11 @@ func (t *Trainer) notifyStart(began time.Time, before time.Duration) error {
 	}
 	start := &Start{
 		Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len(),
+		Validated: t.Validation != nil, Averaged: t.Average != nil && t.Average.evaluator != nil, Rates: t.rates(),
 		Program: t.Program, Began: began, Resumed: t.resumed,
+	}
+	if t.Validation != nil {
+		start.Metrics = t.Validation.Metrics.Names()
 	}
 	return t.notify(func(o Observer) error { return o.OnStart(start) })
 }

@@ -106,7 +106,7 @@ func TestWithoutDirectory(t *testing.T) {
 	stopped.Checkpoints = nil
 	seen.onIteration = func(*Iteration) error { return fs.ErrInvalid }
 	_, err := stopped.Run(t.Context())
-	if want := "invalid argument; stopped in epoch 1 after iteration 1 of "; err == nil || len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
+	if want := "invalid argument; stopped in epoch 1, step 1 of "; err == nil || len(err.Error()) < len(want) || err.Error()[:len(want)] != want {
 		t.Errorf("expected %q, found %v", want, err)
 	}
 }

@@ -28,7 +28,7 @@ const maxPrefetched = 128
 
 // Do fills a share of the batch, as a [team.Job].
 func (f *feed) Do(part, parts int) {
-	top, bottom := op.Share(len(f.graph.Labels), part, parts)
+	top, bottom := op.Split(len(f.graph.Labels), part, parts)
 	share := func(rows []int32) []int32 { return rows[min(top, len(rows)):min(bottom, len(rows))] }
 	f.set.Fill(f.graph.Images[top*dataset.Pixels:bottom*dataset.Pixels], f.graph.Labels[top:bottom], share(f.rows))
 	if len(f.next) <= maxPrefetched {

@@ -12,6 +12,7 @@ import (
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
+	"fmtrain/internal/modeltest"
 	"fmtrain/internal/run"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
@@ -43,7 +44,7 @@ type group struct {
 
 // setup is a small run: 70 images in batches of 32, 32 and 6.
 type setup struct {
-	spec         model.Spec
+	spec         modeltest.Spec
 	images       int
 	batch        int
 	epochs       int
@@ -60,7 +61,7 @@ type setup struct {
 
 func small() setup {
 	return setup{
-		spec: model.Spec{
+		spec: modeltest.Spec{
 			Inputs: dataset.Pixels, Hidden: []int{12}, Classes: dataset.Classes,
 			Activation: "relu", LayerNorm: "book", Epsilon: 1e-3, UpperLayers: 1,
 		},
@@ -72,8 +73,8 @@ func small() setup {
 // trainer makes the run, with new weights and solvers, in a new directory.
 func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 	t.Helper()
-	weights := model.NewWeights(s.spec, s.seed)
-	graph, err := model.NewTraining(s.spec, weights, s.batch)
+	weights := s.spec.Weights(s.seed)
+	graph, err := s.spec.Model().NewTraining(weights, s.batch, model.Training{})
 	must(t, err)
 	graph.Draw.Seed = s.seed
 	var solvers []solver.Solver
@@ -83,7 +84,7 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 	dir := run.Dir(t.TempDir())
 	must(t, os.Mkdir(dir.Checkpoints(), 0o755))
 	trainer := &Trainer{
-		Spec:        s.spec,
+		Model:       s.spec.Model(),
 		Weights:     weights,
 		Graph:       graph,
 		Solvers:     solvers,
@@ -99,7 +100,7 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 	var validation *dataset.Set
 	if s.validation > 0 {
 		validation = noisyImages(s.validation, 2)
-		trainer.Validation, err = NewEvaluator(s.spec, weights, validation)
+		trainer.Validation, err = NewEvaluator(s.spec.Model(), weights, validation)
 		must(t, err)
 	}
 	for _, text := range s.schedules {
@@ -111,7 +112,7 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 		trainer.Schedules = append(trainer.Schedules, parsed)
 	}
 	if s.decay > 0 {
-		trainer.Average, err = NewAverage(s.spec, weights, s.decay, validation)
+		trainer.Average, err = NewAverage(s.spec.Model(), weights, s.decay, validation)
 		must(t, err)
 	}
 	return trainer

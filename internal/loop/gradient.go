@@ -115,7 +115,7 @@ func (g *gradients) finite(t *team.Team) bool {
 // Do looks at a share of each, as a [team.Job].
 func (g *gradients) Do(part, parts int) {
 	for _, values := range g.values {
-		lo, hi := op.Share(len(values), part, parts)
+		lo, hi := op.Split(len(values), part, parts)
 		if !kernel.AllFinite(values[lo:hi]) {
 			g.broken.Store(true)
 		}
@@ -148,7 +148,7 @@ func (s *sums) add(l *local, first, last, n int) {
 // Do adds up a share of each gradient, as a [team.Job].
 func (s *sums) Do(part, parts int) {
 	for i, gradient := range s.gradients {
-		lo, hi := op.Share(len(gradient), part, parts)
+		lo, hi := op.Split(len(gradient), part, parts)
 		g, total := gradient[lo:hi], s.totals[i][lo:hi]
 		if s.first {
 			clear(total)

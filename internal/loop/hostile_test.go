@@ -67,7 +67,7 @@ func interpretWithin(t *testing.T, file *checkpoint.Checkpoint) error {
 		}
 		return err
 	}
-	evaluator, err := NewEvaluator(s.Spec, s.Weights, noisyImages(1, 1))
+	evaluator, err := NewEvaluator(s.Model, s.Weights, noisyImages(1, 1))
 	must(t, err)
 	if _, err := evaluator.Evaluate(); err != nil {
 		t.Error(err)
@@ -150,7 +150,14 @@ func TestHostileMetadata(t *testing.T) {
 		}
 		return map[string]string{"model": strings.Replace(text, old, new, 1)}
 	}
+	earlier := func(hidden string) map[string]string {
+		return map[string]string{"model": `{"inputs":784,"hidden":` + hidden +
+			`,"classes":10,"activation":"relu","layernorm":"book","epsilon":0.001,"upper_layers":1}`}
+	}
 	long := strings.Repeat("x", 1<<18)
+	if err := interpretWithin(t, altered(file, earlier("[2]"))); err != nil {
+		t.Errorf("the architecture as an earlier version wrote it: %v", err)
+	}
 	for _, c := range []struct {
 		name     string
 		metadata map[string]string
@@ -163,18 +170,20 @@ func TestHostileMetadata(t *testing.T) {
 		{"a solver of a long group", map[string]string{"solver." + long: "x"}, `expected JSON under "solver.xxx`},
 		{"deep nesting", map[string]string{"model": strings.Repeat("[", 1<<18)}, `expected JSON under "model"`},
 		{"deep nesting in a loss", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","x":`+strings.Repeat("[", 1<<18)+"}"), `expected JSON under "model"`},
-		{"a long activation", spec("relu", long), "expected an activation"},
+		{"a long activation", spec("relu", long), "expected a layer"},
 		{"a long form", spec("book", long), "expected a LayerNorm"},
 		{"a loss of a long name", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"`+long+`"}`), "loss: expected one of"},
 		{"a loss with a long setting", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","`+long+`":1}`), "expected no setting"},
 		{"a loss with a long value", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","focal_gamma":"`+long+`"}`), "focal_gamma: expected"},
 		{"a loss that is a long name", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":["`+long+`"]}`), "expected a name"},
-		{"no hidden layer", spec("[2]", "[]"), "one hidden layer or more"},
-		{"a million layers", spec("[2]", "["+strings.Repeat("1,", 1<<20)+"1]"), "expected the tensors of 1048578 layers"},
-		{"layers that overflow", spec("[2]", "[4294967296,4294967296,4294967296]"), "expected"},
-		{"a wide layer", spec("[2]", "[1099511627776]"), "expected a weight of shape (784, 1099511627776)"},
-		{"other inputs", spec("784", "1099511627776"), "expected 784 inputs"},
-		{"another layer's weights", spec("[2]", "[1]"), "shape"},
+		{"a million layers", spec("784-2", "784"+strings.Repeat("-1", 1<<20)), "expected at most 4096 layers"},
+		{"layers that overflow", spec("784-2", "784-4294967296-4294967296"), "from 1 to 65536 units"},
+		{"a wide layer", spec("784-2", "784-65536"), "expected shape (784, 65536), found (784, 2)"},
+		{"no hidden layer", earlier("[]"), "from 1 to 1024 hidden layers"},
+		{"a million hidden layers", earlier("[" + strings.Repeat("1,", 1<<20) + "1]"), "from 1 to 1024 hidden layers"},
+		{"a wide hidden layer", earlier("[1099511627776]"), "of 1 to 65536 units"},
+		{"other inputs", spec(`"inputs":784`, `"inputs":1099511627776`), "expected 784 inputs"},
+		{"another layer's weights", spec("784-2", "784-1"), "shape"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := interpretWithin(t, altered(file, c.metadata))
@@ -198,7 +207,7 @@ func TestUnknownMetadataIsPassedOver(t *testing.T) {
 	must(t, checkpoint.Save(path, file))
 	s, err := run.Load(path)
 	must(t, err)
-	if s.Spec.Inputs != dataset.Pixels || len(s.Weights) != 6 {
-		t.Errorf("expected the model as it was saved, found %+v", s.Spec)
+	if s.Model.Inputs != dataset.Pixels || len(s.Weights) != 6 {
+		t.Errorf("expected the model as it was saved, found %+v", s.Model)
 	}
 }

@@ -119,13 +119,11 @@ func (t *Trainer) step(it Iteration, rows, next []int32) (counted metric.Tally, 
 		return counted, err
 	}
 	for i, group := range t.Graph.Groups {
-		if err := t.Solvers[i].Step(group.Parameters); err != nil {
+		if err := t.Solvers[i].Step(group.ValueGrads()); err != nil {
 			return counted, fmt.Errorf("epoch %d, iteration %d: %s solver: %w", it.Epoch, it.Iteration, group.Name, err)
 		}
 	}
-	if err := t.constrain(); err != nil {
-		return counted, err
-	}
+	t.constrain()
 	t.average(it)
 	return counted, nil
 }
@@ -143,7 +141,7 @@ func (t *Trainer) finish(it Iteration, notifyErr error) error {
 	e := &Epoch{
 		Epoch: it.Epoch, Epochs: it.Epochs, Iterations: it.Iterations,
 		Loss: it.Loss, Accuracy: it.Accuracy, ValLoss: math.NaN(), ValAccuracy: math.NaN(),
-		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates, Scheduled: t.scheduled(),
+		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates,
 	}
 	if err := t.validate(it, e); err != nil {
 		return err

@@ -98,10 +98,10 @@ func TestCheckpointKeepsTheLoss(t *testing.T) {
 		}
 		saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 		must(t, err)
-		if l.Loss != nil && saved.Spec.Loss.String() != l.String() {
-			t.Errorf("expected %v, found %v", l, saved.Spec.Loss)
+		if l.Loss != nil && saved.Model.Loss.String() != l.String() {
+			t.Errorf("expected %v, found %v", l, saved.Model.Loss)
 		}
-		evaluator, err := NewEvaluator(saved.Spec, saved.Weights, trainer.Validation.feed.set)
+		evaluator, err := NewEvaluator(saved.Model, saved.Weights, trainer.Validation.feed.set)
 		must(t, err)
 		result, err := evaluator.Evaluate()
 		must(t, err)
@@ -109,8 +109,8 @@ func TestCheckpointKeepsTheLoss(t *testing.T) {
 			t.Errorf("%s: the epoch's loss is %v, that of its checkpoint %v", l.Name, seen.epochs[0].ValLoss, result.Loss)
 		}
 		if l.Loss == nil { // the loss of old is the cross-entropy
-			saved.Spec.Loss = loss.Default()
-			evaluator, err := NewEvaluator(saved.Spec, saved.Weights, trainer.Validation.feed.set)
+			saved.Model.Loss = loss.Default()
+			evaluator, err := NewEvaluator(saved.Model, saved.Weights, trainer.Validation.feed.set)
 			must(t, err)
 			plain, err := evaluator.Evaluate()
 			must(t, err)
@@ -131,13 +131,13 @@ func TestLoadRefusesLosses(t *testing.T) {
 	file, err := checkpoint.Load(path)
 	must(t, err)
 	for text, want := range map[string]string{
-		`{"name":"triplet"}`:                  `loss: expected one of cross-entropy, focal, huber, mse, hinge, found "triplet"`,
+		`{"name":"triplet"}`:                  "loss: expected one of " + strings.Join(loss.Names(), ", ") + `, found "triplet"`,
 		`{"name":"focal","focal_gamma":-2}`:   "loss focal: focal_gamma: expected a finite number of at least 0, found -2",
 		`{"name":"hinge","margin":2}`:         "loss hinge: expected no setting margin, found it",
 		`"focal"`:                             "loss: expected an object",
 		`{"name":"huber","huber_delta":null}`: "loss huber: huber_delta: expected a finite number above 0, found <nil>",
 	} {
-		spec, err := json.Marshal(s.spec)
+		spec, err := json.Marshal(s.spec.Model().Architecture)
 		must(t, err)
 		file.Metadata["model"] = strings.TrimSuffix(string(spec), "}") + `,"loss":` + text + "}"
 		must(t, checkpoint.Save(path, file))

@@ -35,16 +35,6 @@ func (t *Trainer) schedule(it Iteration) error {
 	return nil
 }
 
-// scheduled says whether any group's rate has a schedule.
-func (t *Trainer) scheduled() bool {
-	for _, s := range t.Schedules {
-		if s != nil {
-			return true
-		}
-	}
-	return false
-}
-
 // keepLoss keeps a validation loss if a schedule looks at them.
 func (t *Trainer) keepLoss(loss float64) {
 	for _, s := range t.Schedules {
@@ -57,7 +47,10 @@ func (t *Trainer) keepLoss(loss float64) {
 
 func (t *Trainer) rates() (rates Rates) {
 	for i, group := range t.Graph.Groups {
-		rates = append(rates, Rate{Group: group.Name, LearnRate: t.Solvers[i].LearnRate()})
+		rates = append(rates, Rate{
+			Group: group.Name, LearnRate: t.Solvers[i].LearnRate(),
+			Scheduled: i < len(t.Schedules) && t.Schedules[i] != nil,
+		})
 	}
 	return rates
 }

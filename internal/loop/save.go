@@ -81,7 +81,7 @@ func (t *Trainer) save(p run.Progress) error {
 // state is what a checkpoint holds.
 func (t *Trainer) state(p run.Progress) run.State {
 	s := run.State{
-		Spec: t.Spec, Settings: t.Settings, Data: t.Data, Weights: t.Weights, Groups: t.Graph.Groups, Solvers: t.Solvers, Progress: p,
+		Model: t.Model, Settings: t.Settings, Data: t.Data, Weights: t.Weights, Groups: t.Graph.Groups, Solvers: t.Solvers, Progress: p,
 	}
 	if t.Average != nil {
 		s.Average = t.Average.Weights

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"fmtrain/internal/dataset"
-	"fmtrain/internal/model"
 	"fmtrain/internal/team"
 )
 
@@ -55,11 +54,11 @@ func BenchmarkEvaluate(b *testing.B) {
 	images := noisyImages(10_000, 1)
 	for members := 1; members <= team.Cores(); members *= 2 {
 		b.Run(fmt.Sprintf("team-%d", members), func(b *testing.B) {
-			e, err := NewEvaluator(spec, model.NewWeights(spec, 1), images)
+			e, err := NewEvaluator(spec.Model(), spec.Weights(1), images)
 			must(b, err)
 			t := team.New(members)
 			defer t.Close()
-			e.Share(t)
+			e.UseTeam(t)
 			for b.Loop() {
 				_, err := e.Evaluate()
 				must(b, err)

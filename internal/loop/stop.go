@@ -39,9 +39,9 @@ func (i *Interrupted) Error() string {
 	if i.Err != nil {
 		text = i.Err.Error() + "; stopped"
 	}
-	text += fmt.Sprintf(" in epoch %d after iteration %d of %d", i.Epoch, i.Iteration, i.Iterations)
+	text += fmt.Sprintf(" in epoch %d, step %d of %d", i.Epoch, i.Iteration, i.Iterations)
 	if i.Checkpoint != "" {
-		text += "; saved to " + i.Checkpoint
+		text += "; saved"
 	}
 	return text
 }

@@ -16,7 +16,7 @@ import (
 // Trainer is a training run: what is trained, on what, how, and who watches. It runs once. Several trainers may run in one process at
 // the same time, and share their images.
 type Trainer struct {
-	Spec       model.Spec
+	Model      *model.Model
 	Weights    model.Weights
 	Graph      *model.Graph    // over the weights, for batches of the run's size
 	Solvers    []solver.Solver // one for each of the graph's groups
@@ -58,15 +58,15 @@ type Trainer struct {
 
 // share gives everything that takes time to the team.
 func (t *Trainer) share() {
-	t.Graph.Share(t.Team)
+	t.Graph.UseTeam(t.Team)
 	for _, s := range t.Solvers {
-		s.Share(t.Team)
+		s.UseTeam(t.Team)
 	}
 	if t.Validation != nil {
-		t.Validation.Share(t.Team)
+		t.Validation.UseTeam(t.Team)
 	}
 	if t.Average != nil && t.Average.evaluator != nil {
-		t.Average.evaluator.Share(t.Team)
+		t.Average.evaluator.UseTeam(t.Team)
 	}
 	t.gradients = newLocal(t)
 	t.pace = team.NewPace(t.Team)

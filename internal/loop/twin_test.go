@@ -7,6 +7,7 @@ import (
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
+	"fmtrain/internal/modeltest"
 )
 
 // twin is the model of [small] once more, written plainly: float64, one sample at a time, the gradients by hand, and SGD.
@@ -16,7 +17,7 @@ type twin struct {
 	w      map[string][]float64
 }
 
-func newTwin(weights model.Weights, spec model.Spec) *twin {
+func newTwin(weights model.Weights, spec modeltest.Spec) *twin {
 	m := &twin{hidden: spec.Hidden[0], eps: spec.Epsilon, w: map[string][]float64{}}
 	for _, w := range weights {
 		for _, v := range w.Value.Float32s() {

@@ -144,7 +144,7 @@ func TestNoEpochs(t *testing.T) {
 	initial := bits(trainer.Weights)
 	done := train(t, trainer)
 
-	want := []any{Start{Iterations: 3, Samples: 70}, Done{BestLoss: math.NaN(), BestAccuracy: math.NaN(), WeightsSHA256: run.Digest(trainer.Weights)}}
+	want := []any{Start{Iterations: 3, Samples: 70, Validated: true, Rates: trainer.rates()}, Done{BestLoss: math.NaN(), BestAccuracy: math.NaN(), WeightsSHA256: run.Digest(trainer.Weights)}}
 	if diff := cmp.Diff(want, seen.events, cmpopts.EquateNaNs()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}

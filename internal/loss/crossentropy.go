@@ -1,6 +1,9 @@
 package loss
 
-import "fmtrain/internal/kernel"
+import (
+	"fmtrain/internal/bounds"
+	"fmtrain/internal/kernel"
+)
 
 // CrossEntropy is the softmax cross-entropy, with label smoothing s (Szegedy et al. 2016, "Rethinking the Inception
 // Architecture for Computer Vision", section 7): of K classes, the target is q = 1−s+s/K for the label and s/K for each other.
@@ -16,10 +19,7 @@ type CrossEntropy struct {
 
 // Settings is the smoothing.
 func (c *CrossEntropy) Settings() []Setting {
-	return []Setting{{
-		Name: "label-smoothing", Value: &c.LabelSmoothing, Allowed: "a number of at least 0 and less than 1",
-		Valid: func(x float64) bool { return x >= 0 && x < 1 },
-	}}
+	return []Setting{{Name: "label-smoothing", Value: &c.LabelSmoothing, Allowed: bounds.Fraction}}
 }
 
 // Row is the cross-entropy of a row. Without smoothing it does no more than the kernel.

@@ -3,6 +3,7 @@ package loss
 import (
 	"math"
 
+	"fmtrain/internal/bounds"
 	"fmtrain/internal/kernel"
 )
 
@@ -21,10 +22,7 @@ type Focal struct {
 
 // Settings is γ.
 func (f *Focal) Settings() []Setting {
-	return []Setting{{
-		Name: "focal-gamma", Value: &f.Gamma, Allowed: "a finite number of at least 0",
-		Valid: func(x float64) bool { return x >= 0 && finite(x) },
-	}}
+	return []Setting{{Name: "focal-gamma", Value: &f.Gamma, Allowed: bounds.NonNegative}}
 }
 
 // Row is the focal loss of a row.

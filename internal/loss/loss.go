@@ -15,8 +15,9 @@ package loss
 
 import (
 	"fmt"
-	"math"
 	"strings"
+
+	"fmtrain/internal/bounds"
 )
 
 // Loss is the loss of one sample.
@@ -45,20 +46,34 @@ func (f Func) Settings() []Setting { return nil }
 type Setting struct {
 	Name    string   // unlike that of any other loss, as it is the name of a flag too: focal-gamma
 	Value   *float64 // in the loss
-	Allowed string   // completes "expected ..."
-	Valid   func(float64) bool
+	Allowed bounds.Range
 }
 
 // registry is the losses, in the order in which they are listed, each with its default settings.
 var registry = []struct {
-	name string
-	make func() Loss
+	name, about string
+	make        func() Loss
 }{
-	{"cross-entropy", func() Loss { return &CrossEntropy{} }},
-	{"focal", func() Loss { return &Focal{Gamma: 2} }},
-	{"huber", func() Loss { return &Huber{Delta: 1} }},
-	{"mse", func() Loss { return Func(SquaredError) }},
-	{"hinge", func() Loss { return Func(Hinge) }},
+	{"cross-entropy", "softmax cross-entropy, with optional label smoothing", func() Loss { return &CrossEntropy{} }},
+	{"focal", "cross-entropy that counts hard samples more; gamma says how much", func() Loss { return &Focal{Gamma: 2} }},
+	{"huber", "squared error near the one-hot target, absolute error beyond delta", func() Loss { return &Huber{Delta: 1} }},
+	{"mse", "mean squared error between the logits and the one-hot target", func() Loss { return Func(SquaredError) }},
+	{"hinge", "what each other logit lacks of a margin of 1 below the label's", func() Loss { return Func(Hinge) }},
+}
+
+// Kind is a loss as the help shows it.
+type Kind struct {
+	Name  string
+	About string    // one phrase
+	Has   []Setting // at their defaults
+}
+
+// Kinds are the losses, for the help.
+func Kinds() (kinds []Kind) {
+	for _, r := range registry {
+		kinds = append(kinds, Kind{r.name, r.about, r.make().Settings()})
+	}
+	return kinds
 }
 
 // Names are the names of the losses.
@@ -93,5 +108,3 @@ func Find(setting string) (s Setting, of string, ok bool) {
 	}
 	return Setting{}, "", false
 }
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

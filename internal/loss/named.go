@@ -57,8 +57,8 @@ func (n *Named) UnmarshalJSON(text []byte) error {
 		if !given {
 			continue
 		}
-		if *s.Value, ok = found.(float64); !ok || !s.Valid(*s.Value) {
-			return fmt.Errorf("loss %s: %s: expected %s, found %.100s", name, jsonKey(s), s.Allowed, fmt.Sprint(found))
+		if *s.Value, ok = found.(float64); !ok || !s.Allowed.Has(*s.Value) {
+			return fmt.Errorf("loss %s: %s: expected %s, found %.100s", name, jsonKey(s), s.Allowed.Text, fmt.Sprint(found))
 		}
 	}
 	for key := range object {

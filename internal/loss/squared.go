@@ -1,6 +1,10 @@
 package loss
 
-import "math"
+import (
+	"math"
+
+	"fmtrain/internal/bounds"
+)
 
 // SquaredError and [Huber] are losses of regression: the distance of the K logits from the one-hot target y, which is 1 for the
 // label and 0 for each other, averaged over the classes. They take the logits themselves, not their softmax. Where a softmax
@@ -39,10 +43,7 @@ type Huber struct {
 
 // Settings is δ.
 func (h *Huber) Settings() []Setting {
-	return []Setting{{
-		Name: "huber-delta", Value: &h.Delta, Allowed: "a finite number above 0",
-		Valid: func(x float64) bool { return x > 0 && finite(x) },
-	}}
+	return []Setting{{Name: "huber-delta", Value: &h.Delta, Allowed: bounds.Positive}}
 }
 
 // Row is the Huber loss of a row.
@@ -52,9 +53,9 @@ func (h *Huber) Row(dlogits []float32, _ []float64, logits []float32, label int)
 	for j, z := range logits {
 		e := float64(z) - target(j, label)
 		if distance := math.Abs(e); distance <= h.Delta {
-			sum += float64(e*e) / 2
+			sum += float64(e * e / 2)
 		} else {
-			sum += float64(h.Delta * (distance - h.Delta/2))
+			sum += float64(h.Delta * (distance - float64(h.Delta/2)))
 		}
 		dlogits[j] = float32(max(-h.Delta, min(e, h.Delta)) / n)
 	}

@@ -65,7 +65,7 @@ func (a *AUC) area(k int) float64 {
 			}
 			last++
 		}
-		won += ownEqual * (others + othersEqual/2)
+		won += float64(ownEqual * (others + float64(othersEqual/2)))
 		own += ownEqual
 		others += othersEqual
 	}

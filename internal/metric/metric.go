@@ -32,36 +32,61 @@ type Metric interface {
 // Func is a metric of one sample: its mean over the samples is a [Metric].
 type Func func(logits []float32, label int) float64
 
-// Named is a metric and its name, as in "precision:Ankle boot".
-type Named struct {
-	Name string
+// named is a metric and its name, as in "precision:Ankle boot".
+type named struct {
+	name string
 	Metric
 }
 
-// ofClass ends the names of the metrics of one class, which takes its place.
+// ofClass ends the names of the metrics of one class. A class's name takes its place.
 const ofClass = ":CLASS"
 
 // registry is the metrics, in the order in which they are listed. Those whose name ends with [ofClass] are made for a class.
 var registry = []struct {
-	name string
-	make func(classes, class int) Metric
+	name, about string
+	make        func(classes, class int) Metric
 }{
-	{"accuracy", func(int, int) Metric { return &Mean{Of: Accuracy} }},
-	{"top3", func(int, int) Metric { return &Mean{Of: Top3} }},
-	{"macro-f1", func(int, int) Metric { return &MacroF1{} }},
-	{"precision" + ofClass, func(_, class int) Metric { return &Precision{Class: class} }},
-	{"recall" + ofClass, func(_, class int) Metric { return &Recall{Class: class} }},
-	{"ece", func(int, int) Metric { return &ECE{} }},
-	{"auc", func(classes, _ int) Metric { return &AUC{Classes: classes} }},
+	{"accuracy", "fraction of samples whose label has the largest logit", func(int, int) Metric { return &Mean{Of: Accuracy} }},
+	{"top3", "fraction of samples whose label is among the three largest logits", func(int, int) Metric { return &Mean{Of: Top3} }},
+	{"macro-f1", "F1 of each class, averaged over the classes", func(int, int) Metric { return &MacroF1{} }},
+	{"precision" + ofClass, "fraction of the samples predicted as CLASS that belong to it",
+		func(_, class int) Metric { return &Precision{Class: class} }},
+	{"recall" + ofClass, "fraction of CLASS's samples that are predicted as it",
+		func(_, class int) Metric { return &Recall{Class: class} }},
+	{"ece", "expected calibration error over 15 bins; 0 is best", func(int, int) Metric { return &ECE{} }},
+	{"auc", "area under the ROC curve, each class against the others, averaged",
+		func(classes, _ int) Metric { return &AUC{Classes: classes} }},
 }
 
-// New makes the metric of that name. A class is named as in classNames, which are the names by label; capitals don't matter,
+// Kind is a metric as the help shows it.
+type Kind struct {
+	Name  string // CLASS stands for a class's name
+	About string // one phrase
+}
+
+// Kinds are the metrics, for the help.
+func Kinds() (kinds []Kind) {
+	for _, r := range registry {
+		kinds = append(kinds, Kind{r.name, r.about})
+	}
+	return kinds
+}
+
+// KindNames are the names of the kinds of metrics.
+func KindNames() (names []string) {
+	for _, r := range registry {
+		names = append(names, r.name)
+	}
+	return names
+}
+
+// newMetric makes the metric of that name. A class is named as in classNames, which are the names by label; capitals don't matter,
 // and a hyphen or an underscore will do for a space: precision:ankle-boot.
-func New(name string, classNames []string) (Named, error) {
+func newMetric(name string, classNames []string) (named, error) {
 	for _, r := range registry {
 		kind, perClass := strings.CutSuffix(r.name, ofClass)
 		if !perClass && name == r.name {
-			return Named{name, r.make(len(classNames), -1)}, nil
+			return named{name, r.make(len(classNames), -1)}, nil
 		}
 		class, ok := strings.CutPrefix(name, kind+":")
 		if !perClass || !ok {
@@ -69,11 +94,11 @@ func New(name string, classNames []string) (Named, error) {
 		}
 		for label, className := range classNames {
 			if plain(class) == plain(className) {
-				return Named{kind + ":" + className, r.make(len(classNames), label)}, nil
+				return named{kind + ":" + className, r.make(len(classNames), label)}, nil
 			}
 		}
 	}
-	return Named{}, fmt.Errorf("expected %s, found %q", Allowed(classNames), name)
+	return named{}, fmt.Errorf("expected %s, found %q", Allowed(classNames), name)
 }
 
 // plain is a class's name without what need not be typed as it is.
@@ -81,17 +106,9 @@ func plain(class string) string {
 	return strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(class))
 }
 
-// Kinds are the names of the metrics, with CLASS in the place of a class's name.
-func Kinds() (names []string) {
-	for _, r := range registry {
-		names = append(names, r.name)
-	}
-	return names
-}
-
 // Allowed says what the names of metrics are; it completes "expected ...".
 func Allowed(classNames []string) string {
-	return fmt.Sprintf("metrics out of %s, each once, where CLASS is one of %s", strings.Join(Kinds(), ", "), strings.Join(classNames, ", "))
+	return fmt.Sprintf("metrics out of %s, each once, where CLASS is one of %s", strings.Join(KindNames(), ", "), strings.Join(classNames, ", "))
 }
 
 // Names are the names of all metrics, those of each class included.
@@ -111,12 +128,12 @@ func Names(classNames []string) (names []string) {
 
 // Set is some metrics, measured over the same batches. A nil Set is none.
 type Set struct {
-	metrics []Named
+	metrics []named
 	batch   Batch
 	values  Values
 }
 
-// NewSet makes the metrics of these names, nil if there are no names. A name that [New] refuses, or that is there twice, is an
+// NewSet makes the metrics of these names, nil if there are no names. An unknown name, or that is there twice, is an
 // error.
 func NewSet(names, classNames []string) (*Set, error) {
 	if len(names) == 0 {
@@ -124,12 +141,12 @@ func NewSet(names, classNames []string) (*Set, error) {
 	}
 	s := &Set{batch: Batch{Classes: len(classNames)}}
 	for _, name := range names {
-		m, err := New(name, classNames)
+		m, err := newMetric(name, classNames)
 		if err != nil {
 			return nil, err
 		}
-		if slices.Contains(s.Names(), m.Name) {
-			return nil, fmt.Errorf("expected each metric once, found %s again", m.Name)
+		if slices.Contains(s.Names(), m.name) {
+			return nil, fmt.Errorf("expected each metric once, found %s again", m.name)
 		}
 		s.metrics = append(s.metrics, m)
 	}
@@ -142,7 +159,7 @@ func (s *Set) Names() (names []string) {
 		return nil
 	}
 	for _, m := range s.metrics {
-		names = append(names, m.Name)
+		names = append(names, m.name)
 	}
 	return names
 }
@@ -218,7 +235,7 @@ func (s *Set) Values() Values {
 	}
 	s.values = s.values[:0]
 	for _, m := range s.metrics {
-		s.values = append(s.values, Value{m.Name, m.Result()})
+		s.values = append(s.values, Value{m.name, m.Result()})
 	}
 	return s.values
 }

@@ -364,16 +364,21 @@ func TestNamesOfMetrics(t *testing.T) {
 		"top3": "top3", "precision:Ankle boot": "precision:Ankle boot", "recall:ankle-boot": "recall:Ankle boot",
 		"precision:ANKLE_BOOT": "precision:Ankle boot", "precision:t-shirt/top": "precision:T-shirt/top", "recall:Bag": "recall:Bag",
 	} {
-		if m, err := New(typed, classNames); err != nil || m.Name != want {
-			t.Errorf("%q: expected %q, found %q, %v", typed, want, m.Name, err)
+		if m, err := newMetric(typed, classNames); err != nil || m.name != want {
+			t.Errorf("%q: expected %q, found %q, %v", typed, want, m.name, err)
+		}
+	}
+	for i, k := range Kinds() {
+		if k.About == "" || k.Name != KindNames()[i] {
+			t.Errorf("expected a name and a phrase, found %+v", k)
 		}
 	}
 	for _, name := range Names(classNames) {
-		if m, err := New(name, classNames); err != nil || m.Name != name {
-			t.Errorf("%q: found %q, %v", name, m.Name, err)
+		if m, err := newMetric(name, classNames); err != nil || m.name != name {
+			t.Errorf("%q: found %q, %v", name, m.name, err)
 		}
 	}
-	const allowed = "expected metrics out of accuracy, top3, macro-f1, precision:CLASS, recall:CLASS, ece, auc, each once, " +
+	allowed := "expected metrics out of " + strings.Join(KindNames(), ", ") + ", each once, " +
 		"where CLASS is one of T-shirt/top, Trouser, Ankle boot, Bag, found "
 	for _, name := range []string{"", "top4", "precision", "precision:", "precision:Boot", "ece:Bag", "Top3", "precision:CLASS", " ece"} {
 		if _, err := NewSet([]string{"ece", name}, classNames); err == nil || err.Error() != allowed+fmt.Sprintf("%q", name) {

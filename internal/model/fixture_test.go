@@ -7,16 +7,17 @@ import (
 	"strings"
 	"testing"
 
-	"gorgonia.org/gorgonia"
-
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/model"
+	"fmtrain/internal/modeltest"
 	"fmtrain/internal/op"
 )
 
+type spec = modeltest.Spec
+
 // small is an architecture that is quick to differentiate.
-func small() model.Spec {
-	return model.Spec{
+func small() spec {
+	return spec{
 		Inputs: 12, Hidden: []int{7, 6, 5}, Classes: 4, Activation: "tanh",
 		LayerNorm: layernorm.Book, Epsilon: layernorm.DefaultEpsilon, UpperLayers: 2,
 	}
@@ -33,18 +34,20 @@ func fill(g *model.Graph, seed uint64, classes int) {
 	}
 }
 
-func training(t *testing.T, spec model.Spec, weights model.Weights, batch int) *model.Graph {
+func newWeights(s spec, seed uint64) model.Weights { return s.Weights(seed) }
+
+func training(t *testing.T, s spec, weights model.Weights, batch int) *model.Graph {
 	t.Helper()
-	g, err := model.NewTraining(spec, weights, batch)
+	g, err := s.Model().NewTraining(weights, batch, model.Training{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return g
 }
 
-func inference(t *testing.T, spec model.Spec, weights model.Weights, batch int) *model.Graph {
+func inference(t *testing.T, s spec, weights model.Weights, batch int) *model.Graph {
 	t.Helper()
-	g, err := model.NewInference(spec, weights, batch)
+	g, err := s.Model().NewInference(weights, batch)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,9 +60,6 @@ func run(t *testing.T, g *model.Graph) {
 		t.Fatal(err)
 	}
 }
-
-// nameOf is the name of a parameter.
-func nameOf(p gorgonia.ValueGrad) string { return p.(gorgonia.Namer).Name() }
 
 // gradients are copies of the gradients of a training graph, in order.
 func gradients(t *testing.T, g *model.Graph) (all [][]float32) {

@@ -8,7 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"fmtrain/internal/layer"
-	"fmtrain/internal/layernorm"
+	"fmtrain/internal/loss"
 	"fmtrain/internal/op"
 	"fmtrain/internal/team"
 	"fmtrain/internal/vm"
@@ -20,37 +20,47 @@ type Graph struct {
 	Images []float32 // the batch, [batch, inputs]
 	Labels []int32   // its labels, [batch], layer.Ignored where a row is not used
 	Loss   *layer.BatchLoss
-	Groups []Group // of a training graph, in the order of the layers: lower, then upper
+	Groups []Group // of a training graph, in the order of the layers
 
-	// Draw is what a training graph's dropout draws its masks from: to be set before a run.
+	// Draw is what a training graph's dropout draws its masks from. It is set before a run.
 	Draw layer.Draw
 
-	machine machine
-	outputs gorgonia.Nodes // the loss, and the gradients of a training graph
-	rebuild func() (*builder, error)
+	machine    machine
+	outputs    gorgonia.Nodes // the loss, and the gradients of a training graph
+	parameters []*Parameter   // those of the Groups
+	nodes      gorgonia.Nodes // of the parameters, in the graph that outputs belong to
+	groups     map[string]string
+	rebuild    func() (*builder, error)
 }
 
 // Group is the parameters that one solver trains.
 type Group struct {
 	Name       string
-	Parameters []gorgonia.ValueGrad // each also a gorgonia.Namer
+	Parameters []*Parameter
+
+	valueGrads []gorgonia.ValueGrad
 }
 
-// NewTraining makes the graph that computes the loss and its gradients. The weights are shared, not copied: what a solver
-// does to a parameter is done to them. Of a frozen group no gradient is computed, nor what only its gradients need; it is
-// among the Groups, without parameters.
-func NewTraining(spec Spec, weights Weights, batch int, frozen ...string) (*Graph, error) {
-	return NewPenalised(spec, Penalties{}, weights, batch, frozen...)
+// ValueGrads are the parameters as a solver takes them, the same slice at each call.
+func (g *Group) ValueGrads() []gorgonia.ValueGrad { return g.valueGrads }
+
+// Training is what a training graph computes besides the model's loss.
+type Training struct {
+	L2       float64  // times the sum of the squares of each weight that is not frozen: added to the loss
+	Activity float64  // times the sum of the squares of each activation's outputs, over the batch's samples: added to the loss
+	Frozen   []string // groups that are not trained
 }
 
-// NewPenalised is NewTraining with penalties: the gradients are those of the loss and of what the layers add to it. Loss, which is
-// reported, is without them, so that it compares with the loss of other images and other runs.
-func NewPenalised(spec Spec, p Penalties, weights Weights, batch int, frozen ...string) (*Graph, error) {
-	b, err := build(spec, weights, batch, true)
+// NewTraining makes the graph that computes the loss and its gradients, for batches of one size. The weights are shared, not
+// copied: the graph sees what a solver does to them. The gradients are those of the loss with its penalties; [Graph.Loss], which
+// is reported, is without them, so that it compares with the loss of other images and other runs. The graph computes no gradient
+// of a frozen group, nor what only its gradients need; the group is among the Groups, without parameters.
+func (m *Model) NewTraining(weights Weights, batch int, t Training) (*Graph, error) {
+	b, err := m.build(weights, batch, true)
 	if err != nil {
 		return nil, err
 	}
-	cost, err := b.penalise(p, frozen)
+	cost, err := b.penalise(t)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -60,24 +70,24 @@ func NewPenalised(spec Spec, p Penalties, weights Weights, batch int, frozen ...
 		if err != nil {
 			return nil, err
 		}
-		_, err = next.penalise(p, frozen)
+		_, err = next.penalise(t)
 		return next, err
 	}
-	var trained gorgonia.Nodes
 	for _, name := range weights.Groups() {
 		b.Groups = append(b.Groups, Group{Name: name})
 	}
-	for i, w := range weights {
-		if slices.Contains(frozen, w.Group) {
+	for _, w := range weights {
+		if slices.Contains(t.Frozen, w.Group) {
 			continue
 		}
 		g := &b.Groups[slices.IndexFunc(b.Groups, func(g Group) bool { return g.Name == w.Group })]
-		g.Parameters = append(g.Parameters, b.parameters[i])
-		trained = append(trained, b.parameters[i])
+		p := &Parameter{weight: w, node: b.nodeOf(w.Name)}
+		g.Parameters, g.valueGrads = append(g.Parameters, p), append(g.valueGrads, p)
+		b.parameters, b.nodes = append(b.parameters, p), append(b.nodes, p.node)
 	}
 	outputs := gorgonia.Nodes{cost}
-	if len(trained) > 0 {
-		gradients, err := gorgonia.Grad(cost, trained...)
+	if len(b.nodes) > 0 {
+		gradients, err := gorgonia.Grad(cost, b.nodes...)
 		if err != nil {
 			return nil, fmt.Errorf("model: differentiating the loss: %w", err)
 		}
@@ -87,8 +97,8 @@ func NewPenalised(spec Spec, p Penalties, weights Weights, batch int, frozen ...
 }
 
 // NewInference makes the graph that computes the loss, and with it the predictions, over the same weights. It has no dropout.
-func NewInference(spec Spec, weights Weights, batch int) (*Graph, error) {
-	b, err := build(spec, weights, batch, false)
+func (m *Model) NewInference(weights Weights, batch int) (*Graph, error) {
+	b, err := m.build(weights, batch, false)
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +112,8 @@ func (b *builder) onStatic(outputs gorgonia.Nodes) (*Graph, error) {
 	return &b.Graph, err
 }
 
-// Share lets the runs from now on be shared out over the team. A run by any number of members gives the same bits.
-func (g *Graph) Share(t *team.Team) { g.machine.Share(t) }
+// UseTeam splits the work of later runs among the team. The result has the same bits for any number of members.
+func (g *Graph) UseTeam(t *team.Team) { g.machine.UseTeam(t) }
 
 // Run computes the graph for the current batch.
 func (g *Graph) Run() error { return g.machine.RunAll() }
@@ -111,24 +121,23 @@ func (g *Graph) Run() error { return g.machine.RunAll() }
 // builder is a graph in the making, with a node for each weight.
 type builder struct {
 	Graph
-	graph      *gorgonia.ExprGraph
-	parameters gorgonia.Nodes
-	spec       Spec
-	weights    Weights
-	training   bool
-	labels     *gorgonia.Node
-	activated  gorgonia.Nodes // what the activations give
+	graph     *gorgonia.ExprGraph
+	weights   Weights
+	inputs    gorgonia.Nodes // of the weights, in their order
+	training  bool
+	labels    *gorgonia.Node
+	activated gorgonia.Nodes // outputs of the activations
 }
 
 // build makes the forward part of a graph, from the images to the loss.
-func build(spec Spec, weights Weights, batch int, training bool) (*builder, error) {
-	images, labels := op.New(batch, spec.Inputs), tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
-	b, err := buildOver(spec, weights, training, images, labels)
+func (m *Model) build(weights Weights, batch int, training bool) (*builder, error) {
+	images, labels := op.New(batch, m.Inputs), tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
+	b, err := m.buildOver(weights, training, images, labels)
 	if err != nil {
 		return nil, err
 	}
 	b.rebuild = func() (*builder, error) {
-		next, err := buildOver(spec, weights, training, images, labels)
+		next, err := m.buildOver(weights, training, images, labels)
 		if err == nil {
 			next.Draw = b.Draw
 		}
@@ -138,16 +147,20 @@ func build(spec Spec, weights Weights, batch int, training bool) (*builder, erro
 }
 
 // buildOver is build over images and labels that are there.
-func buildOver(spec Spec, weights Weights, training bool, images, labels *tensor.Dense) (*builder, error) {
-	b := &builder{graph: gorgonia.NewGraph(), spec: spec, weights: weights, training: training}
+func (m *Model) buildOver(weights Weights, training bool, images, labels *tensor.Dense) (*builder, error) {
+	b := &builder{graph: gorgonia.NewGraph(), weights: weights, training: training}
+	b.groups = map[string]string{}
 	b.Images, b.Labels = images.Float32s(), labels.Int32s()
-
-	x, err := b.chain(gorgonia.NodeFromAny(b.graph, images, gorgonia.WithName("images")), spec.modules())
+	x, err := b.chain(gorgonia.NodeFromAny(b.graph, images, gorgonia.WithName("images")), m.layers)
 	if err != nil {
 		return nil, err
 	}
 	b.labels = gorgonia.NodeFromAny(b.graph, labels, gorgonia.WithName("labels"))
-	b.Loss, err = layer.NewBatchLoss(spec.loss(), x, b.labels)
+	l := m.Loss
+	if l.Loss == nil {
+		l = loss.Default()
+	}
+	b.Loss, err = layer.NewBatchLoss(l, x, b.labels)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
@@ -156,70 +169,63 @@ func buildOver(spec Spec, weights Weights, training bool, images, labels *tensor
 }
 
 // chain adds one layer after the other.
-func (b *builder) chain(x *gorgonia.Node, modules []module) (*gorgonia.Node, error) {
-	for _, m := range modules {
-		if m.kind == dropout && (!b.training || m.rate == 0) {
-			continue
+func (b *builder) chain(x *gorgonia.Node, layers []Placed) (*gorgonia.Node, error) {
+	for _, l := range layers {
+		c := &layer.Context{
+			Name:     l.Name,
+			Training: b.training,
+			Draw:     &b.Draw,
+			Branch:   func(x *gorgonia.Node) (*gorgonia.Node, error) { return b.chain(x, l.Within) },
 		}
-		var err error
-		if x, err = b.layer(x, m); err != nil {
-			return nil, err
+		for _, p := range l.Parameters {
+			c.Parameters = append(c.Parameters, b.input(p.Name))
 		}
-		gorgonia.WithName(m.name)(x)
+		y, err := l.Apply(x, c)
+		if err != nil {
+			return nil, fmt.Errorf("model: layer %s: %w", l.Name, err)
+		}
+		if _, ok := l.Layer.(*layer.Activation); ok {
+			b.activated = append(b.activated, y)
+		}
+		if y != x { // a layer may do nothing, as dropout in evaluation
+			gorgonia.WithName(l.Name)(y)
+			b.groups[l.Name] = b.groupOf(l)
+		}
+		x = y
 	}
 	return x, nil
 }
 
-// layer adds one layer. An error of the layer itself names it.
-func (b *builder) layer(x *gorgonia.Node, m module) (y *gorgonia.Node, err error) {
-	switch m.kind {
-	case dense:
-		y, err = layer.Dense(x, b.parameter(m.Name+".weight"), b.parameter(m.Name+".bias"))
-	case norm:
-		l := layernorm.Layer{
-			Alpha:   b.parameter(m.name + ".alpha"),
-			Beta:    b.parameter(m.name + ".beta"),
-			Form:    b.spec.LayerNorm,
-			Epsilon: b.spec.Epsilon,
-		}
-		y, err = l.Forward(x)
-	case dropout:
-		y, err = layer.Dropout(x, m.name, m.rate, &b.Draw)
-	case residual:
-		var fx *gorgonia.Node
-		if fx, err = b.chain(x, m.branch); err != nil {
-			return nil, err
-		}
-		y, err = layer.Residual(x, fx)
-	default:
-		y, err = layer.Activation(m.kind, x)
-		b.activated = append(b.activated, y)
+// groupOf is the group of a layer's parameters; of a layer without any, that of the numbered layer before it.
+func (b *builder) groupOf(l Placed) string {
+	if len(l.Parameters) > 0 {
+		return b.weights.get(l.Parameters[0].Name).Group
 	}
-	if err != nil {
-		return nil, fmt.Errorf("model: layer %s: %w", m.name, err)
+	if name := l.Before + ".weight"; b.weights.Has(name) {
+		return b.weights.get(name).Group
 	}
-	return y, nil
+	return l.Group
 }
 
 // penalise adds the penalties to the loss, if there are any.
-func (b *builder) penalise(p Penalties, frozen []string) (*gorgonia.Node, error) {
+func (b *builder) penalise(t Training) (*gorgonia.Node, error) {
 	losses := gorgonia.Nodes{b.Loss.Node}
 	for i, w := range b.weights {
-		if p.L2 == 0 || w.Value.Dims() != 2 || slices.Contains(frozen, w.Group) {
+		if t.L2 == 0 || w.Role != layer.Weight || slices.Contains(t.Frozen, w.Group) {
 			continue
 		}
-		term, err := layer.WeightPenalty(b.parameters[i], p.L2)
+		term, err := layer.WeightPenalty(b.inputs[i], t.L2)
 		if err != nil {
 			return nil, err
 		}
-		gorgonia.WithName("penalty of " + b.parameters[i].Name())(term)
+		gorgonia.WithName("penalty of " + w.Name)(term)
 		losses = append(losses, term)
 	}
 	for _, y := range b.activated {
-		if p.Activity == 0 {
+		if t.Activity == 0 {
 			break
 		}
-		term, err := layer.ActivityPenalty(y, b.labels, p.Activity)
+		term, err := layer.ActivityPenalty(y, b.labels, t.Activity)
 		if err != nil {
 			return nil, err
 		}
@@ -232,11 +238,17 @@ func (b *builder) penalise(p Penalties, frozen []string) (*gorgonia.Node, error)
 	return layer.AddLosses(losses...)
 }
 
-// parameter adds a node over a weight's values: each graph has a tensor of its own over the shared slice.
-func (b *builder) parameter(name string) *gorgonia.Node {
+// input adds a node over a weight's values: each graph has a tensor of its own over the shared slice.
+func (b *builder) input(name string) *gorgonia.Node {
 	w := b.weights.get(name)
-	header := tensor.New(tensor.WithShape(w.Shape()...), tensor.WithBacking(w.Float32s()))
+	header := tensor.New(tensor.WithShape(w.Value.Shape()...), tensor.WithBacking(w.Value.Float32s()))
 	n := gorgonia.NodeFromAny(b.graph, header, gorgonia.WithName(name))
-	b.parameters = append(b.parameters, n)
+	b.inputs = append(b.inputs, n)
+	b.groups[name] = w.Group
 	return n
+}
+
+// nodeOf is the node of the weight of that name.
+func (b *builder) nodeOf(name string) *gorgonia.Node {
+	return b.inputs[slices.IndexFunc(b.inputs, func(n *gorgonia.Node) bool { return n.Name() == name })]
 }

@@ -20,7 +20,7 @@ func TestGroups(t *testing.T) {
 	for _, upper := range []int{1, 2, 3} {
 		spec := small()
 		spec.UpperLayers = upper
-		ws := model.NewWeights(spec, 42)
+		ws := newWeights(spec, 42)
 		g := training(t, spec, ws, 2)
 		var want, found [][2]string
 		for _, w := range ws {
@@ -28,10 +28,10 @@ func TestGroups(t *testing.T) {
 		}
 		for _, group := range g.Groups {
 			for _, p := range group.Parameters {
-				found = append(found, [2]string{group.Name, nameOf(p)})
+				found = append(found, [2]string{group.Name, p.Name()})
 				values := p.Value().Data().([]float32)
-				if &values[0] != &weight(t, ws, nameOf(p))[0] {
-					t.Errorf("%s: expected the parameter to share the weight's values", nameOf(p))
+				if &values[0] != &weight(t, ws, p.Name())[0] {
+					t.Errorf("%s: expected the parameter to share the weight's values", p.Name())
 				}
 			}
 		}
@@ -42,7 +42,7 @@ func TestGroups(t *testing.T) {
 			t.Errorf("%d upper layers: expected the groups lower and upper, found %d", upper, len(g.Groups))
 		}
 	}
-	if g := inference(t, small(), model.NewWeights(small(), 42), 2); g.Groups != nil {
+	if g := inference(t, small(), newWeights(small(), 42), 2); g.Groups != nil {
 		t.Errorf("expected no groups to train in an inference graph, found %d", len(g.Groups))
 	}
 }
@@ -50,7 +50,7 @@ func TestGroups(t *testing.T) {
 // A frozen group has no parameters to train, and the gradients of the other have the same bits without it.
 func TestFrozenGroups(t *testing.T) {
 	spec := small()
-	ws := model.NewWeights(spec, 42)
+	ws := newWeights(spec, 42)
 	whole := training(t, spec, ws, 4)
 	fill(whole, 1, spec.Classes)
 	run(t, whole)
@@ -64,7 +64,7 @@ func TestFrozenGroups(t *testing.T) {
 		{[]string{model.Upper}, all[:lower]},
 		{[]string{model.Lower, model.Upper}, nil},
 	} {
-		g, err := model.NewTraining(spec, ws, 4, test.frozen...)
+		g, err := spec.Model().NewTraining(ws, 4, model.Training{Frozen: test.frozen})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -91,7 +91,7 @@ func TestGradientsByDifferences(t *testing.T) {
 			t.Run(fmt.Sprint(form, " ", activation), func(t *testing.T) {
 				spec := small()
 				spec.LayerNorm, spec.Activation = form, activation
-				ws := model.NewWeights(spec, 42)
+				ws := newWeights(spec, 42)
 				train, forward := training(t, spec, ws, batch), inference(t, spec, ws, batch)
 				fill(train, 1, spec.Classes)
 				fill(forward, 1, spec.Classes)
@@ -112,7 +112,7 @@ func TestGradientsByDifferences(t *testing.T) {
 }
 
 // reference is the loss of a batch in float64, written out layer by layer.
-func reference(t *testing.T, spec model.Spec, ws model.Weights, images []float32, labels []int32) (sum float64) {
+func reference(t *testing.T, spec spec, ws model.Weights, images []float32, labels []int32) (sum float64) {
 	activate := map[string]func(float64) float64{"tanh": math.Tanh, "relu": func(x float64) float64 { return max(0, x) }}[spec.Activation]
 	x := images
 	for _, l := range spec.Layers() {
@@ -155,7 +155,7 @@ func TestLossAgainstFloat64(t *testing.T) {
 		for _, activation := range []string{"tanh", "relu"} {
 			spec := small()
 			spec.LayerNorm, spec.Epsilon, spec.Activation = form, 0.5, activation
-			ws := model.NewWeights(spec, 42)
+			ws := newWeights(spec, 42)
 			r := rand.New(rand.NewPCG(1, 1))
 			for _, w := range ws {
 				for i := range w.Value.Float32s() {
@@ -174,7 +174,7 @@ func TestLossAgainstFloat64(t *testing.T) {
 
 // A second run of the same batch computes the same bits, and as many graphs as you like may be built over the weights.
 func TestRunsRepeat(t *testing.T) {
-	spec, ws := small(), model.NewWeights(small(), 42)
+	spec, ws := small(), newWeights(small(), 42)
 	g := training(t, spec, ws, 3)
 	fill(g, 1, spec.Classes)
 	run(t, g)
@@ -198,7 +198,7 @@ func TestRunsRepeat(t *testing.T) {
 
 // What a solver does to a weight is felt by every graph.
 func TestGraphsShareTheWeights(t *testing.T) {
-	spec, ws := small(), model.NewWeights(small(), 42)
+	spec, ws := small(), newWeights(small(), 42)
 	train, forward := training(t, spec, ws, 3), inference(t, spec, ws, 3)
 	fill(train, 1, spec.Classes)
 	fill(forward, 1, spec.Classes)
@@ -234,7 +234,7 @@ func TestGraphsShareTheWeights(t *testing.T) {
 // have the bits of a graph of the short batch's size.
 func TestShortBatch(t *testing.T) {
 	for _, batch := range []int{1, 2, 5} {
-		spec, ws := small(), model.NewWeights(small(), 42)
+		spec, ws := small(), newWeights(small(), 42)
 		exact, padded := training(t, spec, ws, batch), training(t, spec, ws, 6)
 		fill(padded, 3, spec.Classes)
 		run(t, padded) // a full batch, of which nothing may be left
@@ -286,7 +286,7 @@ func TestFirstNonFinite(t *testing.T) {
 		}, "gradient of upper.0.dense"},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			spec, ws := small(), model.NewWeights(small(), 42)
+			spec, ws := small(), newWeights(small(), 42)
 			g := training(t, spec, ws, 3)
 			fill(g, 1, spec.Classes)
 			test.corrupt(g, ws)
@@ -300,16 +300,17 @@ func TestFirstNonFinite(t *testing.T) {
 
 func TestGraphRefuses(t *testing.T) {
 	spec := small()
-	g := inference(t, spec, model.NewWeights(spec, 1), 2)
+	g := inference(t, spec, newWeights(spec, 1), 2)
 	fill(g, 1, spec.Classes)
 	g.Labels[1] = int32(spec.Classes)
 	wantError(t, g.Run(), "loss", "labels from 0 to 3, found 4 in row 1")
 
-	spec.Epsilon = 0
-	_, err := model.NewTraining(spec, model.NewWeights(spec, 1), 2)
-	wantError(t, err, "model: layer lower.0", "positive, finite epsilon, found 0")
-	_, err = model.NewInference(spec, model.NewWeights(spec, 1), 2)
-	wantError(t, err, "model: layer lower.0", "positive, finite epsilon, found 0")
+	spec.Epsilon = -1
+	m := spec.Model()
+	_, err := m.NewTraining(m.NewWeights(1), 2, model.Training{})
+	wantError(t, err, "model: layer lower.0", "positive, finite epsilon, found -1")
+	_, err = m.NewInference(m.NewWeights(1), 2)
+	wantError(t, err, "model: layer lower.0", "positive, finite epsilon, found -1")
 }
 
 // A training step allocates nothing; with shapes as small as these the products stay on one goroutine.
@@ -317,7 +318,7 @@ func TestRunDoesNotAllocate(t *testing.T) {
 	for _, form := range []layernorm.Form{layernorm.Book, layernorm.Keras, model.NoLayerNorm} {
 		spec := small()
 		spec.LayerNorm = form
-		g := training(t, spec, model.NewWeights(spec, 42), 8)
+		g := training(t, spec, newWeights(spec, 42), 8)
 		fill(g, 1, spec.Classes)
 		if allocations := testing.AllocsPerRun(50, func() { run(t, g) }); allocations != 0 {
 			t.Errorf("%s: expected no allocation in a step, found %v", form, allocations)

@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"gorgonia.org/gorgonia"
@@ -18,7 +19,7 @@ type Node struct {
 	Name     string // such as "lower.0.dense", or "gradient of lower.0.weight"
 	Op       string // "input" for what no op computes
 	Shape    tensor.Shape
-	Group    string    // Lower, Upper, or empty where it belongs to neither
+	Group    string    // empty where it belongs to none
 	Backward bool      // it is part of the backward pass
 	Values   []float32 // nil unless they are float32; the graph's own
 	Inputs   []string  // the names of the nodes that the op takes
@@ -34,7 +35,7 @@ func (g *Graph) Nodes() (nodes []Node) {
 		return true
 	})
 	g.machine.Values(func(n *gorgonia.Node, v gorgonia.Value) bool {
-		d := Node{Name: nameOf(n), Op: "input", Shape: n.Shape(), Group: groupOf(n), Backward: !forward[n]}
+		d := Node{Name: nameOf(n), Op: "input", Shape: n.Shape(), Group: g.groups[strings.TrimPrefix(nameOf(n), gradientOf)], Backward: !forward[n]}
 		if n.Op() != nil {
 			d.Op = n.Op().String()
 		}
@@ -63,23 +64,15 @@ func markForward(n *gorgonia.Node, forward map[*gorgonia.Node]bool) {
 	}
 }
 
+// gradientOf begins the names of gradients.
+const gradientOf = "gradient of "
+
 // nameOf is the name of a node, or what it is the gradient of.
 func nameOf(n *gorgonia.Node) string {
 	if of := n.DerivOf(); len(of) > 0 {
-		return "gradient of " + of[0].Name()
+		return gradientOf + of[0].Name()
 	}
 	return n.Name()
-}
-
-// groupOf is the group of a node by its name, or by that of what it is the gradient of.
-func groupOf(n *gorgonia.Node) string {
-	name := strings.TrimPrefix(nameOf(n), "gradient of ")
-	for _, group := range []string{Lower, Upper} {
-		if strings.HasPrefix(name, group+".") {
-			return group
-		}
-	}
-	return ""
 }
 
 // FirstNonFinite names the first node of the last run, in the order it ran, that holds a NaN or an infinity, such as
@@ -95,22 +88,40 @@ func (g *Graph) FirstNonFinite() (name string) {
 	return name
 }
 
-// dotColors are the fill colours of the groups, forward and backward.
-var dotColors = map[string][2]string{
-	Lower: {"#cfe3f5", "#8fb8dc"},
-	Upper: {"#fbe0c3", "#eeb173"},
-	"":    {"#eeeeee", "#cccccc"},
+// dotColors are the fill colours of groups, forward and backward. More groups than these begin again.
+var dotColors = [][2]string{
+	{"#cfe3f5", "#8fb8dc"},
+	{"#fbe0c3", "#eeb173"},
+	{"#d5ecd0", "#97c78c"},
+	{"#eadcf2", "#c3a1d8"},
+	{"#f8d7da", "#e39aa2"},
 }
 
-// WriteDot writes the graph of the last run for Graphviz. Values flow along the arrows. The groups differ in their colours; the
-// backward pass is darker, and in dashed boxes.
+// noGroup are the colours of what belongs to no group.
+var noGroup = [2]string{"#eeeeee", "#cccccc"}
+
+// WriteDot writes the graph of the last run for Graphviz. Values flow along the arrows. Each group has its colour; the backward
+// pass is darker, and in dashed boxes.
 func (g *Graph) WriteDot(w io.Writer) error {
+	var groups []string // as the nodes come
+	nodes := g.Nodes()
+	for _, n := range nodes {
+		if n.Group != "" && !slices.Contains(groups, n.Group) {
+			groups = append(groups, n.Group)
+		}
+	}
+	colors := func(group string) [2]string {
+		if i := slices.Index(groups, group); i >= 0 {
+			return dotColors[i%len(dotColors)]
+		}
+		return noGroup
+	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "digraph model {\n\trankdir=TB\n\tnode [shape=box, style=filled, fontname=\"Helvetica\", fontsize=11]\n")
-	for _, n := range g.Nodes() {
-		style, color := "filled", dotColors[n.Group][0]
+	for _, n := range nodes {
+		style, color := "filled", colors(n.Group)[0]
 		if n.Backward {
-			style, color = "filled,dashed", dotColors[n.Group][1]
+			style, color = "filled,dashed", colors(n.Group)[1]
 		}
 		if n.Op == "input" {
 			style += ",rounded"
@@ -120,10 +131,10 @@ func (g *Graph) WriteDot(w io.Writer) error {
 			fmt.Fprintf(&b, "\t%q -> %q\n", input, n.Name)
 		}
 	}
-	for _, group := range []string{Lower, Upper} {
+	for _, group := range groups {
 		for i, pass := range []string{"forward", "backward"} {
 			style := []string{"filled", "filled,dashed"}[i]
-			fmt.Fprintf(&b, "\t\"%s, %s\" [style=%q, fillcolor=%q, fontsize=9]\n", group, pass, style, dotColors[group][i])
+			fmt.Fprintf(&b, "\t\"%s, %s\" [style=%q, fillcolor=%q, fontsize=9]\n", group, pass, style, colors(group)[i])
 		}
 	}
 	b.WriteString("}\n")

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"gorgonia.org/gorgonia"
-	"gorgonia.org/tensor"
 
 	"fmtrain/internal/team"
 	"fmtrain/internal/vm"
@@ -25,7 +24,7 @@ func Machines() []string { return []string{StaticMachine, TapeMachine, LispMachi
 type machine interface {
 	RunAll() error
 	Values(visit func(*gorgonia.Node, gorgonia.Value) bool)
-	Share(*team.Team)
+	UseTeam(*team.Team)
 }
 
 // Use chooses the machine that runs the graph from now on, one of [Machines]. A new graph uses the static one.
@@ -36,55 +35,28 @@ func (g *Graph) Use(name string) (err error) {
 	case TapeMachine:
 		g.machine, err = vm.NewTape(g.outputs...)
 	case LispMachine:
-		g.defineByRun()
+		g.machine = vm.NewLisp(g.defineByRun)
 	default:
 		err = fmt.Errorf("model: expected a machine of %s, found %q", strings.Join(Machines(), ", "), name)
+	}
+	for i, p := range g.parameters {
+		p.node = g.nodes[i]
+		if name == LispMachine {
+			p.node = nil // each run makes another
+		}
 	}
 	return err
 }
 
-// defineByRun has the graph built anew at each run. The parameters stay the same for the solvers, which know them by their
-// values and names, and give the gradients of the last run.
-func (g *Graph) defineByRun() {
-	var parameters []*parameter
-	for _, group := range g.Groups {
-		for i, p := range group.Parameters {
-			of := &parameter{name: p.(gorgonia.Namer).Name(), value: p.Value().(*tensor.Dense)}
-			group.Parameters[i] = of
-			parameters = append(parameters, of)
-		}
+// defineByRun builds the graph anew, for a run that differentiates it as it goes. The parameters stay the same for the solvers.
+func (g *Graph) defineByRun() (*gorgonia.ExprGraph, error) {
+	b, err := g.rebuild()
+	if err != nil {
+		return nil, err
 	}
-	g.machine = vm.NewLisp(func() (*gorgonia.ExprGraph, error) {
-		b, err := g.rebuild()
-		if err != nil {
-			return nil, err
-		}
-		g.Loss = b.Loss
-		for _, p := range parameters {
-			for _, n := range b.parameters {
-				if n.Name() == p.name {
-					p.node = n
-				}
-			}
-		}
-		return b.graph, nil
-	})
-}
-
-// parameter is a weight whose node is another at each run.
-type parameter struct {
-	name  string
-	value *tensor.Dense
-	node  *gorgonia.Node // of the last run
-}
-
-func (p *parameter) Name() string          { return p.name }
-func (p *parameter) Value() gorgonia.Value { return p.value }
-
-// Grad is the gradient of the last run.
-func (p *parameter) Grad() (gorgonia.Value, error) {
-	if p.node == nil {
-		return nil, fmt.Errorf("model: %s: expected a run before its gradient is asked for", p.name)
+	g.Loss = b.Loss
+	for _, p := range g.parameters {
+		p.node = b.nodeOf(p.Name())
 	}
-	return p.node.Grad()
+	return b.graph, nil
 }

@@ -2,6 +2,8 @@ package model_test
 
 import (
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"fmtrain/internal/layer"
@@ -15,11 +17,11 @@ func TestMachinesTrainToTheSameNumbers(t *testing.T) {
 	plain, deep := small(), small()
 	plain.Activation = "relu"
 	deep.Stack = "9-ln-relu-res(9-ln-relu-dropout:0.3)-dropout:0.2-4"
-	requireSameTraining(t, plain, model.Penalties{})
-	requireSameTraining(t, deep, model.Penalties{L2: 0.01, Activity: 0.02})
+	requireSameTraining(t, plain, model.Training{})
+	requireSameTraining(t, deep, model.Training{L2: 0.01, Activity: 0.02})
 }
 
-func requireSameTraining(t *testing.T, spec model.Spec, penalties model.Penalties) {
+func requireSameTraining(t *testing.T, spec spec, penalties model.Training) {
 	t.Helper()
 	const steps, batch = 8, 6
 	type twin struct {
@@ -30,9 +32,9 @@ func requireSameTraining(t *testing.T, spec model.Spec, penalties model.Penaltie
 	}
 	var twins []twin
 	for _, name := range model.Machines() {
-		w := twin{name: name, weights: model.NewWeights(spec, 42)}
+		w := twin{name: name, weights: newWeights(spec, 42)}
 		var err error
-		if w.graph, err = model.NewPenalised(spec, penalties, w.weights, batch); err != nil {
+		if w.graph, err = spec.Model().NewTraining(w.weights, batch, penalties); err != nil {
 			t.Fatal(err)
 		}
 		if err := w.graph.Use(name); err != nil {
@@ -58,7 +60,7 @@ func requireSameTraining(t *testing.T, spec model.Spec, penalties model.Penaltie
 			w.graph.Draw = layer.Draw{Seed: 5, Step: uint64(step)}
 			run(t, w.graph)
 			for i, group := range w.graph.Groups {
-				if err := w.solvers[i].Step(group.Parameters); err != nil {
+				if err := w.solvers[i].Step(group.ValueGrads()); err != nil {
 					t.Fatalf("%s: %v", w.name, err)
 				}
 			}
@@ -87,7 +89,7 @@ func requireSameTraining(t *testing.T, spec model.Spec, penalties model.Penaltie
 }
 
 func TestUseRefuses(t *testing.T) {
-	g := training(t, small(), model.NewWeights(small(), 1), 2)
+	g := training(t, small(), newWeights(small(), 1), 2)
 	wantError(t, g.Use("abacus"), "static, tape, lisp", "abacus")
 }
 
@@ -95,7 +97,7 @@ func TestUseRefuses(t *testing.T) {
 func TestNodesOfEachMachine(t *testing.T) {
 	spec := small()
 	for _, name := range model.Machines() {
-		ws := model.NewWeights(spec, 1)
+		ws := newWeights(spec, 1)
 		g := training(t, spec, ws, 4)
 		if err := g.Use(name); err != nil {
 			t.Fatal(err)
@@ -127,5 +129,67 @@ func TestNodesOfEachMachine(t *testing.T) {
 		if first := g.FirstNonFinite(); first != "lower.1.weight" {
 			t.Errorf("%s: expected the first infinity in lower.1.weight, found it in %q", name, first)
 		}
+	}
+}
+
+// A graph that was run on the LispMachine gives its own gradients again once it is back on the static one.
+func TestUseAfterLisp(t *testing.T) {
+	s := small()
+	g := training(t, s, newWeights(s, 1), 4)
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(g.Use(model.LispMachine))
+	fill(g, 1, s.Classes)
+	run(t, g)
+	must(g.Use(model.StaticMachine))
+	fill(g, 2, s.Classes)
+	run(t, g)
+	fresh := training(t, s, newWeights(s, 1), 4)
+	fill(fresh, 2, s.Classes)
+	run(t, fresh)
+	if !slices.EqualFunc(gradients(t, g), gradients(t, fresh), sameBits) {
+		t.Error("expected the gradients of the second batch")
+	}
+}
+
+// A drawing knows the groups that the weights were given, whatever they are called.
+func TestWriteDotKnowsTheGroups(t *testing.T) {
+	s := stacked("7@stem-ln-tanh-4@head")
+	ws := newWeights(s, 1)
+	for i := range ws {
+		if strings.Contains(ws[i].Name, ".norm.") {
+			ws[i].Group = "norms"
+		}
+	}
+	g := training(t, s, ws, 2)
+	fill(g, 1, s.Classes)
+	run(t, g)
+	groups := map[string]string{}
+	for _, n := range g.Nodes() {
+		groups[n.Name] = n.Group
+	}
+	for name, want := range map[string]string{
+		"stem.0.weight": "stem", "stem.0.dense": "stem", "gradient of stem.0.weight": "stem", "stem.0.tanh": "stem",
+		"stem.0.norm": "norms", "stem.0.norm.beta": "norms", "head.dense": "head", "images": "", "loss": "",
+	} {
+		if groups[name] != want {
+			t.Errorf("%s: expected the group %q, found %q", name, want, groups[name])
+		}
+	}
+	var dot strings.Builder
+	if err := g.WriteDot(&dot); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"stem, forward" [style="filled", fillcolor="#cfe3f5"`, `"norms, backward"`, `"head, backward"`} {
+		if !strings.Contains(dot.String(), want) {
+			t.Errorf("expected %s in the drawing, found\n%s", want, dot.String())
+		}
+	}
+	if strings.Contains(dot.String(), "lower") {
+		t.Error("expected no group lower in the drawing")
 	}
 }

@@ -1,133 +1,101 @@
-// Package model makes a classifier of an architecture: its weights, in two named groups, and the graphs that train and
-// evaluate it.
+// Package model makes a classifier of an architecture: its weights, in groups, and the graphs that train and evaluate it.
 //
 //	images → [dense → LayerNorm → activation]* → dense → logits → loss
 //
-// or any other stack of layers, see stack.go. The layers near the images are the group "lower", those near the logits the group
-// "upper"; each group is trained by a solver of its own, from the gradients of one backward pass.
+// or any other list of layers. The layers near the images are the group "lower" and those near the logits the group "upper", unless
+// the list names groups. Each group is trained by its own solver, from the gradients of one backward pass.
 package model
 
 import (
 	"errors"
 	"fmt"
-	"slices"
 
 	"fmtrain/internal/layer"
-	"fmtrain/internal/layernorm"
-	"fmtrain/internal/loss"
 )
 
-// The groups of parameters.
+// The groups of a model whose list of layers names none.
 const (
 	Lower = "lower"
 	Upper = "upper"
 )
 
-// NoLayerNorm is the form of a model that has no LayerNorm.
-const NoLayerNorm layernorm.Form = "none"
-
-// Spec is an architecture, and the loss that it is trained by.
-type Spec struct {
-	Inputs      int            `json:"inputs"`           // values of a sample
-	Stack       string         `json:"layers,omitempty"` // the layers, as ParseStack gives them; empty for Hidden
-	Hidden      []int          `json:"hidden"`           // widths of the hidden layers, from the images up
-	Classes     int            `json:"classes"`          // logits of a sample
-	Activation  string         `json:"activation"`       // of the hidden layers, one of layer.Activations
-	LayerNorm   layernorm.Form `json:"layernorm"`        // after each hidden layer's product; NoLayerNorm for none
-	Epsilon     float64        `json:"epsilon"`          // of LayerNorm
-	UpperLayers int            `json:"upper_layers"`     // dense layers of the upper group, counted from the logits, unless the stack names groups
-	Loss        loss.Named     `json:"loss,omitzero"`    // none for the cross-entropy: a checkpoint may be older than the choice
+// Model is an architecture whose layers have their places: names, groups and shapes.
+type Model struct {
+	Architecture
+	layers []Placed
 }
 
-// Penalties are a layer's own losses, added to the main one in a training graph.
-type Penalties struct {
-	L2       float64 // times the sum of the squares of each dense layer's weights, unless they are frozen
-	Activity float64 // times that of each activation's outputs, by the samples of the batch
+// Placed is a layer in its place in a model.
+type Placed struct {
+	layer.Layer
+	Name       string      // of its node, such as lower.0.norm
+	Before     string      // the name of the numbered layer that it follows, or its own if it is numbered
+	Group      string      // of that one
+	In, Out    layer.Shape // of one sample
+	Parameters []Described
+	Within     []Placed // the layers of a block
 }
 
-// Check is an error if the architecture is not one that can be built: it may come from a file.
-func (s Spec) Check() error {
-	if s.Stack == "" && len(s.Hidden) == 0 {
-		return errors.New("architecture: expected one hidden layer or more, found none")
+// Described is a parameter in its place in a model, without values.
+type Described struct {
+	layer.Parameter
+	Name string // in the model, such as lower.0.weight
+}
+
+// New places the layers of an architecture. The error says why there is no such model.
+func New(a Architecture) (*Model, error) {
+	m := &Model{Architecture: a}
+	var err error
+	if err = a.check(); err == nil {
+		m.layers, err = place(a)
 	}
-	for _, n := range append([]int{s.Inputs, s.Classes}, s.Hidden...) {
-		if n < 1 {
-			return fmt.Errorf("architecture: expected layers of one unit or more, found %d", n)
-		}
+	if err != nil {
+		return nil, fmt.Errorf("architecture: %w", err)
 	}
-	most := len(s.Hidden) // so that the lower group has one
-	if s.Stack != "" {
-		if _, err := s.items(); err != nil {
-			return fmt.Errorf("architecture: layers %w", err)
-		}
-		most = len(s.Layers())
+	return m, nil
+}
+
+// check is an error for numbers that make no model: they may come from a file.
+func (a Architecture) check() error {
+	if a.Inputs < 1 || a.Classes < 1 {
+		return fmt.Errorf("expected at least one input and one class, found %d and %d", a.Inputs, a.Classes)
 	}
-	if s.UpperLayers < 1 || s.UpperLayers > most {
-		return fmt.Errorf("architecture: expected from 1 to %d upper layers, found %d", most, s.UpperLayers)
+	if len(a.Items) == 0 {
+		return errors.New("expected at least one layer, found none")
 	}
-	if s.Stack == "" && !slices.Contains(layer.Activations(), s.Activation) {
-		return fmt.Errorf("architecture: expected an activation of %v, found %.100q", layer.Activations(), s.Activation)
-	}
-	if !slices.Contains([]layernorm.Form{layernorm.Book, layernorm.Keras, NoLayerNorm}, s.LayerNorm) {
-		return fmt.Errorf("architecture: expected a LayerNorm of form book, keras or none, found %.100q", s.LayerNorm)
-	}
-	if s.LayerNorm == NoLayerNorm && HasNorm(s.Stack) {
-		return fmt.Errorf("architecture: expected a LayerNorm of form book or keras for the ln in %s, found none", s.Stack)
-	}
-	if s.LayerNorm != NoLayerNorm && !(s.Epsilon > 0) {
-		return fmt.Errorf("architecture: expected a positive epsilon, found %v", s.Epsilon)
+	if numbered := a.numbered(); a.UpperLayers < 1 || a.UpperLayers > numbered {
+		return fmt.Errorf("expected from 1 to %d upper layers, found %d", numbered, a.UpperLayers)
 	}
 	return nil
 }
 
-// Layer is one dense layer of a model.
-type Layer struct {
-	Name       string // the prefix of its parameters: lower.0, lower.1, ..., upper.0, ..., and upper for the last
-	Group      string
-	In, Out    int
-	Hidden     bool   // not the last
-	Activation string // the next one after it, before the next dense layer; empty for none
+// Layers are the layers in the order in which they compute: those within a block, then the block.
+func (m *Model) Layers() []Placed { return flat(m.layers) }
+
+func flat(layers []Placed) (all []Placed) {
+	for _, l := range layers {
+		all = append(append(all, flat(l.Within)...), l)
+	}
+	return all
 }
 
-// String is the layer as tables show it, such as 784→100.
-func (l Layer) String() string { return fmt.Sprintf("%d→%d", l.In, l.Out) }
+// Parameters are the parameters in the order of the layers.
+func (m *Model) Parameters() (all []Described) {
+	for _, l := range m.Layers() {
+		all = append(all, l.Parameters...)
+	}
+	return all
+}
 
-// Layers are the dense layers from the images up, those of residual blocks in their places.
-func (s Spec) Layers() (layers []Layer) {
-	each(s.modules(), func(m module) {
-		if m.kind == dense {
-			layers = append(layers, m.Layer)
+// Memory is about how many bytes training takes beyond the images. For each value of a parameter these are the value, its gradient,
+// two moments of a solver and two copies to save. For each value between two layers they are the value and its gradient.
+func (m *Model) Memory(batch int) int64 {
+	values := 2 * int64(batch) * int64(m.Inputs)
+	for _, l := range m.Layers() {
+		values += 2 * int64(batch) * int64(l.Out.Size())
+		for _, p := range l.Parameters {
+			values += 6 * int64(p.Shape.TotalSize())
 		}
-	})
-	return layers
-}
-
-// Memory is about how many bytes training takes beyond the images: for each parameter its value, its gradient, two moments of the
-// solver and two copies to save; for each unit and each image of a batch, what goes through a dense layer, a LayerNorm and an
-// activation, forward and backward.
-func (s Spec) Memory(batch int) int64 {
-	b := int64(batch)
-	values := 2 * b * int64(s.Inputs)
-	for _, l := range s.Layers() {
-		values += 6 * (int64(l.In) + 1 + b) * int64(l.Out)
 	}
 	return 4 * values
-}
-
-// Parametric is the number of layers that have parameters, LayerNorms included.
-func (s Spec) Parametric() (n int) {
-	each(s.modules(), func(m module) {
-		if m.kind == dense || m.kind == norm {
-			n++
-		}
-	})
-	return n
-}
-
-// loss is that of the graphs.
-func (s Spec) loss() loss.Loss {
-	if s.Loss.Loss == nil {
-		return loss.Default().Loss
-	}
-	return s.Loss.Loss
 }

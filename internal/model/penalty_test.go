@@ -11,9 +11,9 @@ import (
 func TestPenalties(t *testing.T) {
 	const l2 = 0.125
 	spec := stacked("7-tanh-res(7)-4")
-	ws := model.NewWeights(spec, 42)
-	penalised := func(p model.Penalties, frozen ...string) *model.Graph {
-		g, err := model.NewPenalised(spec, p, ws, 5, frozen...)
+	ws := newWeights(spec, 42)
+	penalised := func(p model.Training) *model.Graph {
+		g, err := spec.Model().NewTraining(ws, 5, p)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -21,7 +21,7 @@ func TestPenalties(t *testing.T) {
 		run(t, g)
 		return g
 	}
-	plain, weights := penalised(model.Penalties{}), penalised(model.Penalties{L2: l2})
+	plain, weights := penalised(model.Training{}), penalised(model.Training{L2: l2})
 	if plain.Loss.LossSum != weights.Loss.LossSum {
 		t.Errorf("expected the loss %v without the penalty, found %v", plain.Loss.LossSum, weights.Loss.LossSum)
 	}
@@ -37,10 +37,10 @@ func TestPenalties(t *testing.T) {
 			t.Errorf("%s: expected %v, found %v", ws[i].Name, want, got)
 		}
 	}
-	if found := gradients(t, penalised(model.Penalties{L2: l2}, model.Upper)); !slices.EqualFunc(found, gradients(t, weights)[:len(found)], sameBits) {
+	if found := gradients(t, penalised(model.Training{L2: l2, Frozen: []string{model.Upper}})); !slices.EqualFunc(found, gradients(t, weights)[:len(found)], sameBits) {
 		t.Error("expected the gradients of the lower group as without freezing the upper")
 	}
-	all := penalised(model.Penalties{L2: l2, Activity: 0.5})
+	all := penalised(model.Training{L2: l2, Activity: 0.5})
 	if slices.EqualFunc(gradients(t, all), gradients(t, weights), sameBits) {
 		t.Error("expected other gradients with a penalty of the activations")
 	}

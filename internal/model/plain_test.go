@@ -28,7 +28,7 @@ type plain struct {
 // newPlain builds the graph over copies of the weights. SoftMax is of no use here (see the defects in package layer), so the
 // loss is that of the formula, the mean of log Σ exp(logits) − logit of the label. No maximum is taken from the logits first:
 // they must stay below 88, where exp overflows, and those of a short training stay far below.
-func newPlain(t testing.TB, spec model.Spec, weights model.Weights, batch int) *plain {
+func newPlain(t testing.TB, spec spec, weights model.Weights, batch int) *plain {
 	t.Helper()
 	g := gorgonia.NewGraph()
 	p := &plain{images: op.New(batch, spec.Inputs), oneHot: op.New(batch, spec.Classes)}
@@ -86,8 +86,8 @@ func (p *plain) run(t testing.TB) (loss float64) {
 }
 
 // mnist is the architecture of the default settings, with a form of LayerNorm or none.
-func mnist(form layernorm.Form) model.Spec {
-	return model.Spec{
+func mnist(form layernorm.Form) spec {
+	return spec{
 		Inputs: dataset.Pixels, Hidden: []int{100}, Classes: dataset.Classes, Activation: "relu",
 		LayerNorm: form, Epsilon: layernorm.DefaultEpsilon, UpperLayers: 1,
 	}
@@ -125,7 +125,7 @@ const plainBatch = 32
 func TestPlainGorgonia(t *testing.T) {
 	for _, form := range []layernorm.Form{layernorm.Book, layernorm.Keras, model.NoLayerNorm} {
 		t.Run(string(form), func(t *testing.T) {
-			weights := model.NewWeights(mnist(form), 42)
+			weights := newWeights(mnist(form), 42)
 			ours, theirs := training(t, mnist(form), weights, plainBatch), newPlain(t, mnist(form), weights, plainBatch)
 			newImages(t).fill(ours.Images, ours.Labels)
 			copy(theirs.images.Float32s(), ours.Images)
@@ -157,7 +157,7 @@ func TestPlainGorgonia(t *testing.T) {
 // are the same to 2%, and far below that of a guess, log 10.
 func TestPlainGorgoniaTrains(t *testing.T) {
 	spec := mnist(layernorm.Book)
-	weights := model.NewWeights(spec, 42)
+	weights := newWeights(spec, 42)
 	theirs := newPlain(t, spec, weights, plainBatch)
 	ours, step := trainer(t, spec, weights, "adam")
 	train, adam := newImages(t), gorgonia.NewAdamSolver(gorgonia.WithLearnRate(1e-3))
@@ -185,9 +185,9 @@ func TestPlainGorgoniaTrains(t *testing.T) {
 }
 
 // trainer is a training graph and a function that makes one step of it, with the named solver at 1e-3 for both groups.
-func trainer(t testing.TB, spec model.Spec, weights model.Weights, name string) (*model.Graph, func()) {
+func trainer(t testing.TB, spec spec, weights model.Weights, name string) (*model.Graph, func()) {
 	t.Helper()
-	g, err := model.NewTraining(spec, weights, plainBatch)
+	g, err := spec.Model().NewTraining(weights, plainBatch, model.Training{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -209,7 +209,7 @@ func trainer(t testing.TB, spec model.Spec, weights model.Weights, name string) 
 			t.Fatal(err)
 		}
 		for i, group := range g.Groups {
-			if err := solvers[i].Step(group.Parameters); err != nil {
+			if err := solvers[i].Step(group.ValueGrads()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -220,8 +220,8 @@ func trainer(t testing.TB, spec model.Spec, weights model.Weights, name string) 
 // 784-100-10. images/s is what they are for.
 
 func BenchmarkStep(b *testing.B) {
-	benchmarkForms(b, func(b *testing.B, spec model.Spec, train *images) func() {
-		g, step := trainer(b, spec, model.NewWeights(spec, 42), "adam")
+	benchmarkForms(b, func(b *testing.B, spec spec, train *images) func() {
+		g, step := trainer(b, spec, newWeights(spec, 42), "adam")
 		return func() {
 			train.fill(g.Images, g.Labels)
 			step()
@@ -230,8 +230,8 @@ func BenchmarkStep(b *testing.B) {
 }
 
 func BenchmarkPlainGorgonia(b *testing.B) {
-	benchmarkForms(b, func(b *testing.B, spec model.Spec, train *images) func() {
-		p := newPlain(b, spec, model.NewWeights(spec, 42), plainBatch)
+	benchmarkForms(b, func(b *testing.B, spec spec, train *images) func() {
+		p := newPlain(b, spec, newWeights(spec, 42), plainBatch)
 		adam, labels := gorgonia.NewAdamSolver(gorgonia.WithLearnRate(1e-3)), make([]int32, plainBatch)
 		return func() {
 			train.fill(p.images.Float32s(), labels)
@@ -245,7 +245,7 @@ func BenchmarkPlainGorgonia(b *testing.B) {
 }
 
 // benchmarkForms times a step of the model with and without LayerNorm.
-func benchmarkForms(b *testing.B, build func(*testing.B, model.Spec, *images) func()) {
+func benchmarkForms(b *testing.B, build func(*testing.B, spec, *images) func()) {
 	for _, form := range []layernorm.Form{layernorm.Book, model.NoLayerNorm} {
 		b.Run(fmt.Sprintf("layernorm=%s", form), func(b *testing.B) {
 			step := build(b, mnist(form), newImages(b))

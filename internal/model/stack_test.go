@@ -1,56 +1,22 @@
 package model_test
 
 import (
+	"encoding/json"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/model"
 )
 
 // stacked is small with a stack of layers.
-func stacked(stack string) model.Spec {
+func stacked(stack string) spec {
 	spec := small()
 	spec.Hidden, spec.Activation, spec.UpperLayers, spec.Stack = nil, "", 1, stack
 	return spec
-}
-
-func TestParseStack(t *testing.T) {
-	for text, want := range map[string]string{
-		"784-300-LN-relu-dropout-100-LN-relu-10": "784-300-ln-relu-dropout:0.2-100-ln-relu-10",
-		"10":                                     "784-10",
-		"784-784-10":                             "784-784-10",
-		"784@stem-10@Head":                       "784-784@stem-10@Head",
-		" dropout:.5, 7 ,res( LN , selu - 7,res(7)) ,10": "784-dropout:0.5-7-res(ln-selu-7-res(7))-10",
-	} {
-		found, err := model.ParseStack(text, 784, 10)
-		if err != nil || found != want {
-			t.Errorf("%q: expected %s, found %s, %v", text, want, found, err)
-		}
-		if again, err := model.ParseStack(found, 784, 10); err != nil || again != found {
-			t.Errorf("%s: expected the same again, found %s, %v", found, again, err)
-		}
-	}
-}
-
-func FuzzParseStack(f *testing.F) {
-	for _, text := range []string{"784-300-LN-relu-dropout-10", "300@a-res(ln-300)-10", "dropout:0.99-10", "res(", "é-10", "1-res()-10"} {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		stack, err := model.ParseStack(text, 784, 10)
-		if err != nil {
-			return
-		}
-		if again, err := model.ParseStack(stack, 784, 10); err != nil || again != stack {
-			t.Errorf("%q: expected %s to be read as it is, found %s, %v", text, stack, again, err)
-		}
-		if spec := (model.Spec{Inputs: 784, Classes: 10, Stack: stack, LayerNorm: model.NoLayerNorm, UpperLayers: 1}); len(spec.Layers()) == 0 {
-			t.Errorf("%s: expected layers, found none", stack)
-		}
-	})
 }
 
 // The parameters have the names of the dense layers, by group, wherever they are.
@@ -76,7 +42,7 @@ func TestStackNames(t *testing.T) {
 	} {
 		spec := stacked(test.stack)
 		spec.UpperLayers = test.upper
-		ws := model.NewWeights(spec, 42)
+		ws := newWeights(spec, 42)
 		if diff := cmp.Diff(test.want, names(ws)); diff != "" {
 			t.Errorf("%s (-expected +found):\n%s", test.stack, diff)
 		}
@@ -90,7 +56,7 @@ func TestStackNames(t *testing.T) {
 func TestHiddenLayersAsAStack(t *testing.T) {
 	spec, written := small(), stacked("7-ln-tanh-6-ln-tanh-5-ln-tanh-4")
 	written.UpperLayers = spec.UpperLayers
-	want, found := model.NewWeights(spec, 42), model.NewWeights(written, 42)
+	want, found := newWeights(spec, 42), newWeights(written, 42)
 	if diff := cmp.Diff(names(want), names(found)); diff != "" {
 		t.Fatalf("names (-hidden +stack):\n%s", diff)
 	}
@@ -111,7 +77,7 @@ func TestHiddenLayersAsAStack(t *testing.T) {
 func TestStackGradientsByDifferences(t *testing.T) {
 	const batch = 5
 	spec := stacked("7-tanh-dropout:0.3-res(ln-7-gelu-res(7)-7)-dropout:0.2-ln-4")
-	ws := model.NewWeights(spec, 42)
+	ws := newWeights(spec, 42)
 	g := training(t, spec, ws, batch)
 	g.Draw.Seed, g.Draw.Step = 3, 4
 	fill(g, 1, spec.Classes)
@@ -128,7 +94,7 @@ func TestStackGradientsByDifferences(t *testing.T) {
 // Dropout is off in evaluation, and another step draws another mask.
 func TestDropoutOfAGraph(t *testing.T) {
 	with, without := stacked("7-tanh-dropout:0.5-4"), stacked("7-tanh-4")
-	ws := model.NewWeights(with, 42)
+	ws := newWeights(with, 42)
 	loss := func(g *model.Graph, step uint64) float64 {
 		fill(g, 1, 4)
 		g.Draw.Step = step
@@ -153,16 +119,49 @@ func TestDropoutOfAGraph(t *testing.T) {
 }
 
 func TestResMLP(t *testing.T) {
-	for form, want := range map[layernorm.Form]string{
-		layernorm.Book:    "784-8-res(ln-relu-8)-res(ln-relu-8)-ln-relu-10",
-		model.NoLayerNorm: "784-8-res(relu-8)-res(relu-8)-relu-10",
+	for want, norm := range map[string]layer.Norm{
+		"784-8-res(ln-relu-8)-res(ln-relu-8)-ln-relu-10": {Form: layernorm.Book, Epsilon: 1e-3},
+		"784-8-res(relu-8)-res(relu-8)-relu-10":          {},
 	} {
-		found := model.ResMLP([]int{8, 8, 8}, "relu", form, 784, 10)
-		if found != want {
-			t.Errorf("%s: expected %s, found %s", form, want, found)
+		items, err := model.ResMLP(model.Hidden{Units: []int{8, 8, 8}, Activation: "relu", Norm: norm}, 10)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if read, err := model.ParseStack(found, 784, 10); err != nil || read != found {
-			t.Errorf("%s: read as %s, %v", found, read, err)
+		if found := layer.Text(items, 784); found != want {
+			t.Errorf("expected %s, found %s", want, found)
 		}
+	}
+	_, err := model.ResMLP(model.Hidden{Units: []int{8, 9}, Activation: "relu"}, 10)
+	wantError(t, err, "one width for all hidden layers, found [8 9]")
+}
+
+// An architecture is read back as it was written. One of an earlier version, with hidden layers in the place of the list, is the
+// same network.
+func TestArchitectureAsJSON(t *testing.T) {
+	for _, s := range []spec{small(), stacked("7@a-ln-gelu-res(ln-7)-dropout:0.25-4@b")} {
+		want, err := s.Architecture()
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := json.Marshal(want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var found model.Architecture
+		if err := json.Unmarshal(text, &found); err != nil {
+			t.Fatal(err)
+		}
+		if again, _ := json.Marshal(found); string(again) != string(text) {
+			t.Errorf("expected %s, found %s", text, again)
+		}
+	}
+	var before model.Architecture
+	text := `{"inputs":12,"hidden":[7,6,5],"classes":4,"activation":"tanh","layernorm":"book","epsilon":0.001,"upper_layers":2}`
+	if err := json.Unmarshal([]byte(text), &before); err != nil {
+		t.Fatal(err)
+	}
+	want, _ := small().Architecture()
+	if diff := cmp.Diff(want.Text(), before.Text()); diff != "" || before.Norm != want.Norm || before.UpperLayers != want.UpperLayers {
+		t.Errorf("an earlier version's: expected %+v, found %+v", want, before)
 	}
 }

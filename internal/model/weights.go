@@ -3,85 +3,72 @@ package model
 import (
 	"fmt"
 	"hash/fnv"
-	"math"
 	"math/rand/v2"
 	"slices"
 
 	"gorgonia.org/tensor"
 
+	"fmtrain/internal/layer"
 	"fmtrain/internal/op"
 )
 
-// Weight is one trainable parameter.
+// Weight is one trained parameter with its values.
 type Weight struct {
 	Name  string // such as lower.0.weight
 	Group string
+	Role  layer.Role
 	Value *tensor.Dense // float32
 }
 
-// Weights are a model's parameters in the order of its layers: of a dense one weight [in,out] and bias [out], of LayerNorm
-// norm.alpha and norm.beta, as long as a row.
+// Weights are a model's parameters in the order of its layers.
 type Weights []Weight
 
-// NewWeights makes the initial weights, a function of the seed and of each parameter's name and shape alone. The products'
-// weights are drawn from U(−r, r) with the r that suits what follows (book, chapter 11, table 11-1): He's √(6/in) before ReLU
-// and its kin, LeCun's √(3/in) before SELU, Glorot's √(6/(in+out)) before tanh, the logits and another product. Biases and β are
-// zeros, α ones.
-func NewWeights(spec Spec, seed uint64) Weights {
-	var ws Weights
-	add := func(m module, name string, shape ...int) []float32 {
-		value := op.New(shape...)
-		ws = append(ws, Weight{name, m.Group, value})
-		return value.Float32s()
-	}
-	each(spec.modules(), func(m module) {
-		switch m.kind {
-		case dense:
-			uniform(add(m, m.Name+".weight", m.In, m.Out), radius(m.Layer), seed, m.Name+".weight")
-			add(m, m.Name+".bias", m.Out)
-		case norm:
-			alpha := add(m, m.name+".alpha", m.width)
-			for i := range alpha {
-				alpha[i] = 1
-			}
-			add(m, m.name+".beta", m.width)
+// NewWeights makes the initial weights. They are a function of the seed and of each parameter's name, shape and initial values.
+func (m *Model) NewWeights(seed uint64) (ws Weights) {
+	for _, l := range m.Layers() {
+		for _, p := range l.Parameters {
+			value := op.New(p.Shape...)
+			initialise(value.Float32s(), p, seed)
+			ws = append(ws, Weight{p.Name, l.Group, p.Role, value})
 		}
-	})
+	}
 	return ws
 }
 
-func radius(l Layer) float64 {
-	in, out := float64(l.In), float64(l.Out)
-	switch l.Activation {
-	case "", "tanh":
-		return math.Sqrt(6 / (in + out))
-	case "selu":
-		return math.Sqrt(3 / in)
-	default:
-		return math.Sqrt(6 / in)
+// initialise fills w with the initial values of a parameter. Random values come from a stream of their own for each seed and name,
+// apart from the streams of other uses. Each draw is a float64 of 53 random bits, rounded once.
+func initialise(w []float32, p Described, seed uint64) {
+	if p.Initial.Radius == 0 {
+		for i := range w {
+			w[i] = p.Initial.Value
+		}
+		return
+	}
+	h := fnv.New64a()
+	h.Write([]byte("initial " + p.Name))
+	source := rand.NewPCG(seed, h.Sum64())
+	for i := range w {
+		unit := float64(float64(source.Uint64()>>11) / (1 << 53)) // converted so that nothing is fused: .ci/fused
+		w[i] = float32(p.Initial.Radius * (2*unit - 1))
 	}
 }
 
-// uniform fills w from U(−r, r), by a stream of its own for each seed and name, apart from the streams of other uses. Each draw
-// is a float64 of 53 random bits, rounded once.
-func uniform(w []float32, r float64, seed uint64, name string) {
-	h := fnv.New64a()
-	h.Write([]byte("initial " + name))
-	source := rand.NewPCG(seed, h.Sum64())
-	for i := range w {
-		unit := float64(source.Uint64()>>11) / (1 << 53)
-		w[i] = float32(r * (2*unit - 1))
+// Clone is a copy of the weights with values of their own.
+func (ws Weights) Clone() Weights {
+	clones := slices.Clone(ws)
+	for i, w := range ws {
+		clones[i].Value = w.Value.Clone().(*tensor.Dense)
 	}
+	return clones
 }
 
 // get is the weight of that name, which the model has.
-func (ws Weights) get(name string) *tensor.Dense {
-	for _, w := range ws {
-		if w.Name == name {
-			return w.Value
-		}
+func (ws Weights) get(name string) Weight {
+	i := slices.IndexFunc(ws, func(w Weight) bool { return w.Name == name })
+	if i < 0 {
+		panic("model: no weight " + name)
 	}
-	panic("model: no weight " + name)
+	return ws[i]
 }
 
 // Has says whether the model has a weight of that name.
@@ -89,8 +76,7 @@ func (ws Weights) Has(name string) bool {
 	return slices.ContainsFunc(ws, func(w Weight) bool { return w.Name == name })
 }
 
-// Find is the shape and the values of the weight of that name, for [Weights.Set] of a model that is to have them too; ok is false
-// if there is none.
+// Find is the shape and the values of the weight of that name, for [Weights.Set] of another model; ok is false if there is none.
 func (ws Weights) Find(name string) (shape []int, values []float32, ok bool) {
 	for _, w := range ws {
 		if w.Name == name {
@@ -129,7 +115,7 @@ func (ws Weights) Set(lookup func(name string) (shape []int, values []float32, o
 		if !ok {
 			return fmt.Errorf("tensor %s: expected shape %v, found no such tensor", w.Name, w.Value.Shape())
 		}
-		if !slices.Equal(w.Value.Shape(), shape) { // not Shape.Eq, which takes [1,n] and [n] for equal
+		if !slices.Equal(w.Value.Shape(), shape) { // not Shape.Eq, for which [1,n] and [n] are equal
 			return fmt.Errorf("tensor %s: expected shape %v, found %v", w.Name, w.Value.Shape(), tensor.Shape(shape))
 		}
 		values[i] = v

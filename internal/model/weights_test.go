@@ -20,7 +20,7 @@ func TestWeightNames(t *testing.T) {
 		"upper.0.weight", "upper.0.bias", "upper.0.norm.alpha", "upper.0.norm.beta",
 		"upper.weight", "upper.bias",
 	}
-	ws := model.NewWeights(spec, 42)
+	ws := newWeights(spec, 42)
 	if diff := cmp.Diff(want, names(ws)); diff != "" {
 		t.Errorf("with LayerNorm (-expected +found):\n%s", diff)
 	}
@@ -32,7 +32,7 @@ func TestWeightNames(t *testing.T) {
 	}
 	spec.LayerNorm = model.NoLayerNorm
 	want = slices.DeleteFunc(want, func(name string) bool { return strings.Contains(name, ".norm.") })
-	if diff := cmp.Diff(want, names(model.NewWeights(spec, 42))); diff != "" {
+	if diff := cmp.Diff(want, names(newWeights(spec, 42))); diff != "" {
 		t.Errorf("without (-expected +found):\n%s", diff)
 	}
 }
@@ -47,8 +47,8 @@ func TestInitialWeights(t *testing.T) {
 		"tanh": func(in, out float64) float64 { return math.Sqrt(6 / (in + out)) },
 	}
 	for activation, hidden := range radius {
-		spec := model.Spec{Inputs: 784, Hidden: []int{100}, Classes: 10, Activation: activation, LayerNorm: layernorm.Keras, UpperLayers: 1}
-		ws := model.NewWeights(spec, 1)
+		spec := spec{Inputs: 784, Hidden: []int{100}, Classes: 10, Activation: activation, LayerNorm: layernorm.Keras, UpperLayers: 1}
+		ws := newWeights(spec, 1)
 		for name, r := range map[string]float64{"lower.0.weight": hidden(784, 100), "upper.weight": radius["tanh"](100, 10)} {
 			values := weight(t, ws, name)
 			n := float64(len(values))
@@ -78,24 +78,24 @@ func TestInitialWeights(t *testing.T) {
 
 // A weight is a function of the seed, its name and its shape: nothing else of the architecture matters to it.
 func TestInitialWeightsAreIndependent(t *testing.T) {
-	spec := model.Spec{Inputs: 20, Hidden: []int{20, 20}, Classes: 20, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}
-	ws := model.NewWeights(spec, 42)
-	for _, w := range model.NewWeights(spec, 42) {
+	base := spec{Inputs: 20, Hidden: []int{20, 20}, Classes: 20, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}
+	ws := newWeights(base, 42)
+	for _, w := range newWeights(base, 42) {
 		if !sameBits(w.Value.Float32s(), weight(t, ws, w.Name)) {
 			t.Errorf("%s: expected the same of the same seed", w.Name)
 		}
 	}
 	first := weight(t, ws, "lower.0.weight")
-	for what, change := range map[string]func(*model.Spec){
-		"another second layer": func(s *model.Spec) { s.Hidden = []int{20, 7} },
-		"more layers":          func(s *model.Spec) { s.Hidden = []int{20, 9, 8, 7} },
-		"more classes":         func(s *model.Spec) { s.Classes = 100 },
-		"LayerNorm":            func(s *model.Spec) { s.LayerNorm = layernorm.Book },
-		"more upper layers":    func(s *model.Spec) { s.UpperLayers = 2 },
+	for what, change := range map[string]func(*spec){
+		"another second layer": func(s *spec) { s.Hidden = []int{20, 7} },
+		"more layers":          func(s *spec) { s.Hidden = []int{20, 9, 8, 7} },
+		"more classes":         func(s *spec) { s.Classes = 100 },
+		"LayerNorm":            func(s *spec) { s.LayerNorm = layernorm.Book },
+		"more upper layers":    func(s *spec) { s.UpperLayers = 2 },
 	} {
-		other := spec
+		other := base
 		change(&other)
-		if !sameBits(first, weight(t, model.NewWeights(other, 42), "lower.0.weight")) {
+		if !sameBits(first, weight(t, newWeights(other, 42), "lower.0.weight")) {
 			t.Errorf("%s: expected lower.0.weight as it was", what)
 		}
 	}
@@ -104,10 +104,10 @@ func TestInitialWeightsAreIndependent(t *testing.T) {
 // The weights of neighbouring seeds, and of one seed's layers, have nothing to do with each other: their correlation is that
 // of chance, whose deviation is 1/√n.
 func TestInitialWeightsAreUncorrelated(t *testing.T) {
-	spec := model.Spec{Inputs: 100, Hidden: []int{100, 100}, Classes: 10, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}
+	spec := spec{Inputs: 100, Hidden: []int{100, 100}, Classes: 10, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}
 	var draws [][]float32
 	for _, seed := range []uint64{0, 1, 2, 3, 42, 43, 1 << 63} {
-		ws := model.NewWeights(spec, seed)
+		ws := newWeights(spec, seed)
 		draws = append(draws, weight(t, ws, "lower.0.weight"), weight(t, ws, "lower.1.weight"))
 	}
 	for i, a := range draws {
@@ -127,7 +127,7 @@ func TestInitialWeightsAreUncorrelated(t *testing.T) {
 
 // The first draws are written down: a change of the generator would silently change what every seed means.
 func TestInitialWeightsStay(t *testing.T) {
-	ws := model.NewWeights(model.Spec{Inputs: 784, Hidden: []int{100}, Classes: 10, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}, 42)
+	ws := newWeights(spec{Inputs: 784, Hidden: []int{100}, Classes: 10, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}, 42)
 	got := map[string][]float32{"lower.0.weight": weight(t, ws, "lower.0.weight")[:3], "upper.weight": weight(t, ws, "upper.weight")[:3]}
 	want := map[string][]float32{
 		"lower.0.weight": {0.013999568, -0.021634076, 0.08567735},
@@ -161,8 +161,8 @@ func store(ws model.Weights) stored {
 }
 
 func TestSet(t *testing.T) {
-	ws := model.NewWeights(small(), 1)
-	other := store(model.NewWeights(small(), 2))
+	ws := newWeights(small(), 1)
+	other := store(newWeights(small(), 2))
 	if err := ws.Set(other.lookup); err != nil {
 		t.Fatal(err)
 	}
@@ -207,10 +207,10 @@ func TestSetRefuses(t *testing.T) {
 		}, []string{"tensor upper.bias", "expected shape (4)", "found ()"}},
 	} {
 		t.Run(test.what, func(t *testing.T) {
-			ws, other := model.NewWeights(small(), 1), store(model.NewWeights(small(), 2))
+			ws, other := newWeights(small(), 1), store(newWeights(small(), 2))
 			test.change(other)
 			wantError(t, ws.Set(other.lookup), test.parts...)
-			for _, w := range model.NewWeights(small(), 1) {
+			for _, w := range newWeights(small(), 1) {
 				if !sameBits(w.Value.Float32s(), weight(t, ws, w.Name)) {
 					t.Errorf("%s: expected it to be left as it was", w.Name)
 				}

@@ -20,7 +20,12 @@ import (
 
 // onTerminal makes a bar whose lines are on the same terminal.
 func onTerminal(e *emulator, color bool) *Bar {
-	return NewBar(Terminal{Writer: e, Width: e.width, Color: color}, NewLines(e, color))
+	return NewBar(Terminal{Writer: e, Width: e.width, Color: color}, NewLines(Terminal{Writer: e, Width: e.width, Color: color}, 0))
+}
+
+// onPipe makes lines that go to no terminal.
+func onPipe(w io.Writer) *Lines {
+	return NewLines(Terminal{Writer: w, Width: Width(w)}, 0)
 }
 
 func TestBarFrames(t *testing.T) {
@@ -33,8 +38,10 @@ func TestBarFrames(t *testing.T) {
 		{160, "Epoch 1/5  1234/1719  [===========================>            ]  loss 0.6013  acc 0.7921  lower 0.0001  upper 0.001  107k images/s  0:03 left"},
 		{120, "Epoch 1/5  1234/1719  [===========>     ]  loss 0.6013  acc 0.7921  lower 0.0001  upper 0.001  107k images/s  0:03 left"},
 		{113, "Epoch 1/5  1234/1719  [======>   ]  loss 0.6013  acc 0.7921  lower 0.0001  upper 0.001  107k images/s  0:03 left"},
-		{112, "1/5 1234/1719 [=======================>           ] loss 0.6013 acc 0.7921 lower 0.0001 upper 0.001 107k/s 0:03"},
-		{80, "1/5 1234/1719 [=> ] loss 0.6013 acc 0.7921 lower 0.0001 upper 0.001 107k/s 0:03"},
+		{112, "Epoch 1/5  1234/1719  [========================>           ]  loss 0.6013  acc 0.7921  107k images/s  0:03 left"},
+		{86, "Epoch 1/5  1234/1719  [======>   ]  loss 0.6013  acc 0.7921  107k images/s  0:03 left"},
+		{85, "1/5 1234/1719 [======================>          ] loss 0.6013 acc 0.7921 107k/s 0:03"},
+		{80, "1/5 1234/1719 [==================>         ] loss 0.6013 acc 0.7921 107k/s 0:03"},
 		{79, "1/5 1234/1719 [==================>        ] loss 0.6013 acc 0.7921 107k/s 0:03"},
 		{60, "1/5 1234/1719 [========>    ] loss 0.6013 acc 0.7921 107k/s"},
 		{48, "1/5 1234/1719 [====>   ] loss 0.6013 acc 0.7921"},
@@ -67,8 +74,32 @@ func TestBarWithMetrics(t *testing.T) {
 		want    string
 	}{
 		{126, "Epoch 1/5  1234/1719  [======>   ]  loss 0.6013  acc 0.7921  top3 0.9789  lower 0.0001  upper 0.001  107k images/s  0:03 left"},
-		{92, "1/5 1234/1719 [=> ] loss 0.6013 acc 0.7921 top3 0.9789 lower 0.0001 upper 0.001 107k/s 0:03"},
+		{125, "Epoch 1/5  1234/1719  [========================>           ]  loss 0.6013  acc 0.7921  top3 0.9789  107k images/s  0:03 left"},
 		{91, "1/5 1234/1719 [==================>        ] loss 0.6013 acc 0.7921 top3 0.9789 107k/s 0:03"},
+		{70, "1/5 1234/1719 [===========>      ] loss 0.6013 acc 0.7921 107k/s 0:03"},
+	} {
+		e := newEmulator(t, c.columns)
+		if err := onTerminal(e, false).OnIteration(it); err != nil {
+			t.Fatal(err)
+		}
+		if got := e.screen(); got != c.want {
+			t.Errorf("%d columns:\n got %q\nwant %q", c.columns, got, c.want)
+		}
+	}
+}
+
+// Rates that a schedule moves are shown where there is room; those that stay the same only where there is plenty.
+func TestBarWithScheduledRates(t *testing.T) {
+	it := fashion.iteration(1, 1234)
+	it.Loss, it.Accuracy = 0.60134, 0.79206
+	it.Rates = loop.Rates{{Group: "lower", LearnRate: 1e-4}, {Group: "upper", LearnRate: 0.00073123, Scheduled: true}}
+	for _, c := range []struct {
+		columns int
+		want    string
+	}{
+		{118, "Epoch 1/5  1234/1719  [=======>    ]  loss 0.6013  acc 0.7921  lower 0.0001  upper 0.000731  107k images/s  0:03 left"},
+		{112, "Epoch 1/5  1234/1719  [=============>      ]  loss 0.6013  acc 0.7921  upper 0.000731  107k images/s  0:03 left"},
+		{80, "1/5 1234/1719 [========>    ] loss 0.6013 acc 0.7921 upper 0.000731 107k/s 0:03"},
 		{70, "1/5 1234/1719 [===========>      ] loss 0.6013 acc 0.7921 107k/s 0:03"},
 	} {
 		e := newEmulator(t, c.columns)
@@ -89,7 +120,7 @@ func TestBarFitsEveryWidth(t *testing.T) {
 		for _, color := range []bool{false, true} {
 			screen, want := newEmulator(t, columns), newEmulator(t, 200)
 			var text bytes.Buffer
-			bar := NewBar(Terminal{Writer: screen, Width: screen.width, Color: color}, NewLines(io.MultiWriter(&text, want), color))
+			bar := NewBar(Terminal{Writer: screen, Width: screen.width, Color: color}, NewLines(Terminal{Writer: io.MultiWriter(&text, want), Width: want.width, Color: color}, 0))
 			s.tell(t, bar, func(event string) {
 				if strings.HasPrefix(event, "epoch") || event == "done" {
 					if got := screen.screen(); got != "" {
@@ -100,7 +131,7 @@ func TestBarFitsEveryWidth(t *testing.T) {
 			if screen.widest > max(0, columns-1) {
 				t.Fatalf("a bar of %d columns on a terminal of %d", screen.widest, columns)
 			}
-			if got := strings.Count(want.screen(), "\n") + 1; got != s.epochs {
+			if got := strings.Count(want.screen(), "\n"); got != s.epochs {
 				t.Fatalf("%d permanent lines for %d epochs", got, s.epochs)
 			}
 		}
@@ -114,9 +145,12 @@ func TestBarFollowsResize(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		e := newEmulator(t, 120)
 		e.reflow = seed%2 == 0
-		bar := onTerminal(e, true)
+		bar := NewBar(Terminal{Writer: e, Width: e.width, Color: true}, onPipe(e)) // whose lines have always the same columns
 		var want bytes.Buffer
-		lines := NewLines(&want, false)
+		lines := onPipe(&want)
+		if err := lines.OnStart(s.start()); err != nil {
+			t.Fatal(err)
+		}
 		s.tell(t, bar, func(event string) {
 			if rng.IntN(10) == 0 {
 				columns := 10 + rng.IntN(190)
@@ -141,7 +175,7 @@ func TestBarFollowsResize(t *testing.T) {
 func TestBarRedrawsAreBounded(t *testing.T) {
 	for _, step := range []time.Duration{0, time.Microsecond, 100 * time.Microsecond, 30 * time.Millisecond, time.Second} {
 		e := newEmulator(t, 100)
-		bar := NewBar(Terminal{Writer: e, Width: e.width}, NewLines(io.Discard, false))
+		bar := NewBar(Terminal{Writer: e, Width: e.width}, onPipe(io.Discard))
 		s := script{epochs: 1, iterations: 1000, batch: 32, step: step}
 		for i := 1; i <= s.iterations; i++ {
 			if err := bar.OnIteration(s.iteration(1, i)); err != nil {
@@ -170,21 +204,21 @@ func TestBarRedrawsAreBounded(t *testing.T) {
 // The same run on a terminal, on a pipe and in JSON: the same values.
 func TestViewsAgree(t *testing.T) {
 	e := newEmulator(t, 120)
-	var onTerm, onPipe, inJSON bytes.Buffer
-	bar := NewBar(Terminal{Writer: e, Width: e.width}, NewLines(&onTerm, false))
+	var onTerm, piped, inJSON bytes.Buffer
+	bar := NewBar(Terminal{Writer: e, Width: e.width}, onPipe(&onTerm))
 	var frames []string
 	fashion.tell(t, bar, func(event string) {
 		if strings.HasSuffix(event, fmt.Sprint(".", fashion.iterations)) {
 			frames = append(frames, e.screen())
 		}
 	})
-	fashion.tell(t, NewLines(&onPipe, false), nil)
+	fashion.tell(t, onPipe(&piped), nil)
 	fashion.tell(t, NewJSON(&inJSON, 1), nil)
 
-	if diff := cmp.Diff(onPipe.String(), onTerm.String()); diff != "" {
+	if diff := cmp.Diff(piped.String(), onTerm.String()); diff != "" {
 		t.Errorf("the pipe's and the terminal's lines differ (-pipe +terminal):\n%s", diff)
 	}
-	for _, c := range onPipe.Bytes() {
+	for _, c := range piped.Bytes() {
 		if c != '\n' && (c < ' ' || c > '~') {
 			t.Fatalf("control character %#x on the pipe", c)
 		}
@@ -213,14 +247,15 @@ func TestViewsAgree(t *testing.T) {
 			if last.Loss != j.Loss || last.Accuracy != j.Accuracy {
 				t.Errorf("epoch %d: JSON has %v at its last iteration and %v, %v at its end", j.Epoch, last, j.Loss, j.Accuracy)
 			}
-			frame, line := frames[epoch], strings.Split(onPipe.String(), "\n")[epoch]
+			frame := frames[epoch]
 			epoch++
+			line := strings.Split(piped.String(), "\n")[epoch] // after the heading
 			wantFrame := fmt.Sprintf("Epoch %d/5  1719/1719  [=================]  loss %.4f  acc %.4f  lower %g  upper %g  %.0fk images/s  ",
 				j.Epoch, j.Loss, j.Accuracy, j.LR["lower"], j.LR["upper"], j.SamplesPerSecond/1000)
 			if !strings.HasPrefix(frame, wantFrame) {
 				t.Errorf("last frame\n got %q\nwant %q", frame, wantFrame)
 			}
-			wantLine := fmt.Sprintf("Epoch %d/5  loss %.4f val %.4f  acc %.4f val %.4f  %.2f s %.0fk/s",
+			wantLine := fmt.Sprintf("  %d/5  %.4f    %.4f  %.4f   %.4f  %.2f s      %.0fk",
 				j.Epoch, j.Loss, j.ValLoss, j.Accuracy, j.ValAccuracy, j.Seconds, j.SamplesPerSecond/1000)
 			if j.Epoch%2 == 1 {
 				wantLine += "  best"
@@ -304,13 +339,13 @@ func (f *failing) Write([]byte) (int, error) { f.writes++; return 0, errFull }
 func TestWriteErrors(t *testing.T) {
 	var gone failing
 	var lines bytes.Buffer
-	fashion.tell(t, NewBar(Terminal{Writer: &gone, Width: func() int { return 80 }}, NewLines(&lines, false)), nil)
-	if gone.writes != 1 || strings.Count(lines.String(), "\n") != fashion.epochs {
+	fashion.tell(t, NewBar(Terminal{Writer: &gone, Width: func() int { return 80 }}, onPipe(&lines)), nil)
+	if gone.writes != 1 || strings.Count(lines.String(), "\n") != 1+fashion.epochs {
 		t.Errorf("%d writes to a failing terminal, lines:\n%s", gone.writes, &lines)
 	}
-	bar := NewBar(Terminal{Writer: io.Discard, Width: func() int { return 80 }}, NewLines(&failing{}, false))
-	for name, o := range map[string]loop.Observer{"bar": bar, "lines": NewLines(&failing{}, false), "JSON": NewJSON(&failing{}, 1)} {
-		if err := o.OnEpoch(fashion.epoch(2)); !errors.Is(err, errFull) {
+	bar := NewBar(Terminal{Writer: io.Discard, Width: func() int { return 80 }}, onPipe(&failing{}))
+	for name, o := range map[string]loop.Observer{"bar": bar, "lines": onPipe(&failing{}), "JSON": NewJSON(&failing{}, 1)} {
+		if err := errors.Join(o.OnStart(fashion.start()), o.OnEpoch(fashion.epoch(2))); !errors.Is(err, errFull) {
 			t.Errorf("%s: error %v, expected %v", name, err, errFull)
 		}
 	}
@@ -320,13 +355,13 @@ func TestColorIsOnlyColor(t *testing.T) {
 	sgr := regexp.MustCompile("\x1b\\[[0-9]+m")
 	var plain, coloured bytes.Buffer
 	for b, color := range map[*bytes.Buffer]bool{&plain: false, &coloured: true} {
-		bar := NewBar(Terminal{Writer: b, Width: func() int { return 100 }, Color: color}, NewLines(b, color))
+		bar := NewBar(Terminal{Writer: b, Width: func() int { return 100 }, Color: color}, NewLines(Terminal{Writer: b, Width: func() int { return 100 }, Color: color}, 0))
 		fashion.tell(t, bar, nil)
 	}
 	if sgr.Match(plain.Bytes()) {
 		t.Error("colours where none were asked for")
 	}
-	for _, want := range []string{"\x1b[2mloss\x1b[0m ", "\x1b[32mbest\x1b[0m\n", "val\x1b[0m \x1b[1m0."} {
+	for _, want := range []string{"\x1b[2mloss\x1b[0m ", "\x1b[2mval acc\x1b[0m ", "\x1b[32mbest\x1b[0m\n", " \x1b[1m0."} {
 		if !strings.Contains(coloured.String(), want) {
 			t.Errorf("no %q", want)
 		}
@@ -337,7 +372,7 @@ func TestColorIsOnlyColor(t *testing.T) {
 }
 
 func TestOnIterationDoesNotAllocate(t *testing.T) {
-	bar := NewBar(Terminal{Writer: io.Discard, Width: func() int { return 80 }}, NewLines(io.Discard, false))
+	bar := NewBar(Terminal{Writer: io.Discard, Width: func() int { return 80 }}, onPipe(io.Discard))
 	it := fashion.iteration(1, 100)
 	for name, o := range map[string]loop.Observer{"bar": bar, "JSON": NewJSON(io.Discard, 1), "JSON without iterations": NewJSON(io.Discard, 0)} {
 		if n := testing.AllocsPerRun(100, func() { _ = o.OnIteration(it) }); n != 0 {
@@ -347,12 +382,12 @@ func TestOnIterationDoesNotAllocate(t *testing.T) {
 }
 
 func BenchmarkBarNotDue(b *testing.B) {
-	bar := NewBar(Terminal{Writer: io.Discard, Width: func() int { return 80 }}, NewLines(io.Discard, false))
+	bar := NewBar(Terminal{Writer: io.Discard, Width: func() int { return 80 }}, onPipe(io.Discard))
 	benchmark(b, bar)
 }
 
 func BenchmarkBarRedraw(b *testing.B) {
-	bar := NewBar(Terminal{Writer: io.Discard, Width: func() int { return 80 }}, NewLines(io.Discard, false))
+	bar := NewBar(Terminal{Writer: io.Discard, Width: func() int { return 80 }}, onPipe(io.Discard))
 	it := fashion.iteration(1, fashion.iterations)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Download shows files being downloaded, one after the other: a bar while one is on its way, and a line once it is whole.
+// Download shows files that are downloaded one after the other: a bar during the download, and a line after it.
 //
 //	train-images-idx3-ubyte.gz  45%  [=====>      ]  11.9 MB of 26.4 MB  3.2 MB/s  0:05 left
 //	train-images-idx3-ubyte.gz  26.4 MB  8.21 s
@@ -20,13 +20,13 @@ type Download struct {
 	next   time.Time // when the next redraw is due
 }
 
-// NewDownload makes a download bar. When t.Width is nil, t isn't a terminal: only the lines are written.
+// NewDownload makes a download bar. If t.Width is nil, t isn't a terminal, and only the lines are written.
 func NewDownload(t Terminal) *Download {
 	return &Download{screen: screen{Terminal: t}, now: time.Now}
 }
 
-// Update tells that so many bytes of a file are there; fewer than before, that the file is begun again. A total of 0 or
-// less isn't known: such a file has no line at its end. Names are ASCII.
+// Update says how many bytes of a file have arrived. Fewer than before means that the file starts again. If the total isn't known,
+// it is 0 or less, and the file gets no line at its end. Names are ASCII.
 func (d *Download) Update(name string, done, total int64) {
 	now := d.now()
 	if name != d.name || done < d.done {
@@ -46,7 +46,7 @@ func (d *Download) Update(name string, done, total int64) {
 	}
 }
 
-// Clear takes the bar away: before anything else is written to the terminal, and when a download fails.
+// Clear erases the bar. It is called before anything else is written to the terminal, and when a download fails.
 func (d *Download) Clear() { d.screen.clear() }
 
 func (d *Download) line(elapsed time.Duration) []byte {

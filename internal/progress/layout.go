@@ -6,29 +6,24 @@ import (
 	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
+
+	"fmtrain/internal/table"
 )
 
 // part is a piece of a line: a label and its value, one of the two, or a gauge.
 type part struct {
 	label, value string
-	style        string // of the value, see below
+	style        string // of the value, one of package table
 	gauge        *gauge
 }
 
-// Styles are the parameters of the ANSI sequence "select graphic rendition".
-const (
-	bold  = "1"
-	dim   = "2"
-	green = "32"
-)
-
-// layout is one way to arrange the parts of a line, so many spaces apart. A gauge takes the columns that the others leave.
+// layout is one way to arrange the parts of a line, with gap spaces between them. A gauge fills what the other parts leave free.
 type layout struct {
 	gap   int
 	parts []part
 }
 
-// gauge is the bar proper, [=====>    ], of at least min cells. The total is positive.
+// gauge is the bar itself, [=====>    ], of min cells or more. The total is positive.
 type gauge struct {
 	done, total int64
 	min         int
@@ -39,8 +34,8 @@ const (
 	gaugeMax  = 40 // cells
 )
 
-// appendFirstFit appends the first of the layouts that fits into the columns; nothing if none does. With color false it
-// appends no control characters.
+// appendFirstFit appends the first layout that fits into the columns, or nothing if none does. Without color it appends no
+// control characters.
 func appendFirstFit(b []byte, layouts []layout, columns int, color bool) []byte {
 	for _, l := range layouts {
 		if free := columns - l.width(); free >= 0 {
@@ -59,7 +54,7 @@ func (l layout) width() int {
 	return w
 }
 
-// append appends the parts; a gauge is made wider by the free columns.
+// append appends the parts. A gauge gets the free columns.
 func (l layout) append(b []byte, free int, color bool) []byte {
 	for i, p := range l.parts {
 		if i > 0 {
@@ -85,23 +80,15 @@ func (p part) append(b []byte, free int, color bool) []byte {
 	if p.gauge != nil {
 		return append(b, p.gauge.String(min(p.gauge.min+free, gaugeMax))...)
 	}
-	b = appendStyled(b, p.label, dim, color)
+	b = table.AppendStyled(b, p.label, table.Dim, color)
 	if p.label != "" && p.value != "" {
 		b = append(b, ' ')
 	}
-	return appendStyled(b, p.value, p.style, color)
+	return table.AppendStyled(b, p.value, p.style, color)
 }
 
-func appendStyled(b []byte, text, style string, color bool) []byte {
-	if !color || style == "" || text == "" {
-		return append(b, text...)
-	}
-	b = append(append(append(b, "\x1b["...), style...), 'm')
-	return append(append(b, text...), "\x1b[0m"...)
-}
-
-// String is the gauge with so many cells. progressbar renders it, silently: the terminal is ours, so that a whole frame is
-// one write. Its percentage is cut off, because it rounds 29 of 100 to 28%.
+// String is the gauge with the given number of cells. progressbar draws it into a text, so that a whole frame is one write.
+// Its percentage is cut off, because it rounds 29 of 100 to 28%.
 func (g *gauge) String(cells int) string {
 	bar := progressbar.NewOptions64(g.total,
 		progressbar.OptionSetWriter(io.Discard),

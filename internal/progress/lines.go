@@ -2,81 +2,97 @@ package progress
 
 import (
 	"fmt"
-	"io"
+	"slices"
 
 	"fmtrain/internal/loop"
-	"fmtrain/internal/metric"
+	"fmtrain/internal/table"
 )
 
-// Lines writes one line an epoch, 79 columns or less in an ordinary run: loss and accuracy in training and, where there is
-// validation, in validation; metrics that were asked for, in validation, which may make the line longer; the training time and
-// the images a second; "best" if its validation accuracy is the best so far.
+// Lines writes a table with one line per epoch:
 //
-//	Epoch 1/5  loss 0.6013 val 0.4571  acc 0.7921 val 0.8402  0.52 s 105k/s  best
+//	epoch    loss  val loss     acc  val acc    time  images/s
+//	  1/5  0.5807    0.4317  0.7976   0.8442  0.18 s      310k  best
 //
-// Where weights are averaged, what they come to in validation is after "ema"; where a learn rate has a schedule, the rates of the
-// epoch's last step come after the speed.
+// Columns for validation, averaged weights ("ema"), metrics and scheduled learning rates are there if the run has them. The
+// metrics are those of the validation images, the rates those of the epoch's last step. "best" marks the best validation accuracy
+// so far.
+//
+// If steps are logged too, a column has the number of the step, and the lines between those of the epochs have the loss and the
+// accuracy of the epoch so far.
+//
+// Columns that don't fit the terminal are left out, the least important first. When the terminal's width has changed and with it
+// the columns, the heading is written again.
 type Lines struct {
-	w     io.Writer
-	color bool
-	line  []byte
+	terminal Terminal
+	every    int // steps from one line to the next; 0 for epochs only
+	columns  []column
+	layout   []table.Column // of the columns
+	headed   []int          // the columns under the last heading
+	cells    []table.Cell
+	text     []byte
 }
 
-// NewLines makes lines on w. Without color they have no control characters.
-func NewLines(w io.Writer, color bool) *Lines { return &Lines{w: w, color: color} }
+// NewLines makes lines on t, with a line for each logEvery-th step of an epoch; with 0, for epochs only.
+func NewLines(t Terminal, logEvery int) *Lines { return &Lines{terminal: t, every: logEvery} }
 
-// OnStart writes nothing.
-func (l *Lines) OnStart(*loop.Start) error { return nil }
+// column is a column of the table, and what it shows of an epoch and of a step; nil for nothing.
+type column struct {
+	table.Column
+	epoch func(*loop.Epoch) string
+	step  func(*loop.Iteration) string
+	style func(*loop.Epoch) string
+}
 
-// OnIteration writes nothing.
-func (l *Lines) OnIteration(*loop.Iteration) error { return nil }
-
-// OnEpoch writes the epoch's line in one Write, or returns its error.
-func (l *Lines) OnEpoch(e *loop.Epoch) error {
-	epoch := []part{{label: "Epoch", value: of(e.Epoch, e.Epochs)}}
-	loss := []part{{label: "loss", value: mean(e.Loss)}}
-	acc := []part{{label: "acc", value: mean(e.Accuracy)}}
-	if e.BestEpoch > 0 {
-		loss = append(loss, part{label: "val", value: mean(e.ValLoss)})
-		acc = append(acc, part{label: "val", value: mean(e.ValAccuracy), style: bold})
+// OnStart chooses the columns. The heading is written with the first line.
+func (l *Lines) OnStart(s *loop.Start) error {
+	l.columns = columns(s, l.every > 0)
+	l.layout = nil
+	for _, c := range l.columns {
+		l.layout = append(l.layout, c.Column)
 	}
-	if e.Average != nil {
-		loss = append(loss, part{label: "ema", value: mean(e.Average.Loss)})
-		acc = append(acc, part{label: "ema", value: mean(e.Average.Accuracy)})
-	}
-	speed := []part{{value: seconds(e.Seconds)}, {value: rough(e.SamplesPerSecond) + "/s"}}
-	groups := [][]part{epoch, loss, acc}
-	if len(e.Metrics) > 0 {
-		groups = append(groups, append([]part{{label: "val"}}, metrics(e.Metrics)...))
-	}
-	groups = append(groups, speed)
-	if e.Scheduled {
-		groups = append(groups, rateParts(e.Rates))
-	}
-	if e.BestEpoch == e.Epoch {
-		groups = append(groups, []part{{value: "best", style: green}})
-	}
-	l.line = l.line[:0]
-	for i, parts := range groups {
-		if i > 0 {
-			l.line = append(l.line, "  "...)
-		}
-		l.line = layout{1, parts}.append(l.line, 0, l.color)
-	}
-	l.line = append(l.line, '\n')
-	if _, err := l.w.Write(l.line); err != nil {
-		return fmt.Errorf("write the line of epoch %d: %w", e.Epoch, err)
-	}
+	l.cells = make([]table.Cell, len(l.columns))
 	return nil
 }
 
-// metrics are parts like "top3 0.9789".
-func metrics(values metric.Values) (parts []part) {
-	for _, v := range values {
-		parts = append(parts, part{label: v.Name, value: mean(v.Value)})
+// OnIteration writes the line of a step that is to be logged. The line of the epoch takes the place of its last step's.
+func (l *Lines) OnIteration(it *loop.Iteration) error {
+	if l.every == 0 || it.Iteration%l.every != 0 || it.Iteration == it.Iterations {
+		return nil
 	}
-	return parts
+	for i, c := range l.columns {
+		l.cells[i] = table.Cell{}
+		if c.step != nil {
+			l.cells[i].Text = c.step(it)
+		}
+	}
+	return l.write(it.Epoch)
+}
+
+// OnEpoch writes the epoch's line in one Write, or returns its error.
+func (l *Lines) OnEpoch(e *loop.Epoch) error {
+	for i, c := range l.columns {
+		l.cells[i] = table.Cell{Text: c.epoch(e)}
+		if c.style != nil {
+			l.cells[i].Style = c.style(e)
+		}
+	}
+	return l.write(e.Epoch)
 }
 
 // OnDone writes nothing.
 func (l *Lines) OnDone(*loop.Done) error { return nil }
+
+// write writes the cells as a line, below a heading if the columns are others than before.
+func (l *Lines) write(epoch int) error {
+	l.text = l.text[:0]
+	kept := table.Fit(l.layout, l.terminal.Width()-1)
+	if !slices.Equal(kept, l.headed) {
+		l.headed = kept
+		l.text = table.AppendHeading(l.text, l.layout, kept, l.terminal.Color)
+	}
+	l.text = table.AppendRow(l.text, l.layout, kept, l.cells, l.terminal.Color)
+	if _, err := l.terminal.Writer.Write(l.text); err != nil {
+		return fmt.Errorf("write the line of epoch %d: %w", epoch, err)
+	}
+	return nil
+}

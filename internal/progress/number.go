@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// appendShortest appends the shortest decimal form of x that reads back as x, in the form that encoding/json writes: 0.0001,
-// 1e-7. NaN and infinities are as strconv writes them.
+// appendShortest appends the shortest decimal number that reads back as x, as encoding/json writes it: 0.0001, 1e-7. NaN and
+// infinities are written as by strconv.
 func appendShortest(b []byte, x float64) []byte {
 	format := byte('f')
 	if abs := math.Abs(x); abs != 0 && (abs < 1e-6 || abs >= 1e21) {
@@ -21,10 +21,20 @@ func appendShortest(b []byte, x float64) []byte {
 	return b
 }
 
-// mean is how losses and accuracies are shown.
-func mean(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
+// mean is a loss, an accuracy or a metric: with four decimals, or fewer where the number is large, so that columns stay straight.
+func mean(x float64) string {
+	for decimals := 4; decimals > 0; decimals-- {
+		if text := strconv.FormatFloat(x, 'f', decimals, 64); len(text) <= meanWidth {
+			return text
+		}
+	}
+	if text := strconv.FormatFloat(x, 'f', 0, 64); len(text) <= meanWidth {
+		return text
+	}
+	return strconv.FormatFloat(x, 'g', 2, 64)
+}
 
-// rate is a learn rate: as it was set, such as 0.00025, or in three digits if a schedule has made many of them.
+// rate is a learning rate: as it was set, such as 0.00025, or rounded to three digits if it has many.
 func rate(x float64) string {
 	exact := appendShortest(nil, x)
 	if len(exact) <= len("0.00025") {

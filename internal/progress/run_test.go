@@ -36,6 +36,10 @@ func (s script) epoch(epoch int) *loop.Epoch {
 	}
 }
 
+func (s script) start() *loop.Start {
+	return &loop.Start{Epochs: s.epochs, Iterations: s.iterations, Samples: s.iterations * s.batch, Validated: true, Rates: rates}
+}
+
 // tell tells the observer of the run; after each event it calls then.
 func (s script) tell(t *testing.T, o loop.Observer, then func(event string)) {
 	t.Helper()
@@ -48,7 +52,7 @@ func (s script) tell(t *testing.T, o loop.Observer, then func(event string)) {
 			then(event)
 		}
 	}
-	told(o.OnStart(&loop.Start{Epochs: s.epochs, Iterations: s.iterations, Samples: s.iterations * s.batch}), "start")
+	told(o.OnStart(s.start()), "start")
 	for e := 1; e <= s.epochs; e++ {
 		for i := 1; i <= s.iterations; i++ {
 			told(o.OnIteration(s.iteration(e, i)), fmt.Sprintf("iteration %d.%d", e, i))

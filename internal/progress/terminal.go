@@ -10,20 +10,20 @@ import (
 // interval is the shortest time between two redraws of a bar.
 const interval = 100 * time.Millisecond
 
-// Terminal is where a bar is drawn.
+// Terminal is where a bar or lines are written.
 type Terminal struct {
-	Writer io.Writer  // normally stderr
-	Width  func() int // columns; asked at each redraw, so that a resize is followed
+	Writer io.Writer
+	Width  func() int // columns; asked each time, so that a resize is followed
 	Color  bool
 }
 
-// IsTerminal tells whether w is a terminal: a file, or anything else with a descriptor, that is one.
+// IsTerminal says whether w is a terminal. It may be a file, or anything else with a descriptor.
 func IsTerminal(w io.Writer) bool {
 	f, ok := w.(descriptor)
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// Width is the function that a [Terminal] asks for its columns. Where they can't be known it answers 80.
+// Width is the function that a [Terminal] asks for its columns. On anything else than a terminal it answers 80.
 func Width(w io.Writer) func() int {
 	f, ok := w.(descriptor)
 	if !ok {
@@ -38,7 +38,7 @@ func Width(w io.Writer) func() int {
 	}
 }
 
-// ColorEnabled tells whether to write colours: on a terminal, unless NO_COLOR is set and not empty
+// ColorEnabled says whether to write colours: on a terminal, unless NO_COLOR is set and not empty
 // (https://no-color.org) or TERM is "dumb". env is normally os.Getenv.
 func ColorEnabled(terminal bool, env func(string) string) bool {
 	return terminal && env("NO_COLOR") == "" && env("TERM") != "dumb"
@@ -47,10 +47,10 @@ func ColorEnabled(terminal bool, env func(string) string) bool {
 type descriptor interface{ Fd() uintptr }
 
 // screen is the last line of a terminal, drawn over and over. Every frame is one Write. It leaves one column free, so that
-// the terminal never wraps it, and the cursor at its first column: a terminal that is made narrower breaks the frame it shows
-// into rows below the cursor, and the next frame erases them.
+// the terminal never wraps it. The cursor stays at the first column: a terminal that becomes narrower breaks the frame into rows
+// below the cursor, and the next frame erases them.
 //
-// A bar is no reason to lose a run: after a failed write nothing more is drawn.
+// A bar is no reason to lose a run, so after a failed write nothing more is drawn.
 type screen struct {
 	Terminal
 	frame  []byte

@@ -79,7 +79,8 @@ func TestNumbers(t *testing.T) {
 		{clock(12*time.Minute + 3*time.Second), "12:03"}, {clock(time.Hour + 2*time.Minute + 3*time.Second), "1:02:03"},
 		{size(5148), "5.1 kB"}, {size(999_949), "999.9 kB"}, {size(999_950), "1.0 MB"}, {size(26421880), "26.4 MB"},
 		{of(7, 1719), "   7/1719"}, {of(5, 5), "5/5"},
-		{mean(0.60134), "0.6013"}, {mean(math.NaN()), "NaN"},
+		{mean(0.60134), "0.6013"}, {mean(9.99996), "10.000"}, {mean(1234.5), "1234.5"}, {mean(123456.7), "123457"},
+		{mean(1.26e30), "1.3e+30"}, {mean(math.NaN()), "NaN"},
 		{string(appendShortest(nil, 1e-4)), "0.0001"}, {string(appendShortest(nil, 2.5e-7)), "2.5e-7"}, {string(appendShortest(nil, 1e-12)), "1e-12"},
 	} {
 		if c[0] != c[1] {

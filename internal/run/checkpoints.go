@@ -27,7 +27,7 @@ const (
 // solvers' slots as solver.<group>.<slot>.<parameter>. The metadata are JSON: "model", "settings", "progress", "data", and what a
 // solver counts under "solver.<group>".
 type State struct {
-	Spec     model.Spec
+	Model    *model.Model
 	Settings any // the resolved settings
 	Data     Data
 	Weights  model.Weights
@@ -100,7 +100,7 @@ type solverCounts struct {
 // Image is the checkpoint of a state. It is a copy, valid until the next call.
 func (c *Checkpoints) Image(s State) (checkpoint.Image, error) {
 	file := &checkpoint.Checkpoint{Metadata: map[string]string{}}
-	metadata := map[string]any{"model": s.Spec, "settings": s.Settings, "progress": s.Progress, "data": s.Data}
+	metadata := map[string]any{"model": s.Model.Architecture, "settings": s.Settings, "progress": s.Progress, "data": s.Data}
 	for _, w := range s.Weights {
 		file.Tensors = append(file.Tensors, tensorOf(modelPrefix+w.Name, w, w.Value.Float32s()))
 	}

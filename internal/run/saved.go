@@ -20,7 +20,7 @@ import (
 // Saved is a checkpoint that was read.
 type Saved struct {
 	Path     string
-	Spec     model.Spec
+	Model    *model.Model
 	Weights  model.Weights
 	Average  model.Weights // nil for none
 	Progress Progress
@@ -128,7 +128,8 @@ func load(path string) (*checkpoint.Checkpoint, *Saved, error) {
 // ignores other metadata and other tensors.
 func interpret(file *checkpoint.Checkpoint) (*Saved, error) {
 	s := &Saved{Settings: json.RawMessage(file.Metadata["settings"])}
-	known := map[string]any{"model": &s.Spec, "progress": &s.Progress}
+	var architecture model.Architecture
+	known := map[string]any{"model": &architecture, "progress": &s.Progress}
 	if _, ok := file.Metadata["data"]; ok { // the oldest checkpoints lack it
 		known["data"] = &s.Data
 	}
@@ -137,20 +138,23 @@ func interpret(file *checkpoint.Checkpoint) (*Saved, error) {
 			return nil, err
 		}
 	}
-	if err := checkSpec(s.Spec, file); err != nil {
+	var err error
+	if s.Model, err = model.New(architecture); err != nil {
 		return nil, err
 	}
-	s.Weights = model.NewWeights(s.Spec, 0)
+	if err := checkModel(s.Model, file); err != nil {
+		return nil, err
+	}
+	s.Weights = s.Model.NewWeights(0)
 	if err := setWeights(s.Weights, modelPrefix, file); err != nil {
 		return nil, err
 	}
 	if averaged := func(t checkpoint.Tensor) bool { return strings.HasPrefix(t.Name, averagePrefix) }; slices.ContainsFunc(file.Tensors, averaged) {
-		s.Average = model.NewWeights(s.Spec, 0)
+		s.Average = s.Model.NewWeights(0)
 		if err := setWeights(s.Average, averagePrefix, file); err != nil {
 			return nil, fmt.Errorf("averaged weights: %w", err)
 		}
 	}
-	var err error
 	s.Solvers, err = readSolvers(file)
 	return s, err
 }
@@ -193,31 +197,19 @@ func readSolvers(file *checkpoint.Checkpoint) (map[string]SavedSolver, error) {
 	return solvers, nil
 }
 
-// checkSpec is an error if the architecture can't be built, can't take the images, or has more weights than the file.
-func checkSpec(spec model.Spec, file *checkpoint.Checkpoint) error {
-	if err := spec.Check(); err != nil {
-		return err
+// checkModel is an error if a file's model can't take the images, or has a parameter that the file lacks. So no memory is taken for
+// weights that are not there.
+func checkModel(m *model.Model, file *checkpoint.Checkpoint) error {
+	if m.Inputs != dataset.Pixels || m.Classes != dataset.Classes {
+		return fmt.Errorf("architecture: expected %d inputs and %d classes, found %d and %d", dataset.Pixels, dataset.Classes, m.Inputs, m.Classes)
 	}
-	if spec.Inputs != dataset.Pixels || spec.Classes != dataset.Classes {
-		return fmt.Errorf("architecture: expected %d inputs and %d classes, found %d and %d", dataset.Pixels, dataset.Classes, spec.Inputs, spec.Classes)
-	}
-	layers := len(spec.Hidden) + 1
-	if spec.Stack != "" {
-		layers = spec.Parametric()
-	}
-	if layers > len(file.Tensors) {
-		return fmt.Errorf("architecture: expected the tensors of %d layers, found %d tensors in all", layers, len(file.Tensors))
-	}
-	values := 0
-	for _, t := range file.Tensors {
-		values += len(t.Data)
-	}
-	for _, l := range spec.Layers() {
-		if l.Out > values/l.In {
-			return fmt.Errorf("architecture: expected a weight of shape (%d, %d) for layer %s, found %d values for it and the layers above",
-				l.In, l.Out, l.Name, values)
+	for _, p := range m.Parameters() {
+		switch t, ok := file.Tensor(modelPrefix + p.Name); {
+		case !ok:
+			return fmt.Errorf("tensor %s: expected shape %v, found no such tensor", p.Name, p.Shape)
+		case !slices.Equal(t.Shape, p.Shape):
+			return fmt.Errorf("tensor %s: expected shape %v, found %v", p.Name, p.Shape, tensor.Shape(t.Shape))
 		}
-		values -= l.In * l.Out
 	}
 	return nil
 }

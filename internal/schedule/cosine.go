@@ -20,7 +20,7 @@ func (c *Cosine) Factor(at Position) float64 {
 	if t < w {
 		return (t + 1) / (w + 1)
 	}
-	return c.End + (1-c.End)*(1+math.Cos(math.Pi*(t-w)/(all-w)))/2
+	return c.End + float64((1-c.End)*(1+math.Cos(math.Pi*(t-w)/(all-w)))/2)
 }
 
 func (*Cosine) name() string { return "cosine" }

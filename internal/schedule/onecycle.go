@@ -1,5 +1,7 @@
 package schedule
 
+import "fmtrain/internal/bounds"
+
 // OneCycle is Smith's 1cycle ("A disciplined approach to neural network hyper-parameters", 2018) as the book's chapter 11 has
 // it, in straight lines: over the fraction Rise of the run the rate grows from the group's own to Max times it, over as many
 // steps it falls back, and in what is left of the run it falls on, to the factor End at the last step. The momentum goes the
@@ -20,7 +22,7 @@ func (c *OneCycle) Momentum(at Position) float64 { return c.line(at, c.High, c.L
 // run of so few steps that the way up has none, the first step is past it.
 func (c *OneCycle) line(at Position, first, top, back, last float64) float64 {
 	t, all := float64(at.Step), float64(at.Steps)
-	up := c.Rise*all - 1
+	up := float64(c.Rise*all) - 1 // rounded on every processor
 	down := 2 * up
 	switch {
 	case up > 0 && t <= up:
@@ -34,5 +36,5 @@ func (c *OneCycle) line(at Position, first, top, back, last float64) float64 {
 
 func (*OneCycle) name() string { return "1cycle" }
 func (c *OneCycle) options() []option {
-	return []option{{"max", &c.Max, atLeast1}, {"rise", &c.Rise, half}, {"end", &c.End, from0}, {"high", &c.High, below1}, {"low", &c.Low, below1}}
+	return []option{{"max", &c.Max, atLeast1}, {"rise", &c.Rise, half}, {"end", &c.End, from0}, {"high", &c.High, bounds.Fraction}, {"low", &c.Low, bounds.Fraction}}
 }

@@ -1,5 +1,7 @@
 package schedule
 
+import "fmtrain/internal/bounds"
+
 // Plateau multiplies the rate by a factor when the validation loss has not improved for more than Patience epochs in a row:
 // torch's ReduceLROnPlateau (with Keras's the last epoch of the patience lowers the rate already). A loss is an improvement if
 // it is below the best by more than the fraction Threshold. After each reduction the count begins anew. torch's eps, a
@@ -30,5 +32,5 @@ func (p *Plateau) Factor(at Position) float64 {
 
 func (*Plateau) name() string { return "plateau" }
 func (p *Plateau) options() []option {
-	return []option{{"patience", &p.Patience, count}, {"factor", &p.By, above0}, {"threshold", &p.Threshold, below1}, {"end", &p.End, from0}}
+	return []option{{"patience", &p.Patience, count}, {"factor", &p.By, above0}, {"threshold", &p.Threshold, bounds.Fraction}, {"end", &p.End, from0}}
 }

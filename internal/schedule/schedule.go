@@ -21,6 +21,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"fmtrain/internal/bounds"
 )
 
 // Position is where in a run a step is.
@@ -57,20 +59,43 @@ func NeedsLosses(s Schedule) bool {
 	return needs
 }
 
-// defaults makes each schedule as it is without options.
-var defaults = []func() Schedule{
-	func() Schedule { return &Constant{} },
-	func() Schedule { return &Step{Epochs: 10, By: 0.1} },
-	func() Schedule { return &Exponential{Epochs: 20, By: 0.1} },
-	func() Schedule { return &Cosine{} },
-	func() Schedule { return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85} },
-	func() Schedule { return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4} },
+// registry is the schedules, in the order in which they are listed, each as it is without options.
+var registry = []struct {
+	about string
+	make  func() Schedule
+}{
+	{"the learning rate stays as it is", func() Schedule { return &Constant{} }},
+	{"multiply the rate by a factor every so many epochs", func() Schedule { return &Step{Epochs: 10, By: 0.1} }},
+	{"multiply the rate by a factor over so many epochs, a little at each step",
+		func() Schedule { return &Exponential{Epochs: 20, By: 0.1} }},
+	{"rise over the warm-up (steps, or a fraction of the run), then fall along half a cosine to end times the rate",
+		func() Schedule { return &Cosine{} }},
+	{"rise to max times the rate, fall back, then fall to end times it; momentum goes from high to low and back",
+		func() Schedule { return &OneCycle{Max: 10, Rise: 0.45, End: 0.001, High: 0.95, Low: 0.85} }},
+	{"multiply the rate by a factor when the validation loss has not improved for more than patience epochs",
+		func() Schedule { return &Plateau{Patience: 5, By: 0.5, Threshold: 1e-4} }},
+}
+
+// Kind is a schedule as the help shows it.
+type Kind struct {
+	Name  string
+	Usage string // with all options at their defaults: step:epochs=10,factor=0.1
+	About string // one phrase
+}
+
+// Kinds are the schedules, for the help.
+func Kinds() (kinds []Kind) {
+	for _, r := range registry {
+		s := r.make()
+		kinds = append(kinds, Kind{s.name(), Text(s), r.about})
+	}
+	return kinds
 }
 
 // Names are the schedules that [Parse] knows.
 func Names() (names []string) {
-	for _, make := range defaults {
-		names = append(names, make().name())
+	for _, r := range registry {
+		names = append(names, r.make().name())
 	}
 	return names
 }
@@ -84,7 +109,7 @@ func Parse(text string) (Schedule, error) {
 		return nil, fmt.Errorf("expected a schedule of %s, with options as in step:epochs=10,factor=0.1; found %q",
 			strings.Join(Names(), ", "), text)
 	}
-	s := defaults[i]()
+	s := registry[i].make()
 	if !given {
 		return s, nil
 	}
@@ -93,17 +118,16 @@ func Parse(text string) (Schedule, error) {
 		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		o, ok := find(s, key)
 		if !ok {
-			return nil, fmt.Errorf("%s: expected %s, found %q", name, allowed(defaults[i]()), part)
+			return nil, fmt.Errorf("%s: expected %s, found %q", name, allowed(registry[i].make()), part)
 		}
 		if slices.Contains(seen, key) {
 			return nil, fmt.Errorf("%s: %s: expected once, found again", name, key)
 		}
 		seen = append(seen, key)
-		x, err := strconv.ParseFloat(value, 64)
-		if err != nil || !o.allowed.has(x) {
-			return nil, fmt.Errorf("%s: %s: expected %s, found %q", name, key, o.allowed.text, value)
+		var err error
+		if *o.value, err = o.allowed.Parse(value); err != nil {
+			return nil, fmt.Errorf("%s: %s: %w", name, key, err)
 		}
-		*o.value = x
 	}
 	return s, nil
 }
@@ -125,26 +149,20 @@ func Text(s Schedule) string {
 type option struct {
 	name    string
 	value   *float64
-	allowed interval
+	allowed bounds.Range
 }
 
-// interval is a range of allowed values. No NaN is in one, and no infinity.
-type interval struct {
-	text string
-	has  func(float64) bool
-}
-
+// The ranges of the options. warmup is in steps or, below 1, a fraction of the run.
 var (
-	positive = interval{"a number above 0, at most 1e9", func(x float64) bool { return x > 0 && x <= 1e9 }}
-	atLeast1 = interval{"a number from 1 to 1e9", func(x float64) bool { return x >= 1 && x <= 1e9 }}
-	count    = interval{"a whole number from 0 to 1e9", func(x float64) bool { return x >= 0 && x <= 1e9 && x == math.Trunc(x) }}
-	above0   = interval{"a number above 0, at most 1", func(x float64) bool { return x > 0 && x <= 1 }}
-	from0    = interval{"a number from 0 to 1", func(x float64) bool { return x >= 0 && x <= 1 }}
-	below1   = interval{"a number from 0 to below 1", func(x float64) bool { return x >= 0 && x < 1 }}
-	half     = interval{"a number above 0, at most 0.5", func(x float64) bool { return x > 0 && x <= 0.5 }}
-	warmup   = interval{"a whole number of steps or, below 1, a fraction of the run", func(x float64) bool {
-		return below1.has(x) || count.has(x)
-	}}
+	positive = bounds.Above(0, 1e9)
+	atLeast1 = bounds.Between(1, 1e9)
+	count    = bounds.Whole(0, 1e9)
+	above0   = bounds.Above(0, 1)
+	from0    = bounds.Between(0, 1)
+	half     = bounds.Above(0, 0.5)
+	warmup   = bounds.New("a whole number of steps or, below 1, a fraction of the run", func(x float64) bool {
+		return bounds.Fraction.Has(x) || count.Has(x)
+	})
 )
 
 func find(s Schedule, name string) (option, bool) {

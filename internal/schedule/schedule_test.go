@@ -35,7 +35,7 @@ func TestParse(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	const names = "expected a schedule of constant, step, exponential, cosine, 1cycle, plateau, with options as in step:epochs=10,factor=0.1; found "
+	names := "expected a schedule of " + strings.Join(Names(), ", ") + ", with options as in step:epochs=10,factor=0.1; found "
 	for text, want := range map[string]string{
 		"":                         names + `""`,
 		"Step":                     names + `"Step"`,
@@ -44,20 +44,20 @@ func TestParseRefuses(t *testing.T) {
 		"step:":                    `step: expected options of epochs, factor as in step:epochs=10,factor=0.1, found ""`,
 		"step:gamma=0.1":           `step: expected options of epochs, factor as in step:epochs=10,factor=0.1, found "gamma=0.1"`,
 		"step:epochs=1,gamma=0.1":  `step: expected options of epochs, factor as in step:epochs=10,factor=0.1, found "gamma=0.1"`,
-		"step:epochs":              `step: epochs: expected a number above 0, at most 1e9, found ""`,
-		"step:epochs=0":            `step: epochs: expected a number above 0, at most 1e9, found "0"`,
-		"step:epochs=inf":          `step: epochs: expected a number above 0, at most 1e9, found "inf"`,
+		"step:epochs":              `step: epochs: "" is not a number; expected a number above 0, at most 1e9`,
+		"step:epochs=0":            `step: epochs: expected a number above 0, at most 1e9, found 0`,
+		"step:epochs=inf":          `step: epochs: expected a number above 0, at most 1e9, found +Inf`,
 		"step:epochs=1,epochs=2":   "step: epochs: expected once, found again",
-		"exponential:factor=0":     `exponential: factor: expected a number above 0, at most 1, found "0"`,
-		"exponential:factor=nan":   `exponential: factor: expected a number above 0, at most 1, found "nan"`,
-		"cosine:warmup=1.5":        `cosine: warmup: expected a whole number of steps or, below 1, a fraction of the run, found "1.5"`,
-		"cosine:warmup=-1":         `cosine: warmup: expected a whole number of steps or, below 1, a fraction of the run, found "-1"`,
-		"cosine:end=2":             `cosine: end: expected a number from 0 to 1, found "2"`,
-		"1cycle:max=0.5":           `1cycle: max: expected a number from 1 to 1e9, found "0.5"`,
-		"1cycle:rise=0.6":          `1cycle: rise: expected a number above 0, at most 0.5, found "0.6"`,
-		"1cycle:high=1":            `1cycle: high: expected a number from 0 to below 1, found "1"`,
-		"plateau:patience=1.5":     `plateau: patience: expected a whole number from 0 to 1e9, found "1.5"`,
-		"plateau:patience=3:end=0": `plateau: patience: expected a whole number from 0 to 1e9, found "3:end=0"`,
+		"exponential:factor=0":     `exponential: factor: expected a number above 0, at most 1, found 0`,
+		"exponential:factor=nan":   `exponential: factor: expected a number above 0, at most 1, found NaN`,
+		"cosine:warmup=1.5":        `cosine: warmup: expected a whole number of steps or, below 1, a fraction of the run, found 1.5`,
+		"cosine:warmup=-1":         `cosine: warmup: expected a whole number of steps or, below 1, a fraction of the run, found -1`,
+		"cosine:end=2":             `cosine: end: expected a number from 0 to 1, found 2`,
+		"1cycle:max=0.5":           `1cycle: max: expected a number from 1 to 1e9, found 0.5`,
+		"1cycle:rise=0.6":          `1cycle: rise: expected a number above 0, at most 0.5, found 0.6`,
+		"1cycle:high=1":            `1cycle: high: expected a number from 0 to below 1, found 1`,
+		"plateau:patience=1.5":     `plateau: patience: expected a whole number from 0 to 1e9, found 1.5`,
+		"plateau:patience=3:end=0": `plateau: patience: "3:end=0" is not a number; expected a whole number from 0 to 1e9`,
 	} {
 		if _, err := Parse(text); err == nil || err.Error() != want {
 			t.Errorf("%s:\nfound  %v\nwanted %s", text, err, want)
@@ -67,10 +67,10 @@ func TestParseRefuses(t *testing.T) {
 
 // anySchedule draws a schedule with any of the values that its options allow.
 func anySchedule(t *rapid.T) Schedule {
-	s := rapid.SampledFrom(defaults).Draw(t, "schedule")()
+	s := registry[rapid.IntRange(0, len(registry)-1).Draw(t, "schedule")].make()
 	for _, o := range s.options() {
 		value := rapid.OneOf(rapid.Float64Range(0, 1), rapid.Float64Range(1, 1e9), rapid.Map(rapid.IntRange(0, 1e9), func(n int) float64 { return float64(n) }))
-		*o.value = value.Filter(o.allowed.has).Draw(t, o.name)
+		*o.value = value.Filter(o.allowed.Has).Draw(t, o.name)
 	}
 	return s
 }
@@ -154,10 +154,13 @@ func TestFactor(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	if got := strings.Join(Names(), " "); got != "constant step exponential cosine 1cycle plateau" {
-		t.Error(got)
+	for _, k := range Kinds() {
+		s, err := Parse(k.Name)
+		if err != nil || Text(s) != k.Usage || k.About == "" {
+			t.Errorf("%+v: found %v, %v", k, s, err)
+		}
 	}
-	for _, name := range Names() {
+	for _, name := range []string{"constant", "step", "exponential", "cosine", "1cycle", "plateau"} {
 		s, err := Parse(name)
 		if err != nil || NeedsLosses(s) != (name == "plateau") {
 			t.Errorf("%s: needs losses %v, error %v", name, NeedsLosses(s), err)

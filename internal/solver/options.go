@@ -2,9 +2,10 @@ package solver
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strings"
+
+	"fmtrain/internal/bounds"
 )
 
 // Options are the settings of a solver besides its learn rate. [Defaults] gives those of each solver; an option that a solver
@@ -50,56 +51,45 @@ type Options struct {
 
 // kind is a solver that can be made.
 type kind struct {
-	name     string
-	defaults Options
-	has      []option // besides the weight decay, which all have
-	rule     func(Options) rule
+	name, about string
+	defaults    Options
+	has         []option // besides the weight decay, which all have
+	rule        func(Options) rule
 }
 
-var kinds = []kind{
-	{"sgd", Options{}, nil, sgd},
-	{"momentum", Options{Momentum: 0.9}, []option{momentumOption}, momentum},
-	{"nesterov", Options{Momentum: 0.9}, []option{momentumOption}, nesterov},
-	{"rmsprop", Options{Rho: 0.9, Epsilon: 1e-7}, []option{rhoOption, epsilonOption, momentumOption}, rmsprop},
-	{"adagrad", Options{Epsilon: 1e-7}, []option{epsilonOption}, adagrad},
-	{"adam", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7},
+// registry is the solvers, each before those that build on it.
+var registry = []kind{
+	{"sgd", "plain gradient descent", Options{}, nil, sgd},
+	{"momentum", "gradient descent with a velocity", Options{Momentum: 0.9}, []option{momentumOption}, momentum},
+	{"nesterov", "momentum that looks one step ahead", Options{Momentum: 0.9}, []option{momentumOption}, nesterov},
+	{"rmsprop", "divides each gradient by the root of its recent mean square", Options{Rho: 0.9, Epsilon: 1e-7},
+		[]option{rhoOption, epsilonOption, momentumOption}, rmsprop},
+	{"adagrad", "divides each gradient by the root of the sum of its squares", Options{Epsilon: 1e-7},
+		[]option{epsilonOption}, adagrad},
+	{"adam", "rmsprop and momentum together, both corrected for their start at 0", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7},
 		[]option{beta1Option, beta2Option, epsilonOption}, adam},
-	{"adamw", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, WeightDecay: 0.004},
+	{"adamw", "adam with weight decay apart from the gradient",
+		Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, WeightDecay: 0.004},
 		[]option{beta1Option, beta2Option, epsilonOption}, adamw},
-	{"nadam", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, MomentumDecay: 0.004},
+	{"nadam", "adam that looks one step ahead", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, MomentumDecay: 0.004},
 		[]option{beta1Option, beta2Option, epsilonOption, momentumDecayOption}, nadam},
 }
-
-// interval is a range of allowed values. No NaN is in one, and no infinity.
-type interval struct {
-	text string
-	has  func(float64) bool
-}
-
-// The kernels compute in float32, so a value must be one there too.
-var (
-	nonNegative = interval{"a finite float32 of at least 0", func(x float64) bool { return x >= 0 && x <= math.MaxFloat32 }}
-	positive    = interval{"a finite float32 of at least 1.2e-38", func(x float64) bool {
-		return x >= 0x1p-126 && x <= math.MaxFloat32
-	}}
-	fraction = interval{"a number from 0 to below 1", func(x float64) bool { return x >= 0 && x < 1 }}
-)
 
 // option is one number of [Options].
 type option struct {
 	name    string
 	of      func(Options) float64
-	allowed interval
+	allowed bounds.Range
 }
 
 var (
-	epsilonOption       = option{"epsilon", func(o Options) float64 { return o.Epsilon }, positive}
-	momentumOption      = option{"momentum", func(o Options) float64 { return o.Momentum }, fraction}
-	beta1Option         = option{"beta1", func(o Options) float64 { return o.Beta1 }, fraction}
-	beta2Option         = option{"beta2", func(o Options) float64 { return o.Beta2 }, fraction}
-	rhoOption           = option{"rho", func(o Options) float64 { return o.Rho }, fraction}
-	momentumDecayOption = option{"momentum decay", func(o Options) float64 { return o.MomentumDecay }, nonNegative}
-	weightDecayOption   = option{"weight decay", func(o Options) float64 { return o.WeightDecay }, nonNegative}
+	epsilonOption       = option{"epsilon", func(o Options) float64 { return o.Epsilon }, bounds.Positive}
+	momentumOption      = option{"momentum", func(o Options) float64 { return o.Momentum }, bounds.Fraction}
+	beta1Option         = option{"beta1", func(o Options) float64 { return o.Beta1 }, bounds.Fraction}
+	beta2Option         = option{"beta2", func(o Options) float64 { return o.Beta2 }, bounds.Fraction}
+	rhoOption           = option{"rho", func(o Options) float64 { return o.Rho }, bounds.Fraction}
+	momentumDecayOption = option{"momentum decay", func(o Options) float64 { return o.MomentumDecay }, bounds.NonNegative}
+	weightDecayOption   = option{"weight decay", func(o Options) float64 { return o.WeightDecay }, bounds.NonNegative}
 
 	everyOption = []option{
 		epsilonOption, momentumOption, beta1Option, beta2Option, rhoOption, momentumDecayOption, weightDecayOption,
@@ -109,10 +99,29 @@ var (
 // Names are the solvers that [New] can make, each before those that build on it.
 func Names() []string {
 	var names []string
-	for _, k := range kinds {
+	for _, k := range registry {
 		names = append(names, k.name)
 	}
 	return names
+}
+
+// Kind is a solver as the help shows it.
+type Kind struct {
+	Name  string
+	Usage string // its options and their defaults: "momentum 0.9, weight decay 0"
+	About string // one phrase
+}
+
+// Kinds are the solvers, for the help.
+func Kinds() (kinds []Kind) {
+	for _, k := range registry {
+		var usage []string
+		for _, o := range append(slices.Clone(k.has), weightDecayOption) {
+			usage = append(usage, o.name+" "+strings.Replace(fmt.Sprint(o.of(k.defaults)), "e-0", "e-", 1))
+		}
+		kinds = append(kinds, Kind{k.name, strings.Join(usage, ", "), k.about})
+	}
+	return kinds
 }
 
 // Defaults are the options of a solver unless told otherwise; [Options] says where each is from. An unknown name is an error
@@ -123,7 +132,7 @@ func Defaults(name string) (Options, error) {
 }
 
 func find(name string) (kind, error) {
-	for _, k := range kinds {
+	for _, k := range registry {
 		if k.name == name {
 			return k, nil
 		}
@@ -145,8 +154,10 @@ func (k kind) check(o Options) error {
 				return fmt.Errorf("solver %s has no option %s (found %v); it has %s",
 					k.name, option.name, value, strings.Join(names, ", "))
 			}
-		case !option.allowed.has(value):
-			return fmt.Errorf("solver %s: %s: expected %s, found %v", k.name, option.name, option.allowed.text, value)
+		default:
+			if err := option.allowed.Check(value); err != nil {
+				return fmt.Errorf("solver %s: %s: %w", k.name, option.name, err)
+			}
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"gorgonia.org/gorgonia"
 
+	"fmtrain/internal/bounds"
 	"fmtrain/internal/op"
 	"fmtrain/internal/team"
 )
@@ -26,8 +27,8 @@ type Solver interface {
 	// allocates nothing.
 	gorgonia.Solver
 
-	// Share lets the steps from now on be shared out over the team. A step by any number of members gives the same bits.
-	Share(*team.Team)
+	// UseTeam splits the work of later steps among the team. The result has the same bits for any number of members.
+	UseTeam(*team.Team)
 
 	// Name is the name given to [New].
 	Name() string
@@ -129,8 +130,8 @@ func (s *solver) Name() string       { return s.name }
 func (s *solver) LearnRate() float64 { return s.learnRate }
 
 func (s *solver) SetLearnRate(rate float64) error {
-	if !nonNegative.has(rate) {
-		return fmt.Errorf("solver %s: learn rate: expected %s, found %v", s.name, nonNegative.text, rate)
+	if err := bounds.NonNegative.Check(rate); err != nil {
+		return fmt.Errorf("solver %s: learning rate: %w", s.name, err)
 	}
 	s.learnRate = rate
 	return nil
@@ -147,8 +148,8 @@ func (s *solver) SetMomentum(momentum float64) error {
 	if s.rule.momentum == nil {
 		return fmt.Errorf("solver %s has no momentum (found %v)", s.name, momentum)
 	}
-	if !fraction.has(momentum) {
-		return fmt.Errorf("solver %s: momentum: expected %s, found %v", s.name, fraction.text, momentum)
+	if err := bounds.Fraction.Check(momentum); err != nil {
+		return fmt.Errorf("solver %s: momentum: %w", s.name, err)
 	}
 	*s.rule.momentum = momentum
 	return nil
@@ -190,7 +191,7 @@ const leastShared = 8192
 func (s *solver) Do(part, parts int) {
 	for i := range s.updates {
 		u := &s.updates[i]
-		lo, hi := op.Share(len(u.w), part, parts)
+		lo, hi := op.Split(len(u.w), part, parts)
 		var share slots
 		for j, slot := range u.parameter.slots {
 			share[j] = slot[lo:hi]
@@ -199,7 +200,7 @@ func (s *solver) Do(part, parts int) {
 	}
 }
 
-func (s *solver) Share(t *team.Team) { s.team = t }
+func (s *solver) UseTeam(t *team.Team) { s.team = t }
 
 // collect checks all of a step's parameters and lists them in s.updates, before any is changed.
 func (s *solver) collect(values []gorgonia.ValueGrad) error {

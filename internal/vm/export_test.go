@@ -1,4 +1,11 @@
 package vm
 
-// Levels is the number of times that all members of a team wait for each other.
-func (m *Static) Levels() int { return len(m.levels) }
+// Waits is the number of times in a run that all members of a team wait for each other.
+func (m *Static) Waits() (n int) {
+	for _, l := range m.levels {
+		if len(l.parallel) > 0 {
+			n++
+		}
+	}
+	return n
+}

@@ -9,8 +9,9 @@ import (
 	"fmtrain/internal/team"
 )
 
-// Lisp builds a graph anew at each run and runs it forward and back on Gorgonia's LispMachine, which differentiates the values
-// as it goes and needs no gradient nodes. That is define-by-run: the graph of each run may be another, and costs its building.
+// Lisp builds a new graph in each run, and runs it forward and back on Gorgonia's LispMachine. That machine differentiates the
+// values as it goes, and needs no nodes for gradients. This is define-by-run: each run may have a different graph, and each run
+// pays for building it.
 type Lisp struct {
 	build func() (*gorgonia.ExprGraph, error)
 	nodes gorgonia.Nodes // of the last run, children first
@@ -37,5 +38,5 @@ func (l *Lisp) RunAll() error {
 // Values calls visit for each node that the last run has bound to a value, children first, until visit returns false.
 func (l *Lisp) Values(visit func(*gorgonia.Node, gorgonia.Value) bool) { visitBound(l.nodes, visit) }
 
-// Share does nothing: the LispMachine shares nothing out.
-func (l *Lisp) Share(*team.Team) {}
+// UseTeam does nothing: the LispMachine runs on the caller alone.
+func (l *Lisp) UseTeam(*team.Team) {}

@@ -1,28 +1,28 @@
-// Package vm runs Gorgonia graphs. [Static] is a [gorgonia.VM] for graphs that are run many thousand times.
+// Package vm runs Gorgonia graphs. [Static] is a [gorgonia.VM] for graphs that run many thousand times.
 //
-// Gorgonia's own tape machine allocates every value anew at each run, hands the work between two OS threads, and runs nodes
-// that nothing asked for, such as the gradient of the training images. A Static sorts the nodes that its outputs need once,
-// in a fixed order, and then does no more at each run than call their ops on their children's values. The ops are called as
-// the tape machine calls them, so the results have the same bits.
+// Gorgonia's own tape machine allocates every value anew in each run and hands the work between two OS threads. It also runs
+// nodes that nothing needs, such as the gradient of the training images. A Static sorts the nodes that its outputs need once, in a
+// fixed order. A run then only calls their ops on their children's values. It calls the ops as the tape machine does, so the results
+// have the same bits.
 //
-// The buffers are made once: an op written for this project returns its own tensor each time, and one of Gorgonia's that can
-// write to a given value (UsePreallocDoer) is given a value of its own, kept from run to run. A result is therefore valid
-// until the next run.
+// The buffers are made once. An op of package op returns its own tensor each time. One of Gorgonia's ops that can write to a given
+// value (UsePreallocDoer) is given a value that is kept from run to run. So a result is valid until the next run.
 //
 // # Several processors
 //
-// Ops that can be computed in parts ([op.Parted]) are shared out over a [team.Team]. The nodes are put in levels. Within a
-// level each member goes through the nodes by itself, doing its part of each, and between levels all wait for each other. A
-// node is on the level of a child if its parts need just the same parts of it, as a row of a batch goes through the layers
-// forward and back without looking at the others; otherwise it is on the level after. So a training step takes two levels:
-// all that goes by the rows of the batch, and then the gradients of the parameters, which are sums over the rows. Other ops
-// run whole, at the beginning of their level.
+// A [team.Team] computes the ops that have parts ([op.Parallel]). The nodes are put in levels. Within a level, each member goes
+// through the nodes by itself and does its part of each. Between levels, the members wait for each other. A node is on the level of
+// its child if it reads the child row by row ([op.Parallel.RowLocal]); otherwise it is on the next level. A row of a batch goes
+// through the layers, forward and back, without the other rows. So a training step has two levels with parts: first everything
+// that is computed row by row, then the gradients of the parameters, which are sums over the rows. Other ops run whole, at the
+// beginning of their level.
 package vm
 
 import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -36,15 +36,15 @@ type Static struct {
 	team    *team.Team // nil: the caller alone
 	steps   []step     // in the order of their levels, and within a level each after its children
 	levels  []level
-	outputs []int                  // of the steps, those whose values are bound to their nodes after each run
-	index   map[*gorgonia.Node]int // where a node is in steps
+	outputs []int                  // the steps whose values are bound to their nodes after each run
+	index   map[*gorgonia.Node]int // the step of each node
 }
 
-// step is one node: where its children's values come from, and where its own goes.
+// step is one node: where its children's values come from, and where its own value goes.
 type step struct {
 	node     *gorgonia.Node
 	op       gorgonia.Op // nil for an input
-	parted   op.Parted   // nil for an op that runs whole
+	parallel op.Parallel // nil for an op that runs whole
 	prealloc gorgonia.UsePreallocDoer
 	children []int
 	args     []gorgonia.Value // the children's values, filled at each run
@@ -54,14 +54,14 @@ type step struct {
 
 // level is the steps between two waits.
 type level struct {
-	steps  []step // a part of the machine's
-	parted []op.Parted
+	steps    []step // a range of the machine's steps
+	parallel []op.Parallel
 }
 
 var _ gorgonia.VM = (*Static)(nil)
 
-// NewStatic makes a machine that computes the outputs, which are nodes of one graph. After each run an output node is bound
-// to its value, so that [gorgonia.Node.Value], and Grad of the node it is the gradient of, give it to a solver.
+// NewStatic makes a machine that computes the outputs, which are nodes of one graph. After each run, every output node is bound to
+// its value. So a solver finds the value of a gradient by the Grad method of the node that was differentiated by.
 func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	if len(outputs) == 0 {
 		return nil, errors.New("vm: expected one output or more, found none")
@@ -93,8 +93,8 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	for first, last := 0, 0; first < len(sorted); first = last {
 		var l level
 		for last < len(sorted) && levels[sorted[last]] == len(m.levels) {
-			if parted := m.steps[last].parted; parted != nil {
-				l.parted = append(l.parted, parted)
+			if o := m.steps[last].parallel; o != nil {
+				l.parallel = append(l.parallel, o)
 			}
 			last++
 		}
@@ -109,30 +109,42 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	return m, nil
 }
 
-// opOf is the op that a node is run by. It is the node's own, but for the sum of two matrices: Gorgonia adds up the gradients of
-// a value that is used twice by an op that runs whole, for which all would have to wait; ours has the same bits in parts.
+// matrixSum is the hash of the op that Gorgonia adds two float32 matrices by.
+var matrixSum = sync.OnceValue(func() uint32 {
+	g := gorgonia.NewGraph()
+	a := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(1, 1), gorgonia.WithName("a"))
+	b := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(1, 1), gorgonia.WithName("b"))
+	return gorgonia.Must(gorgonia.Add(a, b)).Op().Hashcode()
+})
+
+// opOf is the op that runs a node. This is the node's own op, except for the sum of two matrices. Gorgonia adds such a node where a
+// value is used twice, to add up its gradients. Its own op runs whole, so all members would have to wait; ours has parts and the same
+// bits.
 func opOf(n *gorgonia.Node) gorgonia.Op {
-	if n.Op() == nil || n.Dims() != 2 || n.Dtype() != tensor.Float32 || fmt.Sprint(n.Op()) != "+ false" {
+	if n.Op() == nil || n.Op().Hashcode() != matrixSum() {
 		return n.Op()
-	}
-	for _, child := range Inputs(n) {
-		if !slices.Equal(child.Shape(), n.Shape()) {
-			return n.Op()
-		}
 	}
 	return op.NewSum(n.Shape())
 }
 
-// levelOf is the level of a node, from those of its children.
+// parallel is an op as one with parts, or nil if it has none.
+func parallel(by gorgonia.Op) op.Parallel {
+	if o, ok := by.(op.Parallel); ok && !o.Serial() {
+		return o
+	}
+	return nil
+}
+
+// levelOf is the level of a node, from the levels of its children.
 func levelOf(n *gorgonia.Node, ops map[*gorgonia.Node]gorgonia.Op, levels map[*gorgonia.Node]int) (int, error) {
-	parted, _ := ops[n].(op.Parted)
+	parts := parallel(ops[n])
 	level := 0
 	for i, child := range Inputs(n) {
 		l, ok := levels[child]
 		if !ok {
 			return 0, fmt.Errorf("vm: node %s runs before its child %s", n.Name(), child.Name())
 		}
-		if _, ok := ops[child].(op.Parted); ok && (parted == nil || !parted.Aligned(i)) {
+		if parallel(ops[child]) != nil && (parts == nil || !parts.RowLocal(i)) {
 			l++
 		}
 		level = max(level, l)
@@ -140,7 +152,7 @@ func levelOf(n *gorgonia.Node, ops map[*gorgonia.Node]gorgonia.Op, levels map[*g
 	return level, nil
 }
 
-// Inputs are the nodes that a node's op takes, in their order.
+// Inputs are the inputs of a node's op, in their order.
 func Inputs(n *gorgonia.Node) (nodes []*gorgonia.Node) {
 	for it := n.Graph().From(n.ID()); it != nil && it.Next(); {
 		nodes = append(nodes, it.Node().(*gorgonia.Node))
@@ -148,21 +160,21 @@ func Inputs(n *gorgonia.Node) (nodes []*gorgonia.Node) {
 	return nodes
 }
 
-// add appends the step of a node that is run by an op; its children have theirs.
+// add appends the step that runs an op for a node. The steps of its children are there already.
 func (m *Static) add(n *gorgonia.Node, by gorgonia.Op) {
 	s := step{node: n, op: by}
 	for _, child := range Inputs(n) {
 		s.children = append(s.children, m.index[child])
 	}
 	s.args = make([]gorgonia.Value, len(s.children))
-	s.parted, _ = s.op.(op.Parted)
+	s.parallel = parallel(by)
 	s.prealloc, _ = s.op.(gorgonia.UsePreallocDoer)
 	m.index[n] = len(m.steps)
 	m.steps = append(m.steps, s)
 }
 
-// Share lets the machine's runs from now on be shared out over the team. A run by any number of members gives the same bits.
-func (m *Static) Share(t *team.Team) { m.team = t }
+// UseTeam splits the work of later runs among the team. The result has the same bits for any number of members.
+func (m *Static) UseTeam(t *team.Team) { m.team = t }
 
 // RunAll runs every node once. The error of an op names its node.
 func (m *Static) RunAll() error {
@@ -180,7 +192,7 @@ func (m *Static) RunAll() error {
 				return fmt.Errorf("vm: node %s of shape %v: %w", s.node.Name(), s.node.Shape(), err)
 			}
 		}
-		if len(l.parted) > 0 {
+		if len(l.parallel) > 0 {
 			m.team.Run(l)
 		}
 	}
@@ -196,26 +208,26 @@ func (m *Static) RunAll() error {
 	return nil
 }
 
-// Do does a part of each of the level's nodes that have parts.
+// Do does one part of each of the level's nodes that have parts.
 func (l *level) Do(part, parts int) {
-	for _, o := range l.parted {
+	for _, o := range l.parallel {
 		o.Part(part, parts)
 	}
 }
 
-// prepare binds an op that is computed in parts, and runs any other.
+// prepare binds an op that has parts, and runs any other op.
 func (m *Static) prepare(s *step) (err error) {
 	for j, child := range s.children {
 		s.args[j] = m.steps[child].value
 	}
-	if s.parted != nil {
-		s.value, err = s.parted.Bind(s.args...)
+	if s.parallel != nil {
+		s.value, err = s.parallel.Bind(s.args...)
 		return err
 	}
 	return s.run()
 }
 
-// run calls the op on the arguments, into the step's own buffer where the op can.
+// run calls the op on the arguments. The op writes to the step's buffer if it can.
 func (s *step) run() (err error) {
 	if s.prealloc == nil {
 		s.value, err = s.op.Do(s.args...)
@@ -233,7 +245,7 @@ func (s *step) run() (err error) {
 	return err
 }
 
-// newBuffer makes a value of the node's shape; of a scalar none, since Gorgonia's ops make those as they need them.
+// newBuffer makes a value of the node's shape. A scalar has none, because Gorgonia's ops make their own.
 func (s *step) newBuffer() gorgonia.Value {
 	if s.node.IsScalar() {
 		return nil
@@ -250,8 +262,8 @@ func (m *Static) Values(visit func(*gorgonia.Node, gorgonia.Value) bool) {
 	}
 }
 
-// Reset does nothing: each run starts anew. It is there for [gorgonia.VM].
+// Reset does nothing: each run starts anew. It implements [gorgonia.VM].
 func (m *Static) Reset() {}
 
-// Close does nothing: the machine holds nothing but memory. It is there for [gorgonia.VM].
+// Close does nothing: the machine holds nothing but memory. It implements [gorgonia.VM].
 func (m *Static) Close() error { return nil }

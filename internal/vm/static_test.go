@@ -20,28 +20,25 @@ import (
 	"fmtrain/internal/vm"
 )
 
-// probe is y = x for a vector, which counts its runs, and fails when it is told to.
+// probe is y = x for a vector of two. It counts its runs, and fails if it is told to.
 type probe struct {
-	op.Base
 	runs int
 	fail error
-	y    *tensor.Dense
 }
 
-func newProbe() *probe {
-	return &probe{Base: op.NewBase("Probe", op.Vector, op.Vector), y: op.New(2)}
-}
-
-func (p *probe) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return p.y.Shape(), nil }
-
-func (p *probe) Do(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	p.runs++
-	x, err := op.Floats(inputs[0])
-	if err != nil || p.fail != nil {
-		return nil, errors.Join(err, p.fail)
-	}
-	copy(p.y.Float32s(), x)
-	return p.y, nil
+func (p *probe) of(x *gorgonia.Node) *gorgonia.Node {
+	return gorgonia.Must(op.Apply(op.Definition{
+		Name:  "Probe",
+		Shape: tensor.Shape{2},
+		Bind: func(*op.Run) error {
+			p.runs++
+			return p.fail
+		},
+		Forward: func(r *op.Run, part, parts int) {
+			lo, hi := op.Split(2, part, parts)
+			copy(r.Y[lo:hi], r.Inputs[0][lo:hi])
+		},
+	}, x))
 }
 
 func must[T any](t rapid.TB) func(T, error) T {
@@ -83,10 +80,10 @@ func nodes(m *vm.Static) (names []string) {
 func TestStaticRunsWhatIsNeededOnce(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := vector(g, "x", 1, 2)
-	shared, wanted, unwanted := newProbe(), newProbe(), newProbe()
-	a := gorgonia.Must(gorgonia.ApplyOp(shared, x))
-	b := gorgonia.Must(gorgonia.ApplyOp(wanted, a))
-	gorgonia.Must(gorgonia.ApplyOp(unwanted, a))
+	var shared, wanted, unwanted probe
+	a := shared.of(x)
+	b := wanted.of(a)
+	unwanted.of(a)
 	sum := gorgonia.Must(gorgonia.Add(a, b))
 	machine := must[*vm.Static](t)(vm.NewStatic(sum, b))
 	for range 3 {
@@ -112,7 +109,7 @@ func TestStaticLeavesOutTheGradientOfTheImages(t *testing.T) {
 	w := gorgonia.NodeFromAny(g, op.New(3, 4), gorgonia.WithName("w"))
 	b := gorgonia.NodeFromAny(g, op.New(4), gorgonia.WithName("b"))
 	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{0, 1})), gorgonia.WithName("labels"))
-	logits := gorgonia.Must(layer.Dense(images, w, b))
+	logits := gorgonia.Must(layer.ApplyDense(images, w, b))
 	loss := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), logits, labels)).Node
 	gradients := must[gorgonia.Nodes](t)(gorgonia.Grad(loss, images, w, b))
 	machine := must[*vm.Static](t)(vm.NewStatic(loss, gradients[1], gradients[2]))
@@ -199,10 +196,10 @@ func TestStaticErrors(t *testing.T) {
 	})
 	t.Run("an op that fails", func(t *testing.T) {
 		g := gorgonia.NewGraph()
-		p := newProbe()
-		y := gorgonia.Must(gorgonia.ApplyOpWithName(p, "lower.0.probe", vector(g, "x", 1, 2)))
-		after := newProbe()
-		machine := must[*vm.Static](t)(vm.NewStatic(gorgonia.Must(gorgonia.ApplyOp(after, y))))
+		var p, after probe
+		y := p.of(vector(g, "x", 1, 2))
+		gorgonia.WithName("lower.0.probe")(y)
+		machine := must[*vm.Static](t)(vm.NewStatic(after.of(y)))
 		p.fail = errors.New("out of paper")
 		err := machine.RunAll()
 		wantError(t, err, "lower.0.probe", "(2)", "out of paper")
@@ -224,7 +221,7 @@ func TestStaticErrors(t *testing.T) {
 func TestStaticBindsOutputs(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := vector(g, "x", 1, 2)
-	mine := gorgonia.Must(gorgonia.ApplyOp(newProbe(), x))
+	mine := new(probe).of(x)
 	square := gorgonia.Must(gorgonia.HadamardProd(mine, mine))
 	sum := gorgonia.Must(gorgonia.Sum(gorgonia.Must(gorgonia.HadamardProd(x, x))))
 	gradient := must[gorgonia.Nodes](t)(gorgonia.Grad(sum, x))[0]
@@ -273,50 +270,42 @@ func TestStaticDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// parted is y = x for a vector, or y = Σx in each entry, computed in parts that take their time.
-type parted struct {
-	op.Base
-	aligned bool
-	x       []float32
-	y       *tensor.Dense
-}
-
-func newParted(name string, n int, aligned bool) *parted {
-	return &parted{Base: op.NewBase(name, op.Vector, op.Vector), aligned: aligned, y: op.New(n)}
-}
-
-func (p *parted) InferShape(...gorgonia.DimSizer) (tensor.Shape, error) { return p.y.Shape(), nil }
-func (p *parted) Do(inputs ...gorgonia.Value) (gorgonia.Value, error)   { return op.Do(p, inputs) }
-func (p *parted) Bind(inputs ...gorgonia.Value) (gorgonia.Value, error) {
-	return p.y, op.Read(inputs, &p.x)
-}
-func (p *parted) Aligned(int) bool { return p.aligned }
-func (p *parted) Part(part, parts int) {
-	time.Sleep(time.Duration(part) * time.Millisecond)
-	y := p.y.Float32s()
-	lo, hi := op.Share(len(y), part, parts)
-	for i := lo; i < hi; i++ {
-		if y[i] = p.x[i]; !p.aligned {
-			y[i] = 0
-			for _, v := range p.x {
-				y[i] += v
+// slow is y = x for a vector of 7 if rowLocal, else y = Σx in each entry. Its parts take their time.
+func slow(rowLocal bool, x *gorgonia.Node) *gorgonia.Node {
+	d := op.Definition{
+		Name:  "Sum",
+		Shape: tensor.Shape{7},
+		Forward: func(r *op.Run, part, parts int) {
+			time.Sleep(time.Duration(part) * time.Millisecond)
+			lo, hi := op.Split(7, part, parts)
+			for i := lo; i < hi; i++ {
+				if r.Y[i] = r.Inputs[0][i]; !rowLocal {
+					r.Y[i] = 0
+					for _, v := range r.Inputs[0] {
+						r.Y[i] += v
+					}
+				}
 			}
-		}
+		},
 	}
+	if rowLocal {
+		d.Name, d.Rows = "Copy", []int{0}
+	}
+	return gorgonia.Must(op.Apply(d, x))
 }
 
-// A part that needs all of a child waits for all its parts, and one that needs its own part follows it.
+// A part that reads all of its child waits for all parts of the child. A part that reads only its own rows doesn't.
 func TestStaticWaitsForThePartsThatAreNeeded(t *testing.T) {
 	members := team.New(3)
 	defer members.Close()
 	g := gorgonia.NewGraph()
 	x := vector(g, "x", 1, 2, 3, 4, 5, 6, 7)
-	copied := gorgonia.Must(gorgonia.ApplyOp(newParted("Copy", 7, true), x))
-	summed := gorgonia.Must(gorgonia.ApplyOp(newParted("Sum", 7, false), copied))
-	again := gorgonia.Must(gorgonia.ApplyOp(newParted("Copy", 7, true), summed))
+	copied := slow(true, x)
+	summed := slow(false, copied)
+	again := slow(true, summed)
 	whole := gorgonia.Must(gorgonia.Add(again, copied))
 	machine := must[*vm.Static](t)(vm.NewStatic(whole))
-	machine.Share(members)
+	machine.UseTeam(members)
 	for run := range 5 {
 		x.Value().(*tensor.Dense).Float32s()[0] = float32(run)
 		if err := machine.RunAll(); err != nil {

@@ -8,6 +8,7 @@ import (
 	"gorgonia.org/tensor"
 
 	"fmtrain/internal/layer"
+	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/op"
 	"fmtrain/internal/team"
@@ -20,10 +21,10 @@ func block(x *gorgonia.Node, name string, n int, residual bool) *gorgonia.Node {
 	for i := range w.Float32s() {
 		w.Float32s()[i] = float32(i%7) - 3
 	}
-	fx := gorgonia.Must(layer.Dense(x, gorgonia.NodeFromAny(x.Graph(), w, gorgonia.WithName(name+".w")), gorgonia.NodeFromAny(x.Graph(), b, gorgonia.WithName(name+".b"))))
-	fx = gorgonia.Must(layer.Activation("relu", fx))
+	fx := gorgonia.Must(layer.ApplyDense(x, gorgonia.NodeFromAny(x.Graph(), w, gorgonia.WithName(name+".w")), gorgonia.NodeFromAny(x.Graph(), b, gorgonia.WithName(name+".b"))))
+	fx = gorgonia.Must(layer.ApplyActivation("relu", fx))
 	if residual {
-		return gorgonia.Must(layer.Residual(x, fx))
+		return gorgonia.Must(layer.ApplyResidual(x, fx))
 	}
 	return fx
 }
@@ -51,13 +52,13 @@ func trained(t *testing.T, residual bool) (*vm.Static, gorgonia.Nodes) {
 	return must[*vm.Static](t)(vm.NewStatic(append(gorgonia.Nodes{cost}, gradients...)...)), gradients
 }
 
-// Where a value is used twice, Gorgonia adds its gradients by an op that runs whole. Run in parts, it costs no level, and any
+// Where a value is used twice, Gorgonia adds its gradients by an op that runs whole. Ours has parts: nobody waits for it, and any
 // number of members computes the same bits.
 func TestSumsOfGradientsInParts(t *testing.T) {
 	plain, _ := trained(t, false)
 	alone, want := trained(t, true)
-	if plain.Levels() != alone.Levels() {
-		t.Errorf("expected %d levels as without residual blocks, found %d", plain.Levels(), alone.Levels())
+	if plain.Waits() != 2 || alone.Waits() != 2 {
+		t.Errorf("expected the members to wait twice, found %d times, and %d with residual blocks", plain.Waits(), alone.Waits())
 	}
 	if err := alone.RunAll(); err != nil {
 		t.Fatal(err)
@@ -65,7 +66,7 @@ func TestSumsOfGradientsInParts(t *testing.T) {
 	for _, members := range []int{2, 3, 7} {
 		machine, gradients := trained(t, true)
 		crew := team.New(members)
-		machine.Share(crew)
+		machine.UseTeam(crew)
 		if err := machine.RunAll(); err != nil {
 			t.Fatal(err)
 		}
@@ -78,5 +79,28 @@ func TestSumsOfGradientsInParts(t *testing.T) {
 	}
 	if allocations := testing.AllocsPerRun(20, func() { alone.RunAll() }); allocations != 0 {
 		t.Errorf("expected no allocation in a run, found %v", allocations)
+	}
+}
+
+// A training step waits twice, whatever its layers are: after what is computed row by row, and after the gradients of the parameters.
+func TestTrainingStepWaitsTwice(t *testing.T) {
+	g := gorgonia.NewGraph()
+	input := func(name string, shape ...int) *gorgonia.Node {
+		return gorgonia.NodeFromAny(g, op.New(shape...), gorgonia.WithName(name))
+	}
+	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{0, 1, 2})), gorgonia.WithName("labels"))
+	w, b, alpha, beta := input("w", 4, 4), input("b", 4), input("alpha", 4), input("beta", 4)
+	h := gorgonia.Must(layer.ApplyDense(input("x", 3, 4), w, b))
+	h = gorgonia.Must(layer.ApplyDropout(h, "dropout", 0.5, &layer.Draw{}))
+	h = gorgonia.Must(layer.ApplyResidual(h, gorgonia.Must(layernorm.Apply(h, alpha, beta, layernorm.Book, layernorm.DefaultEpsilon))))
+	h = gorgonia.Must(layer.ApplyActivation("gelu", h))
+	penalty := gorgonia.Must(layer.ActivityPenalty(h, labels, 0.1))
+	second := input("second", 4, 4)
+	cost := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), gorgonia.Must(layer.ApplyDense(h, second, b)), labels)).Node
+	cost = gorgonia.Must(layer.AddLosses(cost, penalty, gorgonia.Must(layer.WeightPenalty(w, 0.1))))
+	gradients := must[gorgonia.Nodes](t)(gorgonia.Grad(cost, w, b, alpha, beta, second))
+	machine := must[*vm.Static](t)(vm.NewStatic(append(gradients, cost)...))
+	if found := machine.Waits(); found != 2 {
+		t.Errorf("expected 2, found %d", found)
 	}
 }

@@ -10,8 +10,8 @@ import (
 	"fmtrain/internal/team"
 )
 
-// Tape runs the whole graph of its outputs on Gorgonia's tape machine, which compiles it to instructions once and allocates
-// every value anew at each run. After a run each node is bound to a copy of its value, so it is slow, and good to look into.
+// Tape runs the whole graph of its outputs on Gorgonia's tape machine, which compiles the graph once and allocates every value anew
+// in each run. After a run, each node is bound to a copy of its value. That is slow, but lets one look at every value.
 type Tape struct {
 	machine gorgonia.VM
 	nodes   gorgonia.Nodes // children first
@@ -49,5 +49,5 @@ func visitBound(nodes gorgonia.Nodes, visit func(*gorgonia.Node, gorgonia.Value)
 	}
 }
 
-// Share does nothing: the tape machine shares nothing out.
-func (t *Tape) Share(*team.Team) {}
+// UseTeam does nothing: the tape machine runs on the caller alone.
+func (t *Tape) UseTeam(*team.Team) {}

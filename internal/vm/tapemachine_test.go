@@ -76,10 +76,10 @@ func mlp(t rapid.TB, g *gorgonia.ExprGraph) expression {
 	x := c.input(8, 20)
 	w1, b1, alpha, beta, w2, b2 := c.input(20, 10), c.input(10), c.input(10), c.input(10), c.input(10, 10), c.input(10)
 	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{3, 1, 4, 1, 5, 9, 2, layer.Ignored})), gorgonia.WithName("labels"))
-	h := c.do(layer.Dense(x, w1, b1))
+	h := c.do(layer.ApplyDense(x, w1, b1))
 	h = c.do(layernorm.Apply(h, alpha, beta, layernorm.Book, layernorm.DefaultEpsilon))
-	h = c.do(layer.Activation("gelu", h))
-	logits := c.do(layer.Dense(h, w2, b2))
+	h = c.do(layer.ApplyActivation("gelu", h))
+	logits := c.do(layer.ApplyDense(h, w2, b2))
 	loss, err := layer.NewBatchLoss(loss.Default(), logits, labels)
 	if err != nil {
 		t.Fatal(err)
@@ -146,7 +146,7 @@ func compare(t rapid.TB, g *gorgonia.ExprGraph, e expression) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	static.Share(members)
+	static.UseTeam(members)
 	change := newConstruction(g)
 	for run := range members.Most() {
 		members.Resize(run + 1)

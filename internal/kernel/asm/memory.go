@@ -11,7 +11,7 @@ const lineBytes = 64
 // memory writes what goes from cache line to cache line.
 func memory() {
 	eachLine("prefetchLines", "func(x []uint8)", "asks for each line of x", 1, func(line Mem) { PREFETCHT1(line) })
-	eachLine("takeOverLines", "func(x []float32)", "writes a value of each line of x back to it", 4, func(line Mem) { ORL(Imm(0), line) })
+	eachLine("claimCacheLines", "func(x []float32)", "writes a value of each line of x back to it", 4, func(line Mem) { ORL(Imm(0), line) })
 }
 
 // eachLine writes the function that does something for the first value of x and for those some whole lines after it. Of the last

@@ -31,7 +31,7 @@ func TestMeanReLU(t *testing.T) {
 			}
 		}
 		checkGradients(t, &gradcheck.Problem{
-			Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.Activation("meanrelu", n[0]) },
+			Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.ApplyActivation("meanrelu", n[0]) },
 			Inputs: []*tensor.Dense{x},
 			DY:     normal(seed+1, rows, columns).Float32s(),
 		}, step, 2e-3)

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"fmtrain/internal/progress"
+	"fmtrain/internal/table"
+)
+
+// widthOf is the width for texts on w. It leaves one column of a terminal free; 0, on anything else, is any width.
+func widthOf(w io.Writer) int {
+	if !progress.IsTerminal(w) {
+		return 0
+	}
+	return max(1, progress.Width(w)()-1)
+}
+
+// say writes lines to a person. On a terminal they are broken between words.
+func say(w io.Writer, format string, args ...any) {
+	fmt.Fprint(w, table.Wrap(fmt.Sprintf(format, args...), widthOf(w), "  "))
+}
+
+// warn writes a warning.
+func warn(w io.Writer, format string, args ...any) { say(w, "warning: "+format+"\n", args...) }
+
+// sayCommand writes what a command is for and, on a line of its own so that it can be copied, the command.
+func sayCommand(w io.Writer, purpose, command string) {
+	fmt.Fprintf(w, "%s:\n  %s %s\n", purpose, program(), command)
+}
+
+// advised is an error, and the command that is to be typed next.
+type advised struct {
+	error
+	purpose, command string
+}
+
+func (a *advised) Unwrap() error { return a.error }
+
+// sayError writes an error, and the command that it advises.
+func sayError(w io.Writer, err error) {
+	say(w, "fmtrain: %v\n", err)
+	var a *advised
+	if errors.As(err, &a) {
+		sayCommand(w, a.purpose, a.command)
+	}
+}

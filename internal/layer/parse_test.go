@@ -1,0 +1,81 @@
+package layer_test
+
+import (
+	"strings"
+	"testing"
+
+	"fmtrain/internal/layer"
+	"fmtrain/internal/layernorm"
+)
+
+// parse reads a network of 784 inputs and 10 classes, and writes it.
+func parse(text string) (string, error) {
+	items, err := layer.Parse(text, layer.Options{Inputs: 784, Classes: 10, Norm: layer.Norm{Form: layernorm.Book, Epsilon: 1e-3}})
+	return layer.Text(items, 784), err
+}
+
+func TestParse(t *testing.T) {
+	for text, want := range map[string]string{
+		"784-300-LN-relu-dropout-100-LN-relu-10": "784-300-ln-relu-dropout:0.2-100-ln-relu-10",
+		"10":                                     "784-10",
+		"784-784-10":                             "784-784-10",
+		"784@stem-10@Head":                       "784-784@stem-10@Head",
+		" dropout:.5, 7 ,res( LN , selu - 7,res(7)) ,10": "784-dropout:0.5-7-res(ln-selu-7-res(7))-10",
+	} {
+		found, err := parse(text)
+		if err != nil || found != want {
+			t.Errorf("%q: expected %s, found %s, %v", text, want, found, err)
+		}
+		if again, err := parse(found); err != nil || again != found {
+			t.Errorf("%s: expected the same again, found %s, %v", found, again, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"784-300-LN-relu-dropout-10", "300@a-res(ln-300)-10", "dropout:0.99-10", "res(", "é-10", "1-res()-10"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		stack, err := parse(text)
+		if err != nil {
+			return
+		}
+		if again, err := parse(stack); err != nil || again != stack {
+			t.Errorf("%q: expected %s to be read as it is, found %s, %v", text, stack, again, err)
+		}
+	})
+}
+
+// An error has the place in the text, and what is allowed there.
+func TestParseRefuses(t *testing.T) {
+	for text, want := range map[string][]string{
+		"":                   {"at character 1", "found the end"},
+		"300-lrelu-10":       {"at character 5", `found "lrelu"`, "UNITS, ln, relu, gelu, tanh, elu, selu, dropout:RATE, res(LAYERS)"},
+		"300-0-10":           {"at character 5", "from 1 to 65536 units, found 0"},
+		"300-99999999999-10": {"at character 5", "from 1 to 65536 units"},
+		"300-dropout:1-10":   {"at character 13", "from 0 to below 1"},
+		"300-res-10":         {"at character 8", "in parentheses"},
+		"300-res(ln-200)-10": {"at character 5", "shape 300", "shape 200"},
+		"300-res(ln-300-10":  {"at character 18", "the ) of the block, found the end"},
+		"300-ln-relu":        {"at character 8", `the last layer is "relu"; expected 10`},
+		"300 10":             {"at character 5", "expected a dash"},
+		"300@-10":            {"at character 5", "the name of a group"},
+		"7-res(res(8)-7)-10": {"at character 7", "shape 7", "shape 8"},
+	} {
+		_, err := parse(text)
+		if err == nil {
+			t.Errorf("%q: expected an error, found none", text)
+			continue
+		}
+		for _, part := range want {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("%q: expected an error with %q, found %q", text, part, err)
+			}
+		}
+	}
+	_, err := layer.Parse("7-ln-10", layer.Options{Inputs: 784, Classes: 10})
+	if err == nil || !strings.Contains(err.Error(), "without ln") {
+		t.Errorf("expected an error for ln in a network without LayerNorm, found %v", err)
+	}
+}
