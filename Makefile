@@ -65,5 +65,5 @@ docs: ## the tables of docs/settings.md, from the program's help
 
 pictures: build ## docs/pictures: a session in a terminal, recorded
 	go -C scripts/record build -o ../../bin/record .
-	bin/record -bin bin -out docs/pictures/session -columns 84 -until '4/5 +(9..|1...)/' \
-		-title 'fmtrain train in a terminal: the model, three epochs, and the bar of the fourth' 'fmtrain train'
+	bin/record -bin bin -out docs/pictures/session -columns 84 -until '5/5 +(9..|1...)/' \
+		-title 'fmtrain train in a terminal: the network, four epochs, and the bar of the fifth' 'fmtrain train'

@@ -128,7 +128,7 @@ func words(typed string) (args []string) {
 }
 
 // stopwatch is a time or a speed.
-var stopwatch = regexp.MustCompile(`[0-9][0-9.]*(e[-+]?[0-9]+)? ?([kM]?/)?s\b`)
+var stopwatch = regexp.MustCompile(`[0-9][0-9.]*(e[-+]?[0-9]+)? ?([kM]?/)?s\b|\b[0-9][0-9.]*[kM]\b`)
 
 // matches says that two lists are the same, where "..." among the wanted stands for any number of items.
 func matches(want, found []string, same func(want, found string) bool) bool {

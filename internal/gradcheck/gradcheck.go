@@ -1,8 +1,10 @@
-// Package gradcheck evaluates a Gorgonia expression and its gradients in three independent ways, so that a hand-written op can
-// be held against them: by symbolic differentiation on [vm.Static], by Gorgonia's define-by-run LispMachine, and by central
-// finite differences of the forward pass alone.
+// Package gradcheck evaluates a Gorgonia expression and its gradients in three ways: by symbolic differentiation on [vm.Static], by
+// Gorgonia's define-by-run LispMachine, and by central finite differences of the forward pass.
 //
-// The gradients are those of Σ y⊗dy for a given dy, of each float32 input; a scalar y is taken as it is.
+// Finite differences check the formulas of an op's gradients. The other two run the same functions, so a difference of 0 between
+// them only shows that the op is wired right, as nodes and as values.
+//
+// The gradients are the derivatives of Σ y⊗dy, for a given dy, by each float32 input. If y is a scalar, they are its derivatives.
 package gradcheck
 
 import (
@@ -19,7 +21,7 @@ import (
 // Problem is an expression at a point.
 type Problem struct {
 	Build  func(inputs gorgonia.Nodes) (y *gorgonia.Node, err error)
-	Inputs []*tensor.Dense // float32, or int32 for what has no gradient
+	Inputs []*tensor.Dense // float32, or int32 for an input without a gradient
 	DY     []float32       // as long as y
 }
 
@@ -63,8 +65,8 @@ func (p *Problem) Lisp() (*Result, error) {
 	return result(inputs, y)
 }
 
-// FiniteDifferences evaluates the gradients by central differences with the given step. The expression is float32, which
-// bounds what a difference can show: an error of about 2⁻²⁴·Σ|y⊗dy|/step, and the step's own of its square.
+// FiniteDifferences evaluates the gradients by central differences with the given step. The expression is computed in float32, so a
+// difference has an error of about 2⁻²⁴·Σ|y⊗dy|/step. The step adds an error in proportion to its square.
 func (p *Problem) FiniteDifferences(step float64) ([][]float64, error) {
 	inputs, y, _, err := p.graph()
 	if err != nil {

@@ -36,8 +36,9 @@ func static(t rapid.TB, p *gradcheck.Problem) *gradcheck.Result {
 	return r
 }
 
-// checkGradients holds the problem's gradients against the LispMachine's, to the bit, and against central differences, within
-// a tolerance relative to the largest entry of each and what the rounding of y to float32 does to a difference over the step.
+// checkGradients compares the problem's gradients with central differences. The tolerance is relative to the largest entry of each
+// gradient; the rounding of y to float32 adds its own error to a difference. It also compares them with the LispMachine's, which
+// runs the same functions and must have the same bits: that checks the wiring.
 func checkGradients(t rapid.TB, p *gradcheck.Problem, step, tolerance float64) {
 	t.Helper()
 	symbolic := static(t, p)

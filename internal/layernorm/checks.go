@@ -183,7 +183,7 @@ func checkGolden(g *Golden) ([]Check, error) {
 	return checks, nil
 }
 
-// checkFarRows holds the op's error on rows that are far from zero against that of Keras, where exact and keras are golden
+// checkFarRows compares the error of the op on rows far from zero with the error of Keras, where exact and keras are golden
 // files with the same inputs, the one with the float64 truth and the other with Keras's float32 output.
 func checkFarRows(exact, keras *Golden) (Check, error) {
 	check := Check{Name: "keras forward, far rows", Against: keras.Name, Measure: "|y| error on rows with |μ|/σ ≥ 100; no more than Keras's own"}
@@ -240,7 +240,7 @@ func hardRows(features int) *GoldenCase {
 	return c
 }
 
-// checkReference holds the op against the float64 reference on hard rows of several lengths.
+// checkReference compares the op with the float64 reference on hard rows of several lengths.
 func checkReference() ([]Check, error) {
 	var checks []Check
 	for _, form := range []Form{Book, Keras} {
@@ -281,7 +281,7 @@ func ordinary(form Form, shape ...int) *gradcheck.Problem {
 	return c.problem(form)
 }
 
-// checkComposite holds the op against the same formula built of Gorgonia's own nodes.
+// checkComposite compares the op with the same formula built of Gorgonia's own nodes.
 func checkComposite() ([]Check, error) {
 	var checks []Check
 	for _, form := range []Form{Book, Keras} {
@@ -303,7 +303,7 @@ func checkComposite() ([]Check, error) {
 	return checks, nil
 }
 
-// checkDifferences holds the gradients against central differences of the forward pass. With a step h the float32 forward
+// checkDifferences compares the gradients with central differences of the forward pass. With a step h the float32 forward
 // pass leaves an error of some 2⁻²⁴/h·Σ|y⊗dy|, and the formula one of h²: at h = 1e-2 both are near 1e-4.
 func checkDifferences() ([]Check, error) {
 	const step, tolerance = 1e-2, 1e-3
@@ -325,11 +325,12 @@ func checkDifferences() ([]Check, error) {
 	return checks, nil
 }
 
-// checkLisp holds symbolic differentiation on the static executor against the LispMachine: the same bits, in every rank.
+// checkLisp compares symbolic differentiation on the static executor with the LispMachine: the same bits, in every rank. Both run
+// the same functions, so this checks how the op is wired into graphs, not its formulas.
 func checkLisp() ([]Check, error) {
 	var checks []Check
 	for _, form := range []Form{Book, Keras} {
-		c := Check{Name: string(form) + " forward, gradients", Against: "Gorgonia's LispMachine", Measure: "difference; the same bits, ranks 1 to 4"}
+		c := Check{Name: string(form) + " forward, gradients", Against: "Gorgonia's LispMachine", Measure: "difference; same functions, tests their wiring; ranks 1 to 4"}
 		for _, shape := range [][]int{{7}, {5, 7}, {2, 3, 5}, {2, 2, 3, 4}} {
 			p := ordinary(form, shape...)
 			static, err := p.Static()

@@ -287,7 +287,7 @@ func TestChecksOfNonFiniteValues(t *testing.T) {
 	}
 }
 
-// The reference of the hard rows shares no code with the op; it is itself held against PyTorch.
+// The reference of the hard rows shares no code with the op; it is itself checked against PyTorch.
 func TestReferenceAgainstTorch(t *testing.T) {
 	for i, c := range golden(t, torchFile).Cases {
 		for _, form := range forms {

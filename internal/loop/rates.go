@@ -20,7 +20,7 @@ func (t *Trainer) schedule(it Iteration) error {
 			continue
 		}
 		rate := t.start[i].LearnRate * s.Factor(at)
-		if err := t.Solvers[i].SetLearnRate(rate); err != nil {
+		if err := t.Solvers[i].SetLearningRate(rate); err != nil {
 			return fmt.Errorf("epoch %d, iteration %d: %s group: %w", it.Epoch, it.Iteration, it.Rates[i].Group, err)
 		}
 		it.Rates[i].LearnRate = rate
@@ -48,7 +48,7 @@ func (t *Trainer) keepLoss(loss float64) {
 func (t *Trainer) rates() (rates Rates) {
 	for i, group := range t.Graph.Groups {
 		rates = append(rates, Rate{
-			Group: group.Name, LearnRate: t.Solvers[i].LearnRate(),
+			Group: group.Name, LearnRate: t.Solvers[i].LearningRate(),
 			Scheduled: i < len(t.Schedules) && t.Schedules[i] != nil,
 		})
 	}

@@ -16,7 +16,7 @@ func adamw(o Options) rule {
 	return r
 }
 
-// withMoments is what adam and adamw have in common: all but where their kernels put the weight decay.
+// withMoments is adam or adamw. Their kernels differ in where they put the weight decay.
 func withMoments(update func(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32), o Options) rule {
 	var rate, scale, share1 float32
 	share2, epsilon := float32(1-o.Beta2), float32(o.Epsilon)
@@ -24,9 +24,9 @@ func withMoments(update func(w, m, v, g []float32, rate, share1, share2, scale, 
 	return rule{
 		slots:    []string{"m", "v"},
 		momentum: &beta1,
-		begin: func(learnRate float64, step uint64) {
+		begin: func(learningRate float64, step uint64) {
 			share1 = float32(1 - beta1)
-			rate = float32(learnRate / (1 - math.Pow(beta1, float64(step))))
+			rate = float32(learningRate / (1 - math.Pow(beta1, float64(step))))
 			scale = float32(1 / math.Sqrt(1-math.Pow(o.Beta2, float64(step))))
 		},
 		update: func(w, g []float32, s slots, weightDecay float32) {
@@ -58,12 +58,12 @@ func nadam(o Options) rule {
 		slots:    []string{"m", "v"},
 		scalars:  map[string]*float64{"mu_product": &product},
 		momentum: &beta1,
-		begin: func(learnRate float64, step uint64) {
+		begin: func(learningRate float64, step uint64) {
 			share1 = float32(1 - beta1)
 			now, next := mu(step), mu(step+1)
 			product = float64(product * now)
-			gradientRate = float32(learnRate * (1 - now) / (1 - product))
-			meanRate = float32(learnRate * next / (1 - float64(product*now*next)))
+			gradientRate = float32(learningRate * (1 - now) / (1 - product))
+			meanRate = float32(learningRate * next / (1 - float64(product*now*next)))
 			scale = float32(1 / math.Sqrt(1-math.Pow(o.Beta2, float64(step))))
 		},
 		update: func(w, g []float32, s slots, weightDecay float32) {

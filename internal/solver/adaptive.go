@@ -8,7 +8,7 @@ func adagrad(o Options) rule {
 	epsilon := float32(o.Epsilon)
 	return rule{
 		slots: []string{"sum"},
-		begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
+		begin: func(learningRate float64, _ uint64) { rate = float32(learningRate) },
 		update: func(w, g []float32, s slots, weightDecay float32) {
 			kernel.AdaGrad(w, s[0], g, rate, epsilon, weightDecay)
 		},
@@ -22,7 +22,7 @@ func rmsprop(o Options) rule {
 	if o.Momentum == 0 {
 		return rule{
 			slots: []string{"square"},
-			begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
+			begin: func(learningRate float64, _ uint64) { rate = float32(learningRate) },
 			update: func(w, g []float32, s slots, weightDecay float32) {
 				kernel.RMSProp(w, s[0], g, rate, share, epsilon, weightDecay)
 			},
@@ -32,8 +32,8 @@ func rmsprop(o Options) rule {
 	return rule{
 		slots:    []string{"square", "velocity"},
 		momentum: &keep,
-		begin: func(learnRate float64, _ uint64) {
-			rate, friction = float32(learnRate), float32(1-keep)
+		begin: func(learningRate float64, _ uint64) {
+			rate, friction = float32(learningRate), float32(1-keep)
 		},
 		update: func(w, g []float32, s slots, weightDecay float32) {
 			kernel.RMSPropMomentum(w, s[0], s[1], g, rate, share, friction, epsilon, weightDecay)

@@ -60,7 +60,7 @@ func TestGoldenCycles(t *testing.T) {
 				p := newParameter("parameter", slices.Clone(g.Start)...)
 				for step, gradient := range g.Gradients {
 					at := schedule.Position{Step: step, Steps: len(g.Gradients)}
-					if err := s.SetLearnRate(c.Cycle.MaxLR / c.Cycle.Div * cycle.Factor(at)); err != nil {
+					if err := s.SetLearningRate(c.Cycle.MaxLR / c.Cycle.Div * cycle.Factor(at)); err != nil {
 						t.Fatal(err)
 					}
 					if err := s.SetMomentum(cycle.Momentum(at)); err != nil {
@@ -84,7 +84,7 @@ func TestSetMomentum(t *testing.T) {
 		"rmsprop": func(o *Options) { o.Momentum = 0.5 },
 		"adam":    func(o *Options) { o.Beta1 = 0.5 }, "adamw": func(o *Options) { o.Beta1 = 0.5 }, "nadam": func(o *Options) { o.Beta1 = 0.5 },
 	}
-	for _, name := range Names() {
+	for _, name := range referenced {
 		made := mustNew(t, name, 0.1, has[name])
 		set := mustNew(t, name, 0.1, nil)
 		if name == "rmsprop" {

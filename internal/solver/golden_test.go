@@ -94,7 +94,7 @@ func relativeError(t *testing.T, got []float32, want []float64) float64 {
 	return difference / max(largest, math.SmallestNonzeroFloat32)
 }
 
-// fromTorch turns the arguments of a torch.optim optimiser into a learn rate and options. What a case leaves out has
+// fromTorch turns the arguments of a torch.optim optimiser into a learning rate and options. What a case leaves out has
 // PyTorch's default, not ours. PyTorch decays every parameter.
 func fromTorch(solver string, arguments map[string]json.RawMessage) (float64, Options, error) {
 	o, known := map[string]Options{

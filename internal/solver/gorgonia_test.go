@@ -68,13 +68,13 @@ func TestGorgoniaAdaGradIgnoresTheLearnRate(t *testing.T) {
 	slow := firstStep(t, gorgonia.NewAdaGradSolver(gorgonia.WithLearnRate(1e-5)))
 	fast := firstStep(t, gorgonia.NewAdaGradSolver(gorgonia.WithLearnRate(0.1)))
 	if slow != fast || slow == 0 {
-		t.Errorf("Gorgonia's AdaGrad moved by %v at the learn rate 1e-5 and by %v at 0.1", slow, fast)
+		t.Errorf("Gorgonia's AdaGrad moved by %v at the learning rate 1e-5 and by %v at 0.1", slow, fast)
 	}
 }
 
 func TestGorgoniaRMSPropLeaps(t *testing.T) {
 	const rate = 0.01
 	if times := firstStep(t, gorgonia.NewRMSPropSolver(gorgonia.WithLearnRate(rate))) / rate; math.Abs(times-31.6) > 0.1 {
-		t.Errorf("Gorgonia's RMSProp moved by %v times the learn rate in its first step, not by 31.6", times)
+		t.Errorf("Gorgonia's RMSProp moved by %v times the learning rate in its first step, not by 31.6", times)
 	}
 }

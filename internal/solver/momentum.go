@@ -6,7 +6,7 @@ import "fmtrain/internal/kernel"
 func sgd(Options) rule {
 	var rate float32
 	return rule{
-		begin: func(learnRate float64, _ uint64) { rate = float32(learnRate) },
+		begin: func(learningRate float64, _ uint64) { rate = float32(learningRate) },
 		update: func(w, g []float32, _ slots, weightDecay float32) {
 			kernel.SGD(w, g, rate, weightDecay)
 		},
@@ -26,8 +26,8 @@ func withVelocity(update func(w, velocity, g []float32, rate, friction, decay fl
 	return rule{
 		slots:    []string{"velocity"},
 		momentum: &keep,
-		begin: func(learnRate float64, _ uint64) {
-			rate, friction = float32(learnRate), float32(1-keep)
+		begin: func(learningRate float64, _ uint64) {
+			rate, friction = float32(learningRate), float32(1-keep)
 		},
 		update: func(w, g []float32, s slots, weightDecay float32) {
 			update(w, s[0], g, rate, friction, weightDecay)

@@ -8,17 +8,17 @@ import (
 	"fmtrain/internal/bounds"
 )
 
-// Options are the settings of a solver besides its learn rate. [Defaults] gives those of each solver; an option that a solver
-// doesn't have is 0. The defaults are Keras's where nothing else is said. adagrad has no option for the sum of squares it
-// starts from: it is 0, as in PyTorch and in the paper. (Keras starts at 0.1, which shortens the first steps.)
+// Options are the settings of a solver besides its learning rate. [Defaults] gives the defaults of each solver; an option that
+// a solver doesn't have is 0. The defaults are Keras's unless a comment says otherwise. adagrad has no option for its initial
+// sum of squares: it is 0, as in PyTorch and in the paper. (Keras starts at 0.1, which shortens the first steps.)
 type Options struct {
 	// Epsilon keeps the division by a root of squares finite. It is added outside the root, as in PyTorch: g/(√v + ε).
 	// Above 0. rmsprop, adagrad, adam, adamw, nadam: 1e-7.
 	Epsilon float64
 
 	// Momentum is the share of the velocity that a step keeps, in [0, 1). momentum, nesterov: 0.9; rmsprop: 0, which means
-	// without a velocity. The velocity is that of PyTorch, a sum of gradients that the learn rate multiplies at each step, so
-	// that a change of the rate acts at once. (Keras multiplies first; while the rate stays, the weights are the same.)
+	// no velocity. The velocity is PyTorch's: a sum of gradients that each step multiplies by the learning rate, so a changed
+	// rate acts at once. (Keras multiplies first. While the rate is constant, the weights are the same.)
 	Momentum float64
 
 	// Beta1 is the decay rate of the moving average of the gradient, in [0, 1). adam, adamw, nadam: 0.9.
@@ -34,18 +34,15 @@ type Options struct {
 	// PyTorch and in Keras before 2.11.
 	MomentumDecay float64
 
-	// WeightDecay pulls weights towards 0. At least 0. adamw: 0.004, which is Keras's default, PyTorch's being 0.01; the
-	// others: 0.
+	// WeightDecay pulls weights towards 0. At least 0. adamw: 0.004, Keras's default (PyTorch's is 0.01); the others: 0.
 	//
-	// adamw takes learn rate × WeightDecay × w from each weight, beside the step. In all other solvers it is L2 as PyTorch
-	// has it: WeightDecay × w is added to the gradient, before averages and squares are taken of it, of every parameter.
+	// adamw subtracts learning rate × WeightDecay × w from each weight, beside the step. In all other solvers it is L2 as in
+	// PyTorch: WeightDecay × w is added to every parameter's gradient, before averages and squares are taken.
 	WeightDecay float64
 
-	// DecayAll makes adamw decay every parameter. By default it leaves out those whose name ends in .bias, .alpha or .beta:
-	// a bias shifts and an α scales, which does not overfit, and 0 is no better a place for either, least of all for α, which
-	// starts at 1. That is the more sensible way; the L2 of the other solvers is on every parameter all the same, with or
-	// without DecayAll, because it is part of the loss that PyTorch minimises, and a run must compare with PyTorch's step by
-	// step.
+	// DecayAll makes adamw decay every parameter. By default it leaves out those that say so ([Decayer]): biases, α and β. A
+	// bias shifts and an α scales, which does not overfit, and α starts at 1, not at 0. The L2 of the other solvers is on every
+	// parameter with or without DecayAll: it is part of the loss that PyTorch minimises, so a run compares with PyTorch's.
 	DecayAll bool
 }
 
@@ -124,8 +121,8 @@ func Kinds() (kinds []Kind) {
 	return kinds
 }
 
-// Defaults are the options of a solver unless told otherwise; [Options] says where each is from. An unknown name is an error
-// that lists the known ones.
+// Defaults are a solver's default options; [Options] says where each comes from. An unknown name is an error that lists the
+// known ones.
 func Defaults(name string) (Options, error) {
 	k, err := find(name)
 	return k.defaults, err

@@ -31,8 +31,8 @@ func TestDefaults(t *testing.T) {
 		if k.About == "" || !strings.HasSuffix(k.Usage, fmt.Sprintf("weight decay %v", o.WeightDecay)) {
 			t.Errorf("expected a phrase and the options, found %+v", k)
 		}
-		if s := mustNew(t, name, 0.25, nil); s.Name() != name || s.LearnRate() != 0.25 {
-			t.Errorf("New(%q, 0.25) has the name %q and the learn rate %v", name, s.Name(), s.LearnRate())
+		if s := mustNew(t, name, 0.25, nil); s.Name() != name || s.LearningRate() != 0.25 {
+			t.Errorf("New(%q, 0.25) has the name %q and the learning rate %v", name, s.Name(), s.LearningRate())
 		}
 	}
 }
@@ -79,14 +79,14 @@ func TestImpossibleOptions(t *testing.T) {
 	}
 }
 
-func TestImpossibleLearnRate(t *testing.T) {
+func TestImpossibleLearningRate(t *testing.T) {
 	for _, rate := range []float64{-1e-9, math.NaN(), math.Inf(1), 1e39} {
 		_, err := New("sgd", rate, Options{})
 		checkError(t, err, "learning rate", "at least 0", "found")
 		s := mustNew(t, "sgd", 0.5, nil)
-		checkError(t, s.SetLearnRate(rate), "learning rate", "at least 0", "found")
-		if s.LearnRate() != 0.5 {
-			t.Errorf("the refused rate %v was set: %v", rate, s.LearnRate())
+		checkError(t, s.SetLearningRate(rate), "learning rate", "at least 0", "found")
+		if s.LearningRate() != 0.5 {
+			t.Errorf("the refused rate %v was set: %v", rate, s.LearningRate())
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 type testParameter struct {
 	name  string
 	w, g  []float32
+	fixed bool // says that it doesn't decay
 	value *tensor.Dense
 	grad  *tensor.Dense
 }
@@ -22,6 +23,7 @@ func newParameter(name string, w ...float32) *testParameter {
 }
 
 func (p *testParameter) Name() string                  { return p.name }
+func (p *testParameter) Decays() bool                  { return !p.fixed }
 func (p *testParameter) Value() gorgonia.Value         { return p.value }
 func (p *testParameter) Grad() (gorgonia.Value, error) { return p.grad, nil }
 

@@ -1,14 +1,13 @@
 // Package solver updates a model's parameters by their gradients: sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw
-// and nadam, in the formulas of torch.optim, behind Gorgonia's interface. Gorgonia's own solvers are not used: some are wrong
-// (the tests show how), none tells its state or lets the learn rate change, and there is no Nadam.
+// and nadam, in the formulas of torch.optim, behind Gorgonia's interface. Gorgonia's own solvers are not used. Some are wrong,
+// as the tests show, none has a state that can be saved or a learning rate that can be changed, and there is no Nadam.
 //
-// A solver here is a [rule], the arithmetic of one algorithm, and the bookkeeping that all share: which parameter is which,
-// what was kept of it, and how many steps were made. The loops over the values are in package kernel.
+// A solver is a [rule], the arithmetic of one algorithm, and bookkeeping that all share: which parameter is which, what is
+// kept for it, and the number of steps. The loops over the values are in package kernel.
 package solver
 
 import (
 	"fmt"
-	"strings"
 
 	"gorgonia.org/gorgonia"
 
@@ -19,74 +18,78 @@ import (
 
 // Solver updates one group of parameters. It is not safe for concurrent use.
 type Solver interface {
-	// Step updates every parameter in place. The parameters must be float32 tensors that implement [gorgonia.Namer]; their
-	// names, each used once, are what the solver knows them by. Every call must bring the same parameters, in any order,
-	// because they share one count of steps. Gradients are only read; Gorgonia's solvers zero them, these don't.
+	// Step updates every parameter in place. A parameter is a float32 tensor that implements [gorgonia.Namer]; the solver knows
+	// it by its name, so names must differ. It may implement [Decayer]. Every call must bring the same parameters, in any
+	// order, because they share one count of steps. Gradients are only read; Gorgonia's solvers zero them, these don't.
 	//
 	// An error names the parameter, and then nothing has changed: no weight, no state, no count. After the first call Step
 	// allocates nothing.
 	gorgonia.Solver
 
-	// UseTeam splits the work of later steps among the team. The result has the same bits for any number of members.
+	// UseTeam divides the following steps among the members of the team. The bits don't depend on their number.
 	UseTeam(*team.Team)
 
 	// Name is the name given to [New].
 	Name() string
 
-	// LearnRate is the rate of the next step.
-	LearnRate() float64
+	// LearningRate is the rate of the next step.
+	LearningRate() float64
 
-	// SetLearnRate sets the rate from the next step on; 0 is allowed. A rate that is negative, infinite or NaN is an error.
-	SetLearnRate(float64) error
+	// SetLearningRate sets the rate from the next step on; 0 is allowed. A negative, infinite or NaN rate is an error.
+	SetLearningRate(float64) error
 
-	// Momentum is what the next step keeps of the past: of a velocity (momentum, nesterov, rmsprop with momentum), else of the
-	// gradient's average, β₁ (adam, adamw, nadam). It is false of a solver that has neither.
+	// Momentum is how much of the past the next step keeps: of the velocity (momentum, nesterov, rmsprop with momentum), or of
+	// the average gradient, β₁ (adam, adamw, nadam). The second result is false for a solver that has neither.
 	Momentum() (float64, bool)
 
-	// SetMomentum sets it from the next step on. A momentum that is not from 0 to below 1, or of a solver that has none, is an
-	// error.
+	// SetMomentum sets it from the next step on. It is an error if the solver has none, or if the number is not from 0 to
+	// below 1.
 	SetMomentum(float64) error
 
-	// State is everything that a solver of the same name, options, learn rate and momentum needs to go on to the same bits.
+	// State is what a solver with the same name, options, learning rate and momentum needs to continue with the same bits.
 	State() State
 
-	// SetState copies a state into the solver, in place of its own. A state that is not one of this solver is an error, and
-	// the solver is then unchanged. That the lengths are those of the model's parameters is checked by the next Step.
+	// SetState replaces the state with a copy of the given one. A state that doesn't fit this solver is an error and changes
+	// nothing. The next Step checks the lengths against the model's parameters.
 	SetState(State) error
 }
 
+// Decayer is a parameter that says whether weight decay shrinks it. It matters to adamw without DecayAll. Without this method
+// a parameter decays.
+type Decayer interface{ Decays() bool }
+
 // rule is the arithmetic of one solver.
 type rule struct {
-	// slots are the names of what is kept of each parameter, a number for each of its values.
+	// slots are the names of what is kept for each parameter. A slot has one number for each of the parameter's values.
 	slots []string
 
-	// scalars are what is kept once for all parameters, by name.
+	// scalars are numbers kept once for all parameters, by name.
 	scalars map[string]*float64
 
-	// momentum is what [Solver.SetMomentum] changes, before a step begins; nil if there is none.
+	// momentum is what [Solver.SetMomentum] changes between two steps; nil if there is none.
 	momentum *float64
 
-	// decoupled says that the weight decay given to update is times the learn rate.
+	// decoupled says that update gets the weight decay multiplied by the learning rate.
 	decoupled bool
 
-	// begin works out the scalars of a step; the first step is 1.
-	begin func(learnRate float64, step uint64)
+	// begin prepares the scalars of a step. The first step is 1.
+	begin func(learningRate float64, step uint64)
 
 	// update changes one parameter and its slots.
 	update func(w, g []float32, s slots, weightDecay float32)
 }
 
-// slots are some of the values of a parameter's slots, in the order of rule.slots.
-type slots [mostSlots][]float32
+// slots are parts of a parameter's slots, in the order of rule.slots.
+type slots [maxSlots][]float32
 
-// mostSlots is the largest number of slots of a rule.
-const mostSlots = 2
+// maxSlots is the largest number of slots of a rule.
+const maxSlots = 2
 
 type solver struct {
-	name      string
-	learnRate float64
-	options   Options
-	rule      rule
+	name         string
+	learningRate float64
+	options      Options
+	rule         rule
 
 	steps      uint64
 	parameters map[string]*parameter
@@ -94,11 +97,10 @@ type solver struct {
 	team       *team.Team
 }
 
-// parameter is what the solver keeps of one parameter.
+// parameter is what the solver keeps for one parameter.
 type parameter struct {
 	length int
 	slots  [][]float32 // in the order of rule.slots
-	decays bool
 }
 
 // update is one parameter's part of a step.
@@ -106,12 +108,13 @@ type update struct {
 	name      string
 	w, g      []float32
 	parameter *parameter // nil when seen for the first time
+	decays    bool
 	decay     float32
 }
 
-// New makes a solver: a name of [Names], a learn rate and options, which are best taken from [Defaults] and changed. An
-// unknown name, an impossible value, and an option that the solver doesn't have are errors that say what is allowed.
-func New(name string, learnRate float64, o Options) (Solver, error) {
+// New makes a solver: a name of [Names], a learning rate and options, best taken from [Defaults] and changed. An unknown name,
+// an impossible value, and an option that the solver doesn't have are errors that say what is allowed.
+func New(name string, learningRate float64, o Options) (Solver, error) {
 	k, err := find(name)
 	if err != nil {
 		return nil, err
@@ -120,20 +123,20 @@ func New(name string, learnRate float64, o Options) (Solver, error) {
 		return nil, err
 	}
 	s := &solver{name: name, options: o, rule: k.rule(o), parameters: map[string]*parameter{}}
-	if err := s.SetLearnRate(learnRate); err != nil {
+	if err := s.SetLearningRate(learningRate); err != nil {
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *solver) Name() string       { return s.name }
-func (s *solver) LearnRate() float64 { return s.learnRate }
+func (s *solver) Name() string          { return s.name }
+func (s *solver) LearningRate() float64 { return s.learningRate }
 
-func (s *solver) SetLearnRate(rate float64) error {
+func (s *solver) SetLearningRate(rate float64) error {
 	if err := bounds.NonNegative.Check(rate); err != nil {
 		return fmt.Errorf("solver %s: learning rate: %w", s.name, err)
 	}
-	s.learnRate = rate
+	s.learningRate = rate
 	return nil
 }
 
@@ -160,10 +163,10 @@ func (s *solver) Step(model []gorgonia.ValueGrad) error {
 		return fmt.Errorf("solver %s: %w", s.name, err)
 	}
 	s.steps++
-	s.rule.begin(s.learnRate, s.steps)
+	s.rule.begin(s.learningRate, s.steps)
 	decay := s.options.WeightDecay
 	if s.rule.decoupled {
-		decay *= s.learnRate
+		decay *= s.learningRate
 	}
 	values := 0
 	for i := range s.updates {
@@ -171,12 +174,12 @@ func (s *solver) Step(model []gorgonia.ValueGrad) error {
 		if u.parameter == nil {
 			u.parameter = s.add(u.name, len(u.w))
 		}
-		if u.parameter.decays {
+		if u.decays {
 			u.decay = float32(decay)
 		}
 		values += len(u.w)
 	}
-	if values < leastShared {
+	if values < minShared {
 		s.Do(0, 1)
 	} else {
 		s.team.Run(s)
@@ -184,8 +187,8 @@ func (s *solver) Step(model []gorgonia.ValueGrad) error {
 	return nil
 }
 
-// leastShared is the number of values from which it takes less time to share an update out than it saves.
-const leastShared = 8192
+// minShared is the number of values from which sharing an update saves more time than it costs.
+const minShared = 8192
 
 // Do updates a share of each parameter's values, as a [team.Job].
 func (s *solver) Do(part, parts int) {
@@ -256,10 +259,10 @@ func (s *solver) read(i int, v gorgonia.ValueGrad) (update, error) {
 	case p == nil && s.steps > 0 && len(s.rule.slots) > 0:
 		return update{}, fmt.Errorf("parameter %s: unknown to the solver, which has made %d steps without it", name, s.steps)
 	}
-	return update{name: name, w: w, g: g, parameter: p}, nil
+	return update{name: name, w: w, g: g, parameter: p, decays: s.decays(v)}, nil
 }
 
-// missing is the first by name of the parameters that the step at hand leaves out.
+// missing is the first parameter by name that the current step leaves out.
 func (s *solver) missing() string {
 	var first string
 	for name := range s.parameters {
@@ -274,9 +277,9 @@ func (s *solver) missing() string {
 	return first
 }
 
-// add starts a parameter of so many values, with slots of zeros.
+// add starts a parameter of that length, with slots of zeros.
 func (s *solver) add(name string, length int) *parameter {
-	p := &parameter{length: length, decays: s.decays(name)}
+	p := &parameter{length: length}
 	for range s.rule.slots {
 		p.slots = append(p.slots, make([]float32, length))
 	}
@@ -284,10 +287,11 @@ func (s *solver) add(name string, length int) *parameter {
 	return p
 }
 
-// decays says whether a parameter has weight decay. Biases, α and β are known by their names.
-func (s *solver) decays(name string) bool {
+// decays says whether weight decay shrinks a parameter. The L2 of the other solvers is part of the loss, so it is on all.
+func (s *solver) decays(v gorgonia.ValueGrad) bool {
 	if !s.rule.decoupled || s.options.DecayAll {
 		return true
 	}
-	return !strings.HasSuffix(name, ".bias") && !strings.HasSuffix(name, ".alpha") && !strings.HasSuffix(name, ".beta")
+	d, ok := v.(Decayer)
+	return !ok || d.Decays()
 }

@@ -7,17 +7,17 @@ import (
 	"strings"
 )
 
-// State is what a solver has gathered over its steps.
+// State is what a solver has kept from its steps.
 type State struct {
-	// Steps is how many were made.
+	// Steps is the number of steps made.
 	Steps uint64
 
 	// Scalars are numbers kept once for all parameters, by name: nadam's "mu_product".
 	Scalars map[string]float64
 
-	// Slots are the numbers kept of each parameter, one for each of its values: slot name -> parameter name -> values, in
-	// the order of the parameter's own. What [Solver.State] returns are the live slices: they are valid until the next Step
-	// or SetState, and are not to be written to.
+	// Slots are the numbers kept for each parameter, one for each of its values in their order: slot name -> parameter name
+	// -> values. [Solver.State] returns the live slices. They are valid until the next Step or SetState and must not be
+	// written to.
 	//
 	//	sgd                  none
 	//	momentum, nesterov   velocity
@@ -54,7 +54,7 @@ func (s *solver) SetState(st State) error {
 	return nil
 }
 
-// restore checks a state and makes the parameters of it, with copies of the slots.
+// restore checks a state and makes parameters from it, with copies of the slots.
 func (s *solver) restore(st State) (map[string]*parameter, error) {
 	for name := range s.rule.scalars {
 		value, ok := st.Scalars[name]
@@ -84,7 +84,7 @@ func (s *solver) restore(st State) (map[string]*parameter, error) {
 	}
 	parameters := map[string]*parameter{}
 	for name, length := range lengths {
-		p := &parameter{length: length, decays: s.decays(name)}
+		p := &parameter{length: length}
 		for _, slot := range s.rule.slots {
 			values, ok := st.Slots[slot][name]
 			switch {
