@@ -11,7 +11,6 @@ package build
 
 import (
 	"slices"
-	"time"
 
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
@@ -52,13 +51,14 @@ type Run struct {
 	Checkpoints *run.Checkpoints // where the run is saved; nil: nowhere
 	From        *run.Saved       // the checkpoint to resume from; nil for a new run
 	Override    bool             // when resuming, the settings and the data may differ from the checkpoint's
-	Before      time.Duration    // training time of the epochs done in earlier sessions
-	Observers   []loop.Observer
 }
 
 // Trainer makes the run of the model, ready for [loop.Trainer.Run]. The caller closes its Team.
 func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
 	c := m.Settings
+	if r.Checkpoints != nil {
+		c.Out = string(r.Checkpoints.Dir)
+	}
 	parts, err := newParts(m.Groups, c.WeightDecayAll)
 	if err != nil {
 		return nil, err
@@ -68,7 +68,7 @@ func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
 		return nil, err
 	}
 	t := &loop.Trainer{
-		Spec:    m.Spec,
+		Model:   m.Model,
 		Weights: m.Weights,
 		Graph:   m.Graph,
 		Solvers: parts.solvers,
@@ -77,12 +77,10 @@ func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
 		Metrics: trainMetrics.PerSample(),
 		Epochs:  c.Epochs,
 
-		Observers:   r.Observers,
 		Checkpoints: r.Checkpoints,
 		Settings:    c,
 		Data:        r.Data.TrainSHA256,
 		Program:     version.Read(),
-		Before:      r.Before,
 
 		Schedules:  parts.schedules,
 		Accumulate: c.Accumulate,
@@ -91,15 +89,18 @@ func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
 		Patience:   c.Patience,
 	}
 	t.Every.Iterations, t.Every.Time = c.SaveEvery()
-	if t.Validation, err = newEvaluator(m.Spec, m.Weights, r.Data.Validation, c.Metrics); err != nil {
+	if t.Validation, err = newEvaluator(m.Model, m.Weights, r.Data.Validation, c.Metrics); err != nil {
 		return nil, err
 	}
 	if c.EMA > 0 {
-		if t.Average, err = loop.NewAverage(m.Spec, m.Weights, c.EMA, r.Data.Validation); err != nil {
+		if t.Average, err = loop.NewAverage(m.Model, m.Weights, c.EMA, r.Data.Validation); err != nil {
 			return nil, err
 		}
 	}
 	if r.From != nil {
+		if r.Checkpoints != nil {
+			t.Before = r.Checkpoints.Dir.Spent(r.From.Progress)
+		}
 		if err := t.Resume(r.From, r.Override); err != nil {
 			return nil, err
 		}
@@ -109,11 +110,11 @@ func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
 }
 
 // newEvaluator makes what measures the validation images; nil if there are none.
-func newEvaluator(spec model.Spec, weights model.Weights, validation *dataset.Set, metrics []string) (*loop.Evaluator, error) {
+func newEvaluator(m *model.Model, weights model.Weights, validation *dataset.Set, metrics []string) (*loop.Evaluator, error) {
 	if validation.Len() == 0 {
 		return nil, nil
 	}
-	e, err := loop.NewEvaluator(spec, weights, validation)
+	e, err := loop.NewEvaluator(m, weights, validation)
 	if err != nil {
 		return nil, err
 	}

@@ -4,30 +4,35 @@ import (
 	"fmt"
 
 	"fmtrain/internal/config"
-	"fmtrain/internal/dataset"
-	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
 	"fmtrain/internal/run"
 )
 
-// Model is the network of a run, with its training graph.
+// Model is the network of a run, with its weights and its training graph.
 type Model struct {
+	*model.Model
 	Settings config.Config // with the loss resolved
-	Spec     model.Spec
 	Weights  model.Weights
 	Graph    *model.Graph
 	Groups   []config.Group // in the order of the layers, as in the graph
 }
 
-// NewModel makes the model that the settings describe. A resumed run has the loss of its checkpoint. A new run may name a checkpoint
-// to start from, in its settings. A model that does not fit into memory is a [*MemoryError].
+// NewModel makes the model that the settings describe. A resumed run has the loss of its checkpoint. A new run may start from a
+// checkpoint that its settings name. A model that does not fit into memory is a [*MemoryError].
 func NewModel(c config.Config, from *run.Saved) (*Model, error) {
-	m := &Model{Settings: c, Spec: specOf(c)}
-	if err := checkMemory(m.Spec.Memory(c.BatchSize)); err != nil {
+	architecture, err := c.Architecture()
+	if err != nil {
 		return nil, err
 	}
-	m.Weights = model.NewWeights(m.Spec, c.Seed)
+	placed, err := model.New(architecture)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkMemory(placed.Memory(c.BatchSize)); err != nil {
+		return nil, err
+	}
+	m := &Model{Model: placed, Settings: c, Weights: placed.NewWeights(c.Seed)}
 	if err := c.AssignGroups(m.Weights); err != nil {
 		return nil, err
 	}
@@ -36,11 +41,11 @@ func NewModel(c config.Config, from *run.Saved) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	if m.Spec.Loss, err = m.Settings.ResolveLoss(saved); err != nil {
+	if m.Loss, err = m.Settings.ResolveLoss(saved); err != nil {
 		return nil, err
 	}
-	penalties := model.Penalties{L2: c.L2, Activity: c.ActivityL2}
-	if m.Graph, err = model.NewPenalised(m.Spec, penalties, m.Weights, c.BatchSize, frozen(m.Groups)...); err != nil {
+	m.Graph, err = m.NewTraining(m.Weights, c.BatchSize, model.Training{L2: c.L2, Activity: c.ActivityL2, Frozen: frozen(m.Groups)})
+	if err != nil {
 		return nil, err
 	}
 	m.Graph.Draw.Seed = c.Seed
@@ -51,7 +56,7 @@ func NewModel(c config.Config, from *run.Saved) (*Model, error) {
 // with before, if it was.
 func (m *Model) initialise(from *run.Saved) (loss.Named, error) {
 	if from != nil {
-		return from.Spec.Loss, nil
+		return from.Model.Loss, nil
 	}
 	if m.Settings.Init == "" {
 		return loss.Named{}, nil
@@ -64,23 +69,7 @@ func (m *Model) initialise(from *run.Saved) (loss.Named, error) {
 	if err != nil {
 		return loss.Named{}, fmt.Errorf("--init: %w", err)
 	}
-	return saved.Spec.Loss, nil
-}
-
-// specOf is the architecture that the settings describe. Its loss is found once --init has been read.
-func specOf(c config.Config) model.Spec {
-	spec := model.Spec{
-		Inputs:      dataset.Pixels,
-		Classes:     dataset.Classes,
-		Stack:       c.Stack(),
-		LayerNorm:   layernorm.Form(c.LayerNormForm),
-		Epsilon:     c.LayerNormEpsilon,
-		UpperLayers: c.UpperLayers,
-	}
-	if spec.Stack == "" {
-		spec.Hidden, spec.Activation = c.Hidden, c.Activation
-	}
-	return spec
+	return saved.Model.Loss, nil
 }
 
 // groupsOf are the settings of the weights' groups, in the order of the layers.

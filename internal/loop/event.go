@@ -109,7 +109,7 @@ type Done struct {
 
 // notify calls all observers, even if one of them fails.
 func (t *Trainer) notify(event func(Observer) error) (err error) {
-	for _, o := range t.Observers {
+	for _, o := range t.observers {
 		if failed := event(o); failed != nil {
 			err = errors.Join(err, failed)
 		}

@@ -92,7 +92,7 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 		Sampler:     dataset.NewSampler(s.images, s.seed, true),
 		Epochs:      s.epochs,
 		Checkpoints: &run.Checkpoints{Dir: dir},
-		Observers:   observers,
+		observers:   observers,
 		Accumulate:  s.accumulate,
 		ClipNorm:    s.clipNorm,
 		Patience:    s.patience,

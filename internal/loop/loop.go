@@ -25,12 +25,13 @@ import (
 	"fmtrain/internal/run"
 )
 
-// Run trains until the last epoch. It saves the initial weights first, so there is always a checkpoint to go back to. Other saves go
+// Run trains until the last epoch, under the eyes of the observers. It saves the initial weights first, so there is always a checkpoint to go back to. Other saves go
 // on beside the training; when Run returns they are complete.
 //
 // If the context is cancelled, an observer fails or an op fails, it saves and returns an [*Interrupted]. If a loss or a gradient is
 // not finite, it returns a [*Diverged], and the step is not made. If a checkpoint can't be written, it returns an [*Unsaved].
-func (t *Trainer) Run(ctx context.Context) (*Done, error) {
+func (t *Trainer) Run(ctx context.Context, observers ...Observer) (*Done, error) {
+	t.observers = append(t.observers, observers...)
 	done, err := t.run(ctx)
 	return done, errors.Join(err, t.waitForSave())
 }

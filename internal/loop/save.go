@@ -60,7 +60,7 @@ func (t *Trainer) save(p run.Progress) error {
 		return err
 	}
 	var flushed error
-	for _, o := range t.Observers {
+	for _, o := range t.observers {
 		if s, ok := o.(Syncer); ok {
 			flushed = errors.Join(flushed, s.Flush())
 		}
@@ -91,7 +91,7 @@ func (t *Trainer) state(p run.Progress) run.State {
 
 // write runs in a goroutine of its own. It touches nothing that the training uses.
 func (t *Trainer) write(image checkpoint.Image, best bool) error {
-	for _, o := range t.Observers {
+	for _, o := range t.observers {
 		if s, ok := o.(Syncer); ok {
 			if err := s.Sync(); err != nil {
 				return err

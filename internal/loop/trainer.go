@@ -25,7 +25,6 @@ type Trainer struct {
 	Validation *Evaluator       // nil without validation images
 	Metrics    *metric.Set      // of the training samples; nil for none
 	Epochs     int
-	Observers  []Observer
 	Team       *team.Team // does the steps; nil for the caller alone
 
 	Checkpoints *run.Checkpoints // nil: nothing is saved
@@ -42,6 +41,7 @@ type Trainer struct {
 	Patience   int                 // epochs without a better validation accuracy that end the run; 0 for any number
 	Every      Every               // when to save within an epoch
 
+	observers []Observer
 	done      run.Progress // at the end of the last epoch; of a resumed run, where it was saved
 	saving    saving
 	resumed   *Resumed

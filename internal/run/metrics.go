@@ -2,22 +2,18 @@ package run
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"sync"
-	"time"
 )
 
 // Metrics is a run's metrics.jsonl, open for writing. The training goes on without it: lines that can't be written are a warning,
 // once, and the file never ends in a part of a line. Each Write is a line.
 type Metrics struct {
-	Begun bool          // the file has lines of earlier sessions
-	Spent time.Duration // training time of the epochs in those lines
+	Begun bool // the file has lines of earlier sessions
 
-	file   *os.File  // nil if it can't be opened
-	warn   io.Writer // used by Sync at any time
+	file   *os.File    // nil if it can't be opened
+	warn   func(error) // may be called by Sync at any time
 	warned sync.Once
 	lines  []byte
 	size   int64 // of the file
@@ -27,8 +23,8 @@ type Metrics struct {
 const maxBuffered = 64 << 10
 
 // OpenMetrics opens the metrics of a run. If the run resumes from a progress, the lines beyond it are dropped; for a new run from is
-// nil. Warnings go to warn.
-func (d Dir) OpenMetrics(warn io.Writer, from *Progress) *Metrics {
+// nil. The first error goes to warn.
+func (d Dir) OpenMetrics(warn func(error), from *Progress) *Metrics {
 	m := &Metrics{warn: warn}
 	if err := m.open(d.Metrics(), from); err != nil {
 		m.fail(err)
@@ -38,11 +34,9 @@ func (d Dir) OpenMetrics(warn io.Writer, from *Progress) *Metrics {
 
 func (m *Metrics) open(path string, from *Progress) error {
 	if from != nil {
-		seconds, err := dropBeyond(path, *from)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := dropBeyond(path, *from); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		m.Spent = time.Duration(seconds * float64(time.Second))
 	}
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
@@ -100,7 +94,5 @@ func (m *Metrics) Close() error {
 }
 
 func (m *Metrics) fail(err error) {
-	m.warned.Do(func() {
-		fmt.Fprintf(m.warn, "fmtrain: warning: training goes on, but metrics are lost: %v\n", err)
-	})
+	m.warned.Do(func() { m.warn(err) })
 }

@@ -57,11 +57,19 @@ func (d Data) Check(checkpoint Data) error {
 		return errors.New("expected the SHA-256 of the training files, found none, so it can't be told whether the data are the same; " +
 			"--override trains on any data")
 	}
-	for _, name := range slices.Sorted(maps.Keys(checkpoint)) {
-		if d[name] != checkpoint[name] {
-			return fmt.Errorf("expected the run's own %.100s, with the SHA-256 %.100s, found another, %s; --override trains on it",
-				name, checkpoint[name], d[name])
-		}
+	if name := d.Differs(checkpoint); name != "" {
+		return fmt.Errorf("expected the run's own %.100s, with the SHA-256 %.100s, found another, %s; --override trains on it",
+			name, checkpoint[name], d[name])
 	}
 	return nil
+}
+
+// Differs is the first file that is not the checkpoint's, by its name; empty if all are. A checkpoint that knows no files has none.
+func (d Data) Differs(checkpoint Data) string {
+	for _, name := range slices.Sorted(maps.Keys(checkpoint)) {
+		if d[name] != checkpoint[name] {
+			return name
+		}
+	}
+	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"time"
 )
 
 // Event is one line of metrics.jsonl.
@@ -82,4 +83,17 @@ func (d Dir) Summary() (*Summary, error) {
 		return nil
 	})
 	return s, err
+}
+
+// Spent is the training time of the epochs that were done by then, as the metrics have it.
+func (d Dir) Spent(p Progress) time.Duration {
+	var seconds float64
+	_ = d.Events(func(e Event) error { // without metrics it is not known
+		var epoch Epoch
+		if e.Event == "epoch" && json.Unmarshal(e.Line, &epoch) == nil && epoch.Epoch <= p.Epoch {
+			seconds += epoch.Seconds
+		}
+		return nil
+	})
+	return time.Duration(seconds * float64(time.Second))
 }
