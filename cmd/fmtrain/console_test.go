@@ -59,6 +59,9 @@ func (s *session) run(t *testing.T, blocks []block) {
 				want = append(want, line)
 				continue
 			}
+			for len(want) > 0 && want[len(want)-1] == "" { // sets off the next command
+				want = want[:len(want)-1]
+			}
 			if typed != "" {
 				s.command(t, typed, want)
 			}

@@ -105,7 +105,7 @@ func newRoot(s streams) *cobra.Command {
 		Short: "Train, evaluate and check Fashion-MNIST classifiers built on Gorgonia",
 		Long: `fmtrain carries out two exercises of Géron's Hands-On Machine Learning, chapter
 12: a hand-written LayerNorm (12), and a custom training loop on Fashion-MNIST
-(13) with a solver and a learn rate of its own for the lower and the upper
+(13) with a solver and a learning rate of its own for the lower and the upper
 layers.`,
 		Example: `  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain eval

@@ -26,7 +26,7 @@ func newTrain(s streams) *cobra.Command {
 		Use:   "train",
 		Short: "Train a classifier",
 		Long: fmt.Sprintf(`Train a classifier on Fashion-MNIST: dense layers with LayerNorm, the lower ones
-under one solver and learn rate, the upper ones under another, from one backward
+under one solver and learning rate, the upper ones under another, from one backward
 pass.
 
 Settings come from the defaults, over them a config file, over them the flags.

@@ -26,30 +26,25 @@ type style struct {
 	bold, faint bool
 }
 
-// spans is a line of the screen, cut where the style changes. Spaces at the ends of spans are left out: nothing that is drawn
-// here has a background.
+// spans is a line of the screen, cut where the style changes and at two spaces or more, which viewers of a picture may draw as
+// one. Spaces need no span: nothing that is drawn here has a background.
 func spans(screen *vt.Emulator, y int) (line []span) {
-	for x := 0; x < screen.Width(); x++ {
+	spaces := 1 // before the cell
+	for x := range screen.Width() {
 		cell := screen.CellAt(x, y)
-		if cell == nil || cell.Content == "" {
+		if cell == nil || cell.Content == "" || cell.Content == " " {
+			spaces++
 			continue
 		}
-		s := styleOf(cell.Style)
-		if last := len(line) - 1; last >= 0 && line[last].style == s {
-			line[last].text += cell.Content
+		s, last := styleOf(cell.Style), len(line)-1
+		if last >= 0 && spaces < 2 && line[last].style == s {
+			line[last].text += strings.Repeat(" ", spaces) + cell.Content
 		} else {
 			line = append(line, span{x, cell.Content, s})
 		}
+		spaces = 0
 	}
-	kept := line[:0]
-	for _, s := range line {
-		text := strings.TrimLeft(s.text, " ")
-		s.column += len(s.text) - len(text)
-		if s.text = strings.TrimRight(text, " "); s.text != "" {
-			kept = append(kept, s)
-		}
-	}
-	return kept
+	return line
 }
 
 func styleOf(s uv.Style) style {
@@ -102,7 +97,7 @@ func draw(lines [][]span, columns int, t theme, title string) []byte {
 	for i, dot := range []string{"#ff5f57", "#febc2e", "#28c840"} {
 		fmt.Fprintf(&b, `<circle cx="%d" cy="19" r="6" fill="%s"/>`+"\n", margin+i*20, dot)
 	}
-	fmt.Fprintf(&b, `<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono','DejaVu Sans Mono',monospace" font-size="%d" fill="%s" xml:space="preserve">`+"\n", fontSize, t.text)
+	fmt.Fprintf(&b, `<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,'Liberation Mono','DejaVu Sans Mono',monospace" font-size="%d" fill="%s">`+"\n", fontSize, t.text)
 	for y, line := range lines {
 		for _, s := range line {
 			fmt.Fprintf(&b, `<text x="%.1f" y="%d" textLength="%.1f"%s>%s</text>`+"\n",

@@ -18,13 +18,14 @@ import (
 
 func TestSpans(t *testing.T) {
 	screen := vt.NewEmulator(40, rows)
-	io.WriteString(screen, "old\r\x1b[J\x1b[2mloss\x1b[0m 0.5  \x1b[32mbest\x1b[0m\r\n\x1b[1m  ε→1\x1b[0m\r\n")
+	io.WriteString(screen, "old\r\x1b[J\x1b[2mloss\x1b[0m 0.5 of  1\x1b[32m best\x1b[0m\r\n\x1b[1m  ε→1\x1b[0m\r\n")
 	s := &session{screen: screen}
 	want := [][]span{
 		{
 			{0, "loss", style{faint: true}},
-			{5, "0.5", style{}},
-			{10, "best", style{color: ansi.Green, colored: true}},
+			{5, "0.5 of", style{}},
+			{13, "1", style{}},
+			{15, "best", style{color: ansi.Green, colored: true}},
 		},
 		{{2, "ε→1", style{bold: true}}},
 	}
