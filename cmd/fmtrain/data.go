@@ -24,15 +24,12 @@ func newData(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
 		Short: "Show, verify or download the data set",
-		Long: fmt.Sprintf(`The data are looked for in --data, $%s, the user's cache directory and
-Debian's package dataset-fashion-mnist. If they are nowhere, training downloads
-them, or else uses the sample embedded in the program.`, dataset.DirVariable),
+		Long:  "Show, verify or download Fashion-MNIST. See help data for where it is looked for.",
 		Example: `  fmtrain data info
   fmtrain data verify --data DIR
   fmtrain data fetch`,
-		SuggestionsMinimumDistance: 2,
-		Args:                       noArgs,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, sub := range []struct {
 		name, short, example string
@@ -45,12 +42,21 @@ them, or else uses the sample embedded in the program.`, dataset.DirVariable),
 		c := &cobra.Command{
 			Use:     sub.name,
 			Short:   sub.short,
+			Long:    sub.short + ".",
 			Example: sub.example,
 			Args:    noArgs,
-			RunE:    func(cmd *cobra.Command, _ []string) error { return sub.run(cmd.Context(), s, o) },
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				if cmd.Flags().Changed("data") {
+					if err := notEmpty("--data", o.dir); err != nil {
+						return err
+					}
+				}
+				return sub.run(cmd.Context(), s, o)
+			},
 		}
 		c.Flags().StringVar(&o.dir, "data", "", "`DIR` of the IDX files")
 		c.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
+		under(c, flagHeading, true, "data", "json")
 		cmd.AddCommand(c)
 	}
 	return cmd

@@ -37,22 +37,29 @@ func newEval(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "eval [RUN|CHECKPOINT]",
 		Short: "Measure a trained classifier",
-		Long: `Measure a classifier on the test images, or on another part of the data: loss,
-accuracy, precision, recall and F1 of each class, and the confusion matrix. The
-loss is the one that the run was trained with. The metrics are those of the run,
-unless --metrics names others.
-
-RUN is a run directory; eval reads its best checkpoint. Without an argument it
-takes the newest run in runs/. The data are those of the run, unless --data
-names others. Nothing in a checkpoint is executed; besides it, eval reads only
-the four data files.`,
+		Long: "Measure a classifier on the test images, or on another part of the data: loss, accuracy, precision, recall and F1 of each " +
+			"class, and the confusion matrix. The loss and the metrics are those of the run, unless --metrics names others.\n\n" +
+			"RUN is a run directory; its best checkpoint is evaluated. Without an argument it is the newest run in runs/. The data are " +
+			"those of the run, unless --data names others. Nothing in a checkpoint is executed.",
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book --metrics top3,ece,auc
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
-				return usageError{fmt.Errorf("%s: expected one run or checkpoint at most, found %d", cmd.CommandPath(), len(args))}
+				return usageError{fmt.Errorf("expected one run or checkpoint at most, found %d", len(args))}
+			}
+			for _, arg := range args {
+				if err := notEmpty("RUN", arg); err != nil {
+					return err
+				}
+			}
+			for flag, value := range map[string]string{"data": o.data, "metrics": o.metrics} {
+				if cmd.Flags().Changed(flag) {
+					if err := notEmpty("--"+flag, value); err != nil {
+						return err
+					}
+				}
 			}
 			return nil
 		},
@@ -70,8 +77,9 @@ the four data files.`,
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
 	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`NAME,NAME,...` to measure as well (default: those of the run): "+strings.Join(metric.KindNames(), ", "))
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
+	under(cmd, flagHeading, true, "split", "data", "ema", "metrics", "json")
 	complete(cmd, "split", splits)
-	complete(cmd, "metrics", config.Metrics)
+	complete(cmd, "metrics", config.Words()["metrics"])
 	return cmd
 }
 

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"reflect"
 
 	"github.com/spf13/pflag"
 
@@ -64,7 +63,7 @@ func warnOfEdits(s streams, dir run.Dir, saved *run.Saved) {
 	if info, statErr := os.Stat(dir.Config()); err != nil || statErr != nil || !info.Mode().IsRegular() {
 		return
 	}
-	if found, err := config.Resolve(dir.Config(), nil); err != nil || !reflect.DeepEqual(found, was) {
+	if found, err := config.Resolve(dir.Config(), nil); err != nil || !found.Equal(was) {
 		warn(s.err, "%s differs from the settings in the run's last checkpoint, and is ignored; flags change settings", dir.Config())
 	}
 }

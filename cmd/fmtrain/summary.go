@@ -135,19 +135,12 @@ func switchedOn(c config.Config, m *model.Model, groups []config.Group) (lines [
 	add(hasNorm(m), "LayerNorm: %s, ε %g", m.Norm.Form, m.Norm.Epsilon)
 	add(!plain(m.Loss), "loss: %v", m.Loss)
 	for _, g := range groups {
-		add(g.Schedule != constant && g.LR > 0, "%s schedule: %s", g.Name, g.Schedule)
+		add(!g.Constant() && g.LR > 0, "%s schedule: %s", g.Name, schedule.Text(g.Schedule))
 	}
 	for _, g := range groups {
 		add(g.WeightDecay > 0 && g.LR > 0, "%s weight decay: %s", g.Name, shortest(g.WeightDecay))
 	}
-	add(c.Accumulate > 1, "accumulate: %d batches in a step", c.Accumulate)
-	add(c.L2 > 0, "L2 penalty: %s", shortest(c.L2))
-	add(c.ActivityL2 > 0, "activity L2 penalty: %s", shortest(c.ActivityL2))
-	add(c.MaxNorm > 0, "max norm: %s", shortest(c.MaxNorm))
-	add(c.ClipNorm > 0, "gradient clipping: norm %s", shortest(c.ClipNorm))
-	add(c.EMA > 0, "weight averaging: EMA, decay %s", shortest(c.EMA))
-	add(c.Patience > 0, "early stopping: after %s without a better validation accuracy", count(c.Patience, "epoch"))
-	return lines
+	return append(lines, c.Header()...)
 }
 
 // printFrom says where a run resumes.
@@ -158,9 +151,6 @@ func printFrom(w io.Writer, p run.Progress, finished bool) {
 		say(w, "Already finished after %v. To train longer, raise --epochs; after early stopping, add --override --patience N\n\n", p)
 	}
 }
-
-// constant is the schedule that changes nothing.
-var constant = schedule.Text(&schedule.Constant{})
 
 // plain says whether a loss is the cross-entropy without smoothing, which needs no mention. Old checkpoints name no loss.
 func plain(l loss.Named) bool { return l.Loss == nil || l.String() == loss.Default().String() }

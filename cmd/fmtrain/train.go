@@ -7,10 +7,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"fmtrain/configs"
 	"fmtrain/internal/build"
@@ -19,75 +22,110 @@ import (
 	"fmtrain/internal/run"
 )
 
+// newest is the value of --resume without one.
+const newest = "the newest unfinished run"
+
 func newTrain(s streams) *cobra.Command {
-	var file, resume string
+	var file, resume, name string
 	var override bool
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train a classifier",
-		Long: fmt.Sprintf(`Train a classifier on Fashion-MNIST: dense layers with LayerNorm, the lower ones
-under one solver and learning rate, the upper ones under another, from one backward
-pass.
-
-Settings come from the defaults, over them a config file, over them the flags.
-The built-in configs are %s.
-
-The run directory receives config.yaml, metrics.jsonl and, below checkpoints,
-last.safetensors, previous.safetensors (the last before it) and best.safetensors.
-
---resume takes up a run that was ended before its last epoch, by whatever, and
-comes to the same weights and metrics, to the bit, as if it had not been. It has
-the settings that it was begun with; --epochs and what does not change the
-results may be others.`, list(configs.Names())),
-		Example: `  fmtrain train
-  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
-  fmtrain train --config book-13b --epochs 10 --out runs/book
-  fmtrain train --epochs 20 --upper-schedule cosine:warmup=500 --ema 0.999 --patience 4
+		Long: "Train a classifier of Fashion-MNIST. One backward pass gives the gradients of all layers; the layers near the input (lower) and " +
+			"near the output (upper) each have their own solver and learning rate.\n\n" +
+			"Settings come from the defaults, then a config, then the flags. The built-in configs are " + list(configs.Names()) + ".\n\n" +
+			"The run directory gets config.yaml, metrics.jsonl and, in checkpoints, last.safetensors, previous.safetensors (the one before " +
+			"it) and best.safetensors.\n\n" +
+			"--resume continues a run that stopped early, from its last checkpoint and with its original settings. The result is the same, " +
+			"bit for bit, as without the stop. --epochs, and what does not change the results, may change.",
+		Example: `  fmtrain train --epochs 10 --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain train --layers 300-ln-relu-dropout:0.2-100-ln-relu-10
+  fmtrain train --resume
+  fmtrain train --config book-13b --epochs 10 --name book
+  fmtrain train --epochs 20 --schedule cosine:warmup=500 --ema 0.999
+  fmtrain train --solver adamw --lr 1e-3 --weight-decay 0.01 --patience 4
   fmtrain train --init runs/book --epochs 2
-  fmtrain train --resume runs/book
-  fmtrain train --loss focal --focal-gamma 1 --metrics top3,ece,precision:ankle-boot
+  fmtrain train --loss focal --focal-gamma 1 --metrics top3,ece,auc
   fmtrain train --json --log-every 100 | jq .loss`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("resume") {
-				return resumeTrain(cmd.Context(), s, resume, file, cmd.Flags(), override)
+			flags := cmd.Flags()
+			if err := checkFlags(flags, file, resume, name); err != nil {
+				return err
+			}
+			if flags.Changed("resume") {
+				if resume == newest {
+					dir, err := run.NewestUnfinished(run.Parent)
+					if errors.Is(err, run.ErrNone) {
+						return usageError{fmt.Errorf("--resume: %w; name one with --resume RUN", err)}
+					}
+					if err != nil {
+						return err
+					}
+					resume = string(dir)
+				}
+				return resumeTrain(cmd.Context(), s, resume, file, flags, override)
 			}
 			if override {
 				return usageError{errors.New("--override: expected together with --resume only")}
 			}
-			c, err := config.Resolve(file, cmd.Flags())
+			c, err := config.Resolve(file, flags)
 			if err != nil {
 				return err
+			}
+			if name != "" {
+				c.Out = filepath.Join(run.Parent, name)
 			}
 			return runTrain(cmd.Context(), s, c, nil)
 		},
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&resume, "resume", "", "take up this `RUN` from its last checkpoint")
-	cmd.Flags().BoolVar(&override, "override", false, "with --resume: let the flags change any setting, and the data be others")
-	addSettings(cmd, &file)
+	addConfig(cmd, &file)
+	cmd.Flags().StringVar(&resume, "resume", "", "continue this `RUN`; without a name, the newest unfinished run")
+	cmd.Flags().Lookup("resume").NoOptDefVal = newest
+	under(cmd, config.HeadingRun, true, "resume")
+	cmd.Flags().BoolVar(&override, "override", false, "with --resume: allow changed settings and different data")
+	under(cmd, config.HeadingRun, false, "override")
+	cmd.Flags().StringVar(&name, "name", "", "train in the run directory runs/`NAME`")
+	under(cmd, config.HeadingOutput, true, "name")
+	addSettings(cmd)
 	return cmd
 }
 
-// addSettings gives a command the settings of a run as flags, and --config, whose value goes to file.
-func addSettings(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "config", "", "settings `FILE`, or the name of a built-in config")
+// checkFlags refuses values of the flags that are no settings.
+func checkFlags(flags *pflag.FlagSet, file, resume, name string) error {
+	for flag, value := range map[string]string{"config": file, "resume": resume, "name": name} {
+		if flags.Changed(flag) {
+			if err := notEmpty("--"+flag, value); err != nil {
+				return err
+			}
+		}
+	}
+	if !flags.Changed("name") {
+		return nil
+	}
+	for _, other := range []string{"out", "resume"} {
+		if flags.Changed(other) {
+			return usageError{fmt.Errorf("--name: conflicts with --%s, which names a run directory too", other)}
+		}
+	}
+	if name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
+		return usageError{fmt.Errorf("--name: expected a name below %s, found %q; --out takes any path", run.Parent, name)}
+	}
+	return nil
+}
+
+// addConfig gives a command the flag --config, whose value goes to file.
+func addConfig(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "config", "", "settings of a `FILE`, a run directory or a built-in config; see help configs")
+	under(cmd, config.HeadingRun, true, "config")
+	complete(cmd, "config", configs.Names())
+}
+
+// addSettings gives a command the settings of a run as flags.
+func addSettings(cmd *cobra.Command) {
 	config.AddFlags(cmd.Flags())
-	for flag, words := range map[string][]string{
-		"config":         configs.Names(),
-		"activation":     config.Activations,
-		"model":          config.Models,
-		"lower-schedule": config.Schedules,
-		"upper-schedule": config.Schedules,
-		"lower-solver":   config.Solvers,
-		"upper-solver":   config.Solvers,
-		"layernorm-form": config.LayerNormForms,
-		"loss":           config.Losses,
-		"metrics":        config.Metrics,
-		"progress":       config.ProgressModes,
-		"vm":             config.Machines,
-	} {
+	for flag, words := range config.Words() {
 		complete(cmd, flag, words)
 	}
 }

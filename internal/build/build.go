@@ -87,8 +87,8 @@ func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
 		ClipNorm:   c.ClipNorm,
 		MaxNorm:    c.MaxNorm,
 		Patience:   c.Patience,
+		Every:      loop.Every(c.CheckpointEvery),
 	}
-	t.Every.Iterations, t.Every.Time = c.SaveEvery()
 	if t.Validation, err = newEvaluator(m.Model, m.Weights, r.Data.Validation, c.Metrics); err != nil {
 		return nil, err
 	}

@@ -23,16 +23,11 @@ func newParts(groups []config.Group, decayAll bool) (p parts, err error) {
 		if err != nil {
 			return p, err
 		}
-		var moves schedule.Schedule
-		if g.Schedule != constant {
-			if moves, err = schedule.Parse(g.Schedule); err != nil {
-				return p, err
-			}
+		moves := g.Schedule
+		if g.Constant() {
+			moves = nil
 		}
 		p.solvers, p.schedules = append(p.solvers, s), append(p.schedules, moves)
 	}
 	return p, nil
 }
-
-// constant is the schedule that changes nothing.
-var constant = schedule.Text(&schedule.Constant{})

@@ -21,11 +21,7 @@ type Model struct {
 // NewModel makes the model that the settings describe. A resumed run has the loss of its checkpoint. A new run may start from a
 // checkpoint that its settings name. A model that does not fit into memory is a [*MemoryError].
 func NewModel(c config.Config, from *run.Saved) (*Model, error) {
-	architecture, err := c.Architecture()
-	if err != nil {
-		return nil, err
-	}
-	placed, err := model.New(architecture)
+	placed, err := model.New(c.Network)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +71,7 @@ func (m *Model) initialise(from *run.Saved) (loss.Named, error) {
 // groupsOf are the settings of the weights' groups, in the order of the layers.
 func groupsOf(c config.Config, weights model.Weights) (groups []config.Group) {
 	for _, name := range weights.Groups() {
-		for _, g := range c.ParameterGroups() {
+		for _, g := range c.Groups {
 			if g.Name == name {
 				groups = append(groups, g)
 			}
