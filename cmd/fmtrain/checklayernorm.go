@@ -25,16 +25,16 @@ func newCheckLayerNorm(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "check-layernorm",
 		Short: "Check the LayerNorm against Keras, PyTorch and others",
-		Long: `Check the hand-written LayerNorm and its gradient against values of Keras and
-PyTorch, a float64 reference, Gorgonia's own nodes, finite differences and
-Gorgonia's LispMachine. Exits with 3 if an error exceeds its tolerance.`,
+		Long: "Check the hand-written LayerNorm and its gradient against values of Keras and PyTorch, a float64 reference, Gorgonia's own nodes, " +
+			"finite differences and Gorgonia's LispMachine. The exit code is 3 if an error exceeds its tolerance.",
 		Example: `  fmtrain check-layernorm
   fmtrain check-layernorm --golden more.json --json`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return runCheckLayerNorm(s, o) },
 	}
-	cmd.Flags().StringArrayVar(&o.golden, "golden", nil, "one more `FILE` of reference values, of the form of testdata/golden; may be repeated")
+	cmd.Flags().StringArrayVar(&o.golden, "golden", nil, "one more `FILE` of reference values, in the form of testdata/golden; may be repeated")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
+	under(cmd, flagHeading, true, "golden", "json")
 	return cmd
 }
 

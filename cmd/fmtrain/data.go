@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/progress"
@@ -23,15 +24,12 @@ func newData(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
 		Short: "Show, verify or download the data set",
-		Long: fmt.Sprintf(`The data are looked for in --data, $%s, the user's cache directory and
-Debian's package dataset-fashion-mnist. If they are nowhere, training downloads
-them, or else uses the sample embedded in the program.`, dataset.DirVariable),
+		Long:  "Show, verify or download Fashion-MNIST. See help data for where it is looked for.",
 		Example: `  fmtrain data info
   fmtrain data verify --data DIR
   fmtrain data fetch`,
-		SuggestionsMinimumDistance: 2,
-		Args:                       noArgs,
-		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	for _, sub := range []struct {
 		name, short, example string
@@ -44,12 +42,21 @@ them, or else uses the sample embedded in the program.`, dataset.DirVariable),
 		c := &cobra.Command{
 			Use:     sub.name,
 			Short:   sub.short,
+			Long:    sub.short + ".",
 			Example: sub.example,
 			Args:    noArgs,
-			RunE:    func(cmd *cobra.Command, _ []string) error { return sub.run(cmd.Context(), s, o) },
+			RunE: func(cmd *cobra.Command, _ []string) error {
+				if cmd.Flags().Changed("data") {
+					if err := notEmpty("--data", o.dir); err != nil {
+						return err
+					}
+				}
+				return sub.run(cmd.Context(), s, o)
+			},
 		}
 		c.Flags().StringVar(&o.dir, "data", "", "`DIR` of the IDX files")
 		c.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
+		under(c, flagHeading, true, "data", "json")
 		cmd.AddCommand(c)
 	}
 	return cmd
@@ -63,22 +70,13 @@ func loadData(ctx context.Context, s streams, dir string) (*dataset.Data, error)
 	return load(ctx, s, options)
 }
 
-// loadSplit reads the data of a run and parts the training images into those for validation and the rest. The settings then say
-// which data these are, and how many images are for validation.
-func loadSplit(ctx context.Context, s streams, c *config.Config) (data *dataset.Data, validation, train *dataset.Set, err error) {
-	if data, err = loadData(ctx, s, c.Data); err != nil {
-		return nil, nil, nil, err
-	}
-	held, err := c.ValidationImages(data.Train.Len())
+// loadSplit reads the data of a run, with those for validation apart. The settings then name the data.
+func loadSplit(ctx context.Context, s streams, c *config.Config) (*build.Data, error) {
+	data, err := loadData(ctx, s, c.Data)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	if validation, train, err = dataset.Split(data.Train, held); err != nil {
-		return nil, nil, nil, err
-	}
-	c.Validation = &held
-	c.Data, err = dataset.Absolute(data.Origin)
-	return data, validation, train, err
+	return build.Split(c, data)
 }
 
 // load is loadData with any options.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fmtrain/internal/atomicfile"
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
@@ -23,19 +24,22 @@ func newDebug(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "debug",
 		Short: "Run one batch and look at every node of the graph",
-		Long: `Run the first batch that fmtrain train would train on, forward and backward,
-and print each node of the graph in the order it ran: its op, its shape, and the
-smallest, the mean and the largest of its values. A last line names the first
-node with a NaN or an infinity. No weight changes, and no file is written but
-that of --dot. A narrow terminal shows fewer columns; a pipe has them all.
-
-The settings are those of train; --init takes weights from a checkpoint, --vm
-chooses what runs the graph.`,
+		Long: "Run the first batch that train would train on, forward and backward, and print each node of the graph in the order it ran: " +
+			"its op, its shape, the smallest, the mean and the largest of its values, and the first node with a NaN or an infinity. No " +
+			"weight changes, and no file is written but the one of --dot.\n\n" +
+			"The settings are those of train. --init takes weights from a checkpoint, --vm chooses what runs the graph.",
 		Example: `  fmtrain debug
   fmtrain debug --init runs/book --vm tape
   fmtrain debug --hidden 30,20 --dot model.dot && dot -Tsvg model.dot -o model.svg`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			for flag, value := range map[string]string{"config": file, "dot": dot} {
+				if cmd.Flags().Changed(flag) {
+					if err := notEmpty("--"+flag, value); err != nil {
+						return err
+					}
+				}
+			}
 			c, err := config.Resolve(file, cmd.Flags())
 			if err != nil {
 				return err
@@ -45,20 +49,23 @@ chooses what runs the graph.`,
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&dot, "dot", "", "write the graph to this `FILE`, for Graphviz")
-	addSettings(cmd, &file)
+	under(cmd, config.HeadingOutput, true, "dot")
+	addConfig(cmd, &file)
+	addSettings(cmd)
 	return cmd
 }
 
 // runDebug runs one batch and prints the nodes.
 func runDebug(ctx context.Context, s streams, c config.Config, dot string) error {
-	_, _, train, err := loadSplit(ctx, s, &c)
+	data, err := loadSplit(ctx, s, &c)
 	if err != nil {
 		return err
 	}
-	_, _, graph, err := newModel(&c, nil)
+	m, err := build.NewModel(c, nil)
 	if err != nil {
 		return err
 	}
+	graph, train := m.Graph, data.Training
 	order := dataset.NewSampler(train.Len(), c.Seed, c.Shuffle).Order(1)
 	train.Fill(graph.Images, graph.Labels, order[:min(c.BatchSize, len(order))])
 	if err := graph.Run(); err != nil {

@@ -6,10 +6,11 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"slices"
 
 	"github.com/spf13/cobra"
 
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/kernel"
 	"fmtrain/internal/loop"
@@ -59,12 +60,12 @@ func (c *checked) Fd() uintptr {
 	return ^uintptr(0)
 }
 
-// run is the program: it carries out the arguments and gives the exit code.
-func run(ctx context.Context, args []string, s streams) int {
+// execute is the program: it carries out the arguments and gives the exit code.
+func execute(ctx context.Context, args []string, s streams) int {
 	out := &checked{Writer: s.out}
 	s.out = out
 	root := newRoot(s)
-	root.SetArgs(args)
+	root.SetArgs(joinResume(args))
 	root.SetOut(s.out)
 	root.SetErr(s.err)
 	err := root.ExecuteContext(ctx)
@@ -79,12 +80,13 @@ func run(ctx context.Context, args []string, s streams) int {
 
 func exitCode(err error) int {
 	var usage usageError
+	var memory *build.MemoryError
 	var diverged *loop.Diverged
 	var interrupted *loop.Interrupted
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.Is(err, config.ErrInvalid):
+	case errors.As(err, &usage), errors.As(err, &memory), errors.Is(err, config.ErrInvalid):
 		return exitUsage
 	case errors.Is(err, errCheckFailed):
 		return exitCheckFailed
@@ -98,20 +100,19 @@ func exitCode(err error) int {
 }
 
 func newRoot(s streams) *cobra.Command {
+	var showVersion bool
 	root := &cobra.Command{
 		Use:   "fmtrain",
 		Short: "Train, evaluate and check Fashion-MNIST classifiers built on Gorgonia",
-		Long: `fmtrain carries out two exercises of Géron's Hands-On Machine Learning, chapter
-12: a hand-written LayerNorm (12), and a custom training loop on Fashion-MNIST
-(13) with a solver and a learning rate of its own for the lower and the upper
-layers.`,
+		Long: "fmtrain trains classifiers of Fashion-MNIST, evaluates and checks them. It carries out two exercises of Géron's Hands-On " +
+			"Machine Learning, chapter 12: a hand-written LayerNorm (12), and a custom training loop with different solvers and learning " +
+			"rates for the lower and the upper layers (13).",
 		Example: `  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain eval
   fmtrain check-layernorm`,
-		SuggestionsMinimumDistance: 2,
-		SilenceErrors:              true,
-		SilenceUsage:               true,
-		Args:                       noArgs,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
 		PersistentPreRunE: func(*cobra.Command, []string) error {
 			if name := os.Getenv(kernelVariable); name != "" {
 				if err := kernel.Use(name); err != nil {
@@ -120,30 +121,22 @@ layers.`,
 			}
 			return nil
 		},
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if showVersion {
+				return printVersion(s.out)
+			}
+			return cmd.Help()
+		},
 	}
-	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages", ".FlagUsagesWrapped 80"))
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usageError{fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())}
+	root.Flags().BoolVar(&showVersion, "version", false, "print the version")
+	under(root, flagHeading, false, "version")
+	root.SetFlagErrorFunc(badFlag)
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		printHelp(s.out, cmd, slices.Contains(args, "-h"), helpWidth(s.out))
 	})
+	root.SetHelpCommand(newHelp(s))
 	root.AddCommand(newTrain(s), newEval(s), newCheckLayerNorm(s), newDebug(s), newData(s), newVersion(s))
 	return root
-}
-
-// noArgs refuses arguments. Of the program itself an argument is a command that there isn't.
-func noArgs(cmd *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return nil
-	}
-	what := "argument"
-	if cmd.HasSubCommands() {
-		what = "command"
-	}
-	hint := fmt.Sprintf("see %s --help", cmd.CommandPath())
-	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
-		hint = fmt.Sprintf("did you mean %s?", suggestions[0])
-	}
-	return usageError{fmt.Errorf("unknown %s %q; %s", what, args[0], hint)}
 }
 
 // complete makes a shell complete a flag's value from the words. That the command lacks the flag is a mistake in the program.

@@ -8,26 +8,25 @@ import (
 	"strconv"
 	"strings"
 
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
-	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
+	"fmtrain/internal/run"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/table"
 )
 
 // printSettings says what will be trained, and on which data.
-func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.Data) {
-	m, weights := t.Checkpoints.Model, t.Checkpoints.Weights
-	say(w, "%s: %s\n", data.Kind, place(data))
-	say(w, "%s training, %s validation, %s test images\n\n", thousands(t.Train.Len()), thousands(*c.Validation), thousands(data.Test.Len()))
+func printSettings(w io.Writer, c config.Config, m *build.Model, data *build.Data) {
+	say(w, "%s: %s\n", data.Kind, place(data.Data))
+	say(w, "%s training, %s validation, %s test images\n\n", thousands(data.Training.Len()), thousands(data.Validation.Len()), thousands(data.Test.Len()))
 
-	groups := groupsOf(c, weights)
-	printModel(w, layerRows(m, weights, groups))
+	printModel(w, layerRows(m.Model, m.Weights, m.Groups))
 	say(w, "\nbatch size %d, epochs %d, seed %d\n", c.BatchSize, c.Epochs, c.Seed)
-	for _, line := range switchedOn(c, m, groups) {
+	for _, line := range switchedOn(c, m.Model, m.Groups) {
 		say(w, "%s\n", line)
 	}
 	say(w, "run directory: %s\n\n", c.Out)
@@ -136,32 +135,22 @@ func switchedOn(c config.Config, m *model.Model, groups []config.Group) (lines [
 	add(hasNorm(m), "LayerNorm: %s, ε %g", m.Norm.Form, m.Norm.Epsilon)
 	add(!plain(m.Loss), "loss: %v", m.Loss)
 	for _, g := range groups {
-		add(g.Schedule != constant && g.LR > 0, "%s schedule: %s", g.Name, g.Schedule)
+		add(!g.Constant() && g.LR > 0, "%s schedule: %s", g.Name, schedule.Text(g.Schedule))
 	}
 	for _, g := range groups {
 		add(g.WeightDecay > 0 && g.LR > 0, "%s weight decay: %s", g.Name, shortest(g.WeightDecay))
 	}
-	add(c.Accumulate > 1, "accumulate: %d batches in a step", c.Accumulate)
-	add(c.L2 > 0, "L2 penalty: %s", shortest(c.L2))
-	add(c.ActivityL2 > 0, "activity L2 penalty: %s", shortest(c.ActivityL2))
-	add(c.MaxNorm > 0, "max norm: %s", shortest(c.MaxNorm))
-	add(c.ClipNorm > 0, "gradient clipping: norm %s", shortest(c.ClipNorm))
-	add(c.EMA > 0, "weight averaging: EMA, decay %s", shortest(c.EMA))
-	add(c.Patience > 0, "early stopping: after %s without a better validation accuracy", count(c.Patience, "epoch"))
-	return lines
+	return append(lines, c.Header()...)
 }
 
 // printFrom says where a run resumes.
-func printFrom(w io.Writer, p loop.Progress, finished bool) {
+func printFrom(w io.Writer, p run.Progress, finished bool) {
 	if !finished {
 		say(w, "Resuming after %v\n\n", p)
 	} else {
 		say(w, "Already finished after %v. To train longer, raise --epochs; after early stopping, add --override --patience N\n\n", p)
 	}
 }
-
-// constant is the schedule that changes nothing.
-var constant = schedule.Text(&schedule.Constant{})
 
 // plain says whether a loss is the cross-entropy without smoothing, which needs no mention. Old checkpoints name no loss.
 func plain(l loss.Named) bool { return l.Loss == nil || l.String() == loss.Default().String() }

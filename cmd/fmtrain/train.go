@@ -9,97 +9,134 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"fmtrain/configs"
-	"fmtrain/internal/atomicfile"
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
 )
 
+// newest is the value of --resume without one.
+const newest = "the newest unfinished run"
+
 func newTrain(s streams) *cobra.Command {
-	var file, run string
+	var file, resume, name string
 	var override bool
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train a classifier",
-		Long: fmt.Sprintf(`Train a classifier on Fashion-MNIST: dense layers with LayerNorm, the lower ones
-under one solver and learning rate, the upper ones under another, from one backward
-pass.
-
-Settings come from the defaults, over them a config file, over them the flags.
-The built-in configs are %s.
-
-The run directory receives config.yaml, metrics.jsonl and, below checkpoints,
-last.safetensors, previous.safetensors (the last before it) and best.safetensors.
-
---resume takes up a run that was ended before its last epoch, by whatever, and
-comes to the same weights and metrics, to the bit, as if it had not been. It has
-the settings that it was begun with; --epochs and what does not change the
-results may be others.`, list(configs.Names())),
-		Example: `  fmtrain train
-  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
-  fmtrain train --config book-13b --epochs 10 --out runs/book
-  fmtrain train --epochs 20 --upper-schedule cosine:warmup=500 --ema 0.999 --patience 4
+		Long: "Train a classifier of Fashion-MNIST. One backward pass gives the gradients of all layers; the layers near the input (lower) and " +
+			"near the output (upper) each have their own solver and learning rate.\n\n" +
+			"Settings come from the defaults, then a config, then the flags. The built-in configs are " + list(configs.Names()) + ".\n\n" +
+			"The run directory gets config.yaml, metrics.jsonl and, in checkpoints, last.safetensors, previous.safetensors (the one before " +
+			"it) and best.safetensors.\n\n" +
+			"--resume continues a run that stopped early, from its last checkpoint and with its original settings. The result is the same, " +
+			"bit for bit, as without the stop. --epochs, and what does not change the results, may change.",
+		Example: `  fmtrain train --epochs 10 --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain train --layers 300-ln-relu-dropout:0.2-100-ln-relu-10
+  fmtrain train --resume
+  fmtrain train --config book-13b --epochs 10 --name book
+  fmtrain train --epochs 20 --schedule cosine:warmup=500 --ema 0.999
+  fmtrain train --solver adamw --lr 1e-3 --weight-decay 0.01 --patience 4
   fmtrain train --init runs/book --epochs 2
-  fmtrain train --resume runs/book
-  fmtrain train --loss focal --focal-gamma 1 --metrics top3,ece,precision:ankle-boot
+  fmtrain train --loss focal --focal-gamma 1 --metrics top3,ece,auc
   fmtrain train --json --log-every 100 | jq .loss`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if cmd.Flags().Changed("resume") {
-				return resumeTrain(cmd.Context(), s, run, file, cmd.Flags(), override)
+			flags := cmd.Flags()
+			if err := checkFlags(flags, file, resume, name); err != nil {
+				return err
+			}
+			if flags.Changed("resume") {
+				if resume == newest {
+					dir, err := run.NewestUnfinished(run.Parent)
+					if errors.Is(err, run.ErrNone) {
+						return usageError{fmt.Errorf("--resume: %w; name one with --resume RUN", err)}
+					}
+					if err != nil {
+						return err
+					}
+					resume = string(dir)
+				}
+				return resumeTrain(cmd.Context(), s, resume, file, flags, override)
 			}
 			if override {
 				return usageError{errors.New("--override: expected together with --resume only")}
 			}
-			c, err := config.Resolve(file, cmd.Flags())
+			c, err := config.Resolve(file, flags)
 			if err != nil {
 				return err
+			}
+			if name != "" {
+				c.Out = filepath.Join(run.Parent, name)
 			}
 			return runTrain(cmd.Context(), s, c, nil)
 		},
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&run, "resume", "", "take up this `RUN` from its last checkpoint")
-	cmd.Flags().BoolVar(&override, "override", false, "with --resume: let the flags change any setting, and the data be others")
-	addSettings(cmd, &file)
+	addConfig(cmd, &file)
+	cmd.Flags().StringVar(&resume, "resume", "", "continue this `RUN`; without a name, the newest unfinished run")
+	cmd.Flags().Lookup("resume").NoOptDefVal = newest
+	under(cmd, config.HeadingRun, true, "resume")
+	cmd.Flags().BoolVar(&override, "override", false, "with --resume: allow changed settings and different data")
+	under(cmd, config.HeadingRun, false, "override")
+	cmd.Flags().StringVar(&name, "name", "", "train in the run directory runs/`NAME`")
+	under(cmd, config.HeadingOutput, true, "name")
+	addSettings(cmd)
 	return cmd
 }
 
-// addSettings gives a command the settings of a run as flags, and --config, whose value goes to file.
-func addSettings(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "config", "", "settings `FILE`, or the name of a built-in config")
+// checkFlags refuses values of the flags that are no settings.
+func checkFlags(flags *pflag.FlagSet, file, resume, name string) error {
+	for flag, value := range map[string]string{"config": file, "resume": resume, "name": name} {
+		if flags.Changed(flag) {
+			if err := notEmpty("--"+flag, value); err != nil {
+				return err
+			}
+		}
+	}
+	if !flags.Changed("name") {
+		return nil
+	}
+	for _, other := range []string{"out", "resume"} {
+		if flags.Changed(other) {
+			return usageError{fmt.Errorf("--name: conflicts with --%s, which names a run directory too", other)}
+		}
+	}
+	if name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
+		return usageError{fmt.Errorf("--name: expected a name below %s, found %q; --out takes any path", run.Parent, name)}
+	}
+	return nil
+}
+
+// addConfig gives a command the flag --config, whose value goes to file.
+func addConfig(cmd *cobra.Command, file *string) {
+	cmd.Flags().StringVar(file, "config", "", "settings of a `FILE`, a run directory or a built-in config; see help configs")
+	under(cmd, config.HeadingRun, true, "config")
+	complete(cmd, "config", configs.Names())
+}
+
+// addSettings gives a command the settings of a run as flags.
+func addSettings(cmd *cobra.Command) {
 	config.AddFlags(cmd.Flags())
-	for flag, words := range map[string][]string{
-		"config":         configs.Names(),
-		"activation":     config.Activations,
-		"model":          config.Models,
-		"lower-schedule": config.Schedules,
-		"upper-schedule": config.Schedules,
-		"lower-solver":   config.Solvers,
-		"upper-solver":   config.Solvers,
-		"layernorm-form": config.LayerNormForms,
-		"loss":           config.Losses,
-		"metrics":        config.Metrics,
-		"progress":       config.ProgressModes,
-		"vm":             config.Machines,
-	} {
+	for flag, words := range config.Words() {
 		complete(cmd, flag, words)
 	}
 }
 
-// garbagePercent is how much garbage, in percent of what is in use, is left lying. The images and the buffers stay, a step makes
-// none, and a collection looks at nothing of what is large: without this the little of each save and epoch would add up, over
-// minutes, to as much again as all that is in use.
+// garbagePercent is how much garbage may lie about, in percent of the memory in use. The images and the buffers stay for the whole run,
+// and a step makes no garbage. Without this, the little garbage of each save and epoch would add up, over minutes, to as much again.
 const garbagePercent = 10
 
-// runTrain trains a model as the settings say, from where a run was saved or, if that is nil, as a new run. That nobody reads its
-// output any more is an error of writing, which ends a run once it is saved, not a signal that kills it.
-func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) error {
+// runTrain trains a new model or, with a resumption, goes on with one. If the reader of its output has exited, writing fails and the
+// run ends after a save; it is not killed by a signal.
+func runTrain(ctx context.Context, s streams, c config.Config, from *resumption) error {
 	signal.Ignore(syscall.SIGPIPE)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
@@ -109,60 +146,78 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 			return err
 		}
 	}
-	data, validation, train, err := loadSplit(ctx, s, &c)
+	data, err := loadSplit(ctx, s, &c)
 	if err != nil {
 		return err
 	}
-	trainer, err := newTrainer(&c, from, validation, train)
-	if err != nil {
-		return err
-	}
-	trainer.Team = newTeam(c.Threads)
-	defer trainer.Team.Close()
-
-	if from == nil {
-		if c.Out, trainer.Checkpoints.Lock, err = makeRun(c.Out); err != nil {
-			return err
-		}
-		defer trainer.Checkpoints.Lock.Close()
-	} else {
-		trainer.Checkpoints.Lock = from.lock
-	}
-	trainer.Settings = c
-	trainer.Checkpoints.Run, trainer.Checkpoints.Settings, trainer.Checkpoints.Data = c.Out, c, data.TrainSHA256
+	r := build.Run{Data: data}
 	if from != nil {
-		if err := trainer.Resume(from.Saved, from.override); err != nil {
-			return err
-		}
+		r.Checkpoints, r.From, r.Override = from.checkpoints, from.saved, from.override
 	}
-	err = atomicfile.Write(filepath.Join(c.Out, loop.ConfigName), 0o644, func(w io.Writer) error { return config.WriteYAML(w, c) })
+	m, err := build.NewModel(c, r.From)
+	if err != nil {
+		return err
+	}
+	if from == nil {
+		if r.Checkpoints, err = run.Create(c.Out); err != nil {
+			return createError(c.Out, err)
+		}
+		defer r.Checkpoints.Close()
+	}
+	trainer, err := begin(m, r)
 	if err != nil {
 		if from == nil {
-			_ = os.Remove(filepath.Dir(loop.LastPath(c.Out))) // empty, so that --out may name the directory again
+			r.Checkpoints.Discard()
 		}
 		return err
 	}
+	defer trainer.Team.Close()
+	return watch(ctx, s, m, trainer, r)
+}
 
-	metrics := openMetrics(s.err, filepath.Join(c.Out, loop.MetricsName), from)
+// begin makes the trainer, and writes its settings into the run directory.
+func begin(m *build.Model, r build.Run) (*loop.Trainer, error) {
+	trainer, err := m.Trainer(r)
+	if err != nil {
+		return nil, err
+	}
+	settings := trainer.Settings.(config.Config)
+	err = r.Checkpoints.Dir.WriteConfig(func(w io.Writer) error { return config.WriteYAML(w, settings) })
+	if err != nil {
+		trainer.Team.Close()
+		return nil, err
+	}
+	return trainer, nil
+}
+
+// watch trains, and shows it.
+func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer, r build.Run) error {
+	c := trainer.Settings.(config.Config)
+	var from *run.Progress
+	before := 0 // epochs
+	if r.From != nil {
+		from, before = &r.From.Progress, r.From.Progress.Epoch
+	}
+	metrics := r.Checkpoints.Dir.OpenMetrics(func(err error) {
+		warn(s.err, "training goes on, but metrics are lost: %v", err)
+	}, from)
 	defer metrics.Close()
 	show := newDisplay(s, c, metrics, trainer.Schedules)
-	before := 0 // epochs
-	if from != nil {
-		before = from.Progress.Epoch
-	}
 	if c.Progress != "none" {
-		printSettings(show.text, c, trainer, data)
+		printSettings(show.text, c, m, r.Data)
 		if from != nil {
-			printFrom(show.text, from.Progress, trainer.Finished())
+			printFrom(show.text, *from, trainer.Finished())
 		}
 	}
-	trainer.Observers = show.observers
-	done, err := trainer.Run(ctx)
+	done, err := trainer.Run(ctx, show.observers...)
 	if closed := show.close(); err == nil {
 		err = closed
 	}
 	if err != nil {
 		return withResume(err, c.Out)
+	}
+	if done.BestLost && (r.From == nil || !r.From.BestLost) {
+		warn(s.err, "the checkpoint of the best epoch, %d, is not in %s any more", done.BestEpoch, r.Checkpoints.Dir.Best())
 	}
 	if c.Progress != "none" && done.Epochs > before {
 		fmt.Fprintln(show.text)

@@ -7,98 +7,157 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loss"
+	"fmtrain/internal/model"
+	"fmtrain/internal/schedule"
 )
 
 // anyConfig draws settings that Resolve would give.
 func anyConfig(t *rapid.T) Config {
-	solver := rapid.SampledFrom(Solvers)
-	rate := rapid.Float64Range(0, math.MaxFloat32)
+	rate := rapid.Float64Range(1e-30, math.MaxFloat32)
 	size := rapid.IntRange(1, maxSize)
-	aSchedule := rapid.SampledFrom([]string{"constant", "step:epochs=2.5,factor=0.1", "1cycle:max=10,rise=0.45,end=0.001,high=0.95,low=0.85"})
 	natural := rapid.IntRange(0, math.MaxInt)
-	c := Config{
-		Data:             rapid.String().Draw(t, "data"),
-		Out:              rapid.SampledFrom([]string{"", "runs/a", "2026-01-02", "null", "~", "true", "5", " a: b #c", "é\n"}).Draw(t, "out"),
-		Epochs:           rapid.IntRange(0, maxEpochs).Draw(t, "epochs"),
-		BatchSize:        size.Draw(t, "batch-size"),
-		Hidden:           rapid.SliceOfN(size, 1, 5).Draw(t, "hidden"),
-		Activation:       rapid.SampledFrom(Activations).Draw(t, "activation"),
-		LowerSolver:      solver.Draw(t, "lower-solver"),
-		LowerLR:          rate.Draw(t, "lower-lr"),
-		UpperSolver:      solver.Draw(t, "upper-solver"),
-		UpperLR:          rate.Draw(t, "upper-lr"),
-		Accumulate:       rapid.IntRange(1, maxBatches).Draw(t, "accumulate"),
-		LowerSchedule:    aSchedule.Draw(t, "lower-schedule"),
-		UpperSchedule:    aSchedule.Draw(t, "upper-schedule"),
-		ClipNorm:         rate.Draw(t, "clip-norm"),
-		L2:               rate.Draw(t, "l2"),
-		ActivityL2:       rate.Draw(t, "activity-l2"),
-		MaxNorm:          rate.Draw(t, "max-norm"),
-		EMA:              rapid.Float64Range(0, 0.9999).Draw(t, "ema"),
-		Patience:         natural.Draw(t, "patience"),
-		LowerWeightDecay: rate.Draw(t, "lower-weight-decay"),
-		UpperWeightDecay: rate.Draw(t, "upper-weight-decay"),
-		WeightDecayAll:   rapid.Bool().Draw(t, "weight-decay-all"),
-		LayerNormForm:    rapid.SampledFrom(LayerNormForms).Draw(t, "layernorm-form"),
-		LayerNormEpsilon: rapid.Float64Range(math.SmallestNonzeroFloat32, math.MaxFloat32).Draw(t, "layernorm-epsilon"),
-		Loss:             rapid.SampledFrom(Losses).Draw(t, "loss"),
-		Metrics:          rapid.SliceOfNDistinct(rapid.SampledFrom(Metrics), 1, -1, rapid.ID).Draw(t, "metrics"),
-		Validation:       rapid.Ptr(natural, true).Draw(t, "validation"),
-		Seed:             rapid.Uint64().Draw(t, "seed"),
-		Shuffle:          rapid.Bool().Draw(t, "shuffle"),
-		Init:             rapid.String().Draw(t, "init"),
-		Threads:          rapid.SampledFrom([]*int{nil, new(1), new(8)}).Draw(t, "threads"),
-		VM:               rapid.SampledFrom(Machines).Draw(t, "vm"),
-		CheckpointEvery:  rapid.SampledFrom([]string{"0", "100", "60s", "1h30m"}).Draw(t, "checkpoint-every"),
-		LogEvery:         natural.Draw(t, "log-every"),
-		Progress:         rapid.SampledFrom(ProgressModes).Draw(t, "progress"),
-		JSON:             rapid.Bool().Draw(t, "json"),
+	word := func(key string) string { return rapid.SampledFrom(Words()[key]).Draw(t, key) }
+	c := Default()
+	c.Data = rapid.String().Draw(t, "data")
+	c.Out = rapid.SampledFrom([]string{"", "runs/a", "2026-01-02", "null", "~", "true", "5", " a: b #c", "é\n"}).Draw(t, "out")
+	c.Epochs = rapid.IntRange(0, maxEpochs).Draw(t, "epochs")
+	c.BatchSize = size.Draw(t, "batch-size")
+	c.Accumulate = rapid.IntRange(1, maxBatches).Draw(t, "accumulate")
+	c.Hidden = rapid.SliceOfN(size, 1, 5).Draw(t, "hidden")
+	c.Activation = word("activation")
+	c.Dropout = rapid.SampledFrom([]float64{0, 0.2, 0.55}).Draw(t, "dropout")
+	c.UpperLayers = rapid.IntRange(1, len(c.Hidden)).Draw(t, "upper-layers")
+	c.WeightDecayAll = rapid.Bool().Draw(t, "weight-decay-all")
+	c.L2, c.ActivityL2 = rate.Draw(t, "l2"), rate.Draw(t, "activity-l2")
+	c.MaxNorm, c.ClipNorm = rate.Draw(t, "max-norm"), rate.Draw(t, "clip-norm")
+	c.EMA = rapid.Float64Range(0, 0.9999).Draw(t, "ema")
+	c.LayerNormForm = layernorm.Form(word("layernorm-form"))
+	c.LayerNormEpsilon = rapid.Float64Range(0x1p-126, math.MaxFloat32).Draw(t, "layernorm-epsilon")
+	c.Loss = word("loss")
+	c.Metrics = rapid.SliceOfNDistinct(rapid.SampledFrom(Words()["metrics"]), 1, -1, rapid.ID).Draw(t, "metrics")
+	c.Validation = rapid.Ptr(natural, true).Draw(t, "validation")
+	c.Patience = natural.Draw(t, "patience")
+	c.Seed = rapid.Uint64().Draw(t, "seed")
+	c.Shuffle = rapid.Bool().Draw(t, "shuffle")
+	c.Threads = rapid.SampledFrom([]*int{nil, new(1), new(8)}).Draw(t, "threads")
+	c.VM = word("vm")
+	c.Init = rapid.String().Draw(t, "init")
+	c.CheckpointEvery = rapid.SampledFrom([]Every{{}, {Iterations: 100}, {Time: time.Minute}, {Time: 90 * time.Minute}, {Time: time.Millisecond}}).Draw(t, "checkpoint-every")
+	c.LogEvery = natural.Draw(t, "log-every")
+	c.Progress = word("progress")
+	c.JSON = rapid.Bool().Draw(t, "json")
+	for i := range c.Groups {
+		drawGroup(t, &c.Groups[i])
 	}
-	for _, s := range c.lossSettings() { // that of the loss, or of a loss not known yet
-		if _, of, _ := loss.Find(s.key); of == c.Loss || c.Loss == auto && c.Init != "" {
-			*s.value = rapid.Ptr(rapid.Float64Range(0.001, 0.999), true).Draw(t, s.key)
+	for i := range c.LossSettings { // of the loss, or of a loss not known yet
+		if s := &c.LossSettings[i]; lossOf(s.Name) == c.Loss || c.Loss == auto && c.Init != "" {
+			s.Value = rapid.Ptr(rapid.Float64Range(0.001, 0.999), true).Draw(t, s.Name)
 		}
 	}
-	c.UpperLayers = rapid.IntRange(1, len(c.Hidden)).Draw(t, "upper-layers")
-	c.Model = rapid.SampledFrom(Models).Draw(t, "model")
+	c.Model = word("model")
 	if c.Model == resMLP {
 		c.Hidden = slices.Repeat(c.Hidden[:1], len(c.Hidden))
 	}
 	c.Layers = rapid.SampledFrom([]string{"", "784-10", "784-300-relu-dropout:0.2-res(relu-300)-10", "784-784-300@a-ln-10@b"}).Draw(t, "layers")
 	if c.Layers != "" {
 		plain := Default()
-		c.Model, c.Hidden, c.Activation, c.UpperLayers = plain.Model, plain.Hidden, plain.Activation, 1
+		c.Model, c.Hidden, c.Activation, c.Dropout, c.UpperLayers = plain.Model, plain.Hidden, plain.Activation, 0, 1
 	}
-	c.Groups = rapid.SampledFrom([]string{"", `[{"name":"all","parameters":"*","solver":"adamw","lr":0.1,"schedule":"constant","weight-decay":0.004}]`}).Draw(t, "groups")
-	if c.Groups != "" {
-		plain := Default()
-		c.LowerSolver, c.LowerLR, c.LowerSchedule, c.LowerWeightDecay = plain.LowerSolver, plain.LowerLR, plain.LowerSchedule, plain.LowerWeightDecay
-		c.UpperSolver, c.UpperLR, c.UpperSchedule, c.UpperWeightDecay = plain.UpperSolver, plain.UpperLR, plain.UpperSchedule, plain.UpperWeightDecay
+	if rapid.Bool().Draw(t, "own groups") {
+		c.Groups = []Group{{Name: "a", Parameters: "*.norm.*"}, {Name: "b", Parameters: "*"}}
+		for i := range c.Groups {
+			drawGroup(t, &c.Groups[i])
+		}
 	}
 	if strings.Contains(c.Layers, "ln") {
-		c.LayerNormForm = "keras"
+		c.LayerNormForm = layernorm.Keras
 	}
 	return c
 }
 
-func TestTableMatchesConfig(t *testing.T) {
-	fields := reflect.VisibleFields(reflect.TypeFor[Config]())
-	if len(fields) != len(settings) {
-		t.Fatalf("%d fields, %d settings", len(fields), len(settings))
+func drawGroup(t *rapid.T, g *Group) {
+	rate := rapid.Float64Range(1e-30, math.MaxFloat32)
+	g.Solver = rapid.SampledFrom(Words()["solver"]).Draw(t, "solver")
+	g.LR, g.WeightDecay = rate.Draw(t, "lr"), rate.Draw(t, "weight decay")
+	text := rapid.SampledFrom([]string{"constant", "step:epochs=2.5,factor=0.1", "1cycle:max=10,rise=0.45,end=0.001,high=0.95,low=0.85"}).Draw(t, "schedule")
+	g.Schedule = parsed(t, text)
+}
+
+func lossOf(setting string) string { _, of, _ := loss.Find(setting); return of }
+
+// parsed is a schedule.
+func parsed(t interface{ Fatal(...any) }, text string) schedule.Schedule {
+	s, err := schedule.Parse(text)
+	if err != nil {
+		t.Fatal(err)
 	}
-	for i, f := range fields {
-		key := settings[i].key
-		if got := f.Tag.Get("koanf"); got != key {
-			t.Errorf("field %s: koanf tag %q, setting %d of the table is %q", f.Name, got, i, key)
+	return s
+}
+
+// Every field of a Config has an entry in the table, and every entry all that is said of it somewhere.
+func TestTable(t *testing.T) {
+	c := Default()
+	table := settings(&c)
+	held := map[any]bool{}
+	seen := map[string]bool{}
+	for _, s := range table {
+		held[s.at] = true
+		if seen[s.key] {
+			t.Errorf("%s: two entries", s.key)
 		}
-		if got, want := f.Tag.Get("json"), strings.ReplaceAll(key, "-", "_"); got != want {
-			t.Errorf("field %s: json tag %q, want %q", f.Name, got, want)
+		seen[s.key] = true
+		if !slices.Contains(Headings(), s.heading) {
+			t.Errorf("%s: heading %q, expected one of %q", s.key, s.heading, Headings())
 		}
+		if s.help == "" || strings.HasSuffix(s.help, ".") {
+			t.Errorf("%s: help %q: expected a phrase without a full stop", s.key, s.help)
+		}
+		for _, other := range append(slices.Clone(s.replaces), s.forAll...) {
+			if find(table, other) == nil {
+				t.Errorf("%s: no setting %s", s.key, other)
+			}
+		}
+	}
+	made := []string{"Network", "LossSettings"} // of other settings, and one entry each
+	v := reflect.ValueOf(&c).Elem()
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Name
+		if !held[v.Field(i).Addr().Interface()] && !slices.Contains(made, name) {
+			t.Errorf("the field %s has no entry", name)
+		}
+	}
+	for i := range c.LossSettings {
+		if !held[&c.LossSettings[i].Value] {
+			t.Errorf("the loss setting %s has no entry", c.LossSettings[i].Name)
+		}
+	}
+	for i, g := range c.Groups {
+		for _, field := range []any{&c.Groups[i].Solver, &c.Groups[i].LR, &c.Groups[i].Schedule, &c.Groups[i].WeightDecay} {
+			if !held[field] {
+				t.Errorf("a field of the group %s has no entry", g.Name)
+			}
+		}
+	}
+}
+
+// The header says what is not the default.
+func TestHeader(t *testing.T) {
+	c := Default()
+	if lines := c.Header(); lines != nil {
+		t.Errorf("of the defaults: %q", lines)
+	}
+	c.Accumulate, c.ClipNorm, c.EMA, c.Patience, c.Shuffle = 4, 1, 0.999, 3, false
+	want := []string{"accumulate: 4 batches in a step", "gradient clipping: norm 1", "weight averaging: EMA, decay 0.999",
+		"early stopping: patience 3", "order of the images: as in the files"}
+	if diff := cmp.Diff(want, c.Header()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
@@ -136,12 +195,13 @@ func message(err error) string {
 
 // What looks at the validation images needs some.
 func TestValidationIsNeeded(t *testing.T) {
+	withPlateau := Default()
+	withPlateau.Groups[1].Schedule = parsed(t, "plateau:patience=3")
 	for by, c := range map[string]Config{
-		"patience":       {Patience: 1},
-		"lower-schedule": {LowerSchedule: "plateau"},
-		"upper-schedule": {UpperSchedule: "plateau:patience=3"},
+		"patience":                        {Patience: 1},
+		"the schedule of the group upper": withPlateau,
 	} {
-		want := "validation: expected images for " + by + " to look at, found 0"
+		want := "validation: expected at least one image, because " + by + " needs a validation loss or accuracy; found 0"
 		if _, err := c.ValidationImages(11); message(err) != want || !errors.Is(err, ErrInvalid) {
 			t.Errorf("a twelfth of 11: %v; want %s", err, want)
 		}
@@ -156,9 +216,14 @@ func TestValidationIsNeeded(t *testing.T) {
 	}
 }
 
-// mustEqual fails the test unless the settings are the same.
+// mustEqual fails the test unless the settings are the same. The network follows from the others.
 func mustEqual(t interface{ Fatalf(string, ...any) }, what string, want, got Config) {
-	if diff := cmp.Diff(want, got); diff != "" {
+	if diff := differ(want, got); diff != "" {
 		t.Fatalf("%s (-want +got):\n%s", what, diff)
 	}
+}
+
+func differ(want, got Config) string {
+	want.Network, got.Network = model.Architecture{}, model.Architecture{}
+	return cmp.Diff(want, got)
 }

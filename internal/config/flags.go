@@ -1,18 +1,23 @@
 package config
 
 import (
-	"fmt"
-	"strings"
+	"slices"
 
 	"github.com/spf13/pflag"
+)
+
+// The annotations of a flag: its heading in the help, and whether -h shows it.
+const (
+	HeadingAnnotation = "heading"
+	CommonAnnotation  = "common"
 )
 
 // AddFlags defines a flag for each setting, with its help and the default of [Default]. A flag takes any text; [Resolve]
 // judges it, together with the file, so that one error names everything to be put right.
 func AddFlags(fs *pflag.FlagSet) {
-	defaults := values(Default())
-	for _, s := range settings {
-		v := &flagText{noun: s.noun, text: textOf(defaults[s.key])}
+	c := Default()
+	for _, s := range settings(&c) {
+		v := &flagText{noun: s.noun, text: s.text()}
 		if s.auto {
 			v.text = auto
 		}
@@ -20,28 +25,23 @@ func AddFlags(fs *pflag.FlagSet) {
 		if s.noun == "bool" {
 			f.NoOptDefVal = "true"
 		}
+		f.Annotations = map[string][]string{HeadingAnnotation: {s.heading}}
+		if s.common {
+			f.Annotations[CommonAnnotation] = nil
+		}
 	}
 }
 
-// textOf is a value as one would type it.
-func textOf(v any) string {
-	switch v := v.(type) {
-	case []int:
-		return strings.Trim(strings.Join(strings.Fields(fmt.Sprint(v)), ","), "[]")
-	case []string:
-		return strings.Join(v, ",")
-	case *int:
-		if v == nil {
-			return auto
+// Words are the values of each setting with a closed choice, by key.
+func Words() map[string][]string {
+	c := Default()
+	words := map[string][]string{}
+	for _, s := range settings(&c) {
+		if s.words != nil {
+			words[s.key] = slices.Clone(s.words)
 		}
-		return fmt.Sprint(*v)
-	case *float64:
-		if v == nil {
-			return auto
-		}
-		return fmt.Sprint(*v)
 	}
-	return fmt.Sprint(v)
+	return words
 }
 
 // flagText is a [pflag.Value] that holds what was typed.
@@ -50,3 +50,9 @@ type flagText struct{ noun, text string }
 func (f *flagText) Set(text string) error { f.text = text; return nil }
 func (f *flagText) String() string        { return f.text }
 func (f *flagText) Type() string          { return f.noun }
+
+// Keys are the keys of all settings, in the order of a file.
+func Keys() []string {
+	c := Default()
+	return keysOf(settings(&c))
+}

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"errors"
+	"slices"
 	"testing"
 
 	"github.com/spf13/pflag"
@@ -15,12 +17,16 @@ func TestFlagDefaults(t *testing.T) {
 		if f.Usage == "" {
 			t.Errorf("--%s has no help", f.Name)
 		}
+		if f.DefValue == "" {
+			return // an empty text is refused
+		}
 		if err := fs.Set(f.Name, f.DefValue); err != nil {
 			t.Errorf("--%s %q: %v", f.Name, f.DefValue, err)
 		}
 	})
-	if n != len(settings) {
-		t.Errorf("%d flags for %d settings", n, len(settings))
+	c := Default()
+	if want := len(settings(&c)); n != want {
+		t.Errorf("%d flags for %d settings", n, want)
 	}
 	got, err := Resolve("", fs)
 	if err != nil {
@@ -34,6 +40,28 @@ func TestFlagDefaults(t *testing.T) {
 	} {
 		if got := fs.Lookup(name).DefValue; got != want {
 			t.Errorf("default of --%s in the help: %q, want %q", name, got, want)
+		}
+	}
+}
+
+// An empty text is refused: it is a shell's variable that was never set.
+func TestEmptyFlags(t *testing.T) {
+	for _, key := range []string{"data", "out", "init", "layers", "groups", "hidden", "lr"} {
+		_, err := Resolve("", flags(t, "--"+key+"="))
+		if want := "--" + key + ": expected a value, found an empty text"; message(err) != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// Completions know every closed choice.
+func TestWords(t *testing.T) {
+	for key, want := range map[string]string{
+		"solver": "nadam", "lower-solver": "adamw", "schedule": "cosine", "upper-schedule": "1cycle", "loss": "focal", "activation": "gelu",
+		"metrics": "recall:Ankle boot", "model": "resmlp", "layernorm-form": "none", "progress": "bar", "vm": "lisp",
+	} {
+		if !slices.Contains(Words()[key], want) {
+			t.Errorf("%s: %q lacks %s", key, Words()[key], want)
 		}
 	}
 }

@@ -4,194 +4,220 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"path"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"fmtrain/internal/bounds"
 	"fmtrain/internal/model"
+	"fmtrain/internal/schedule"
+	"fmtrain/internal/solver"
 )
 
-// Group is how the parameters of one group are trained.
-type Group struct {
-	Name        string  `json:"name"`
-	Parameters  string  `json:"parameters"` // a pattern of [path.Match] on the parameters' names
-	Solver      string  `json:"solver"`
-	LR          float64 `json:"lr"` // 0 if it is frozen
-	Schedule    string  `json:"schedule"`
-	WeightDecay float64 `json:"weight-decay"`
+const aGroup = `{name: norms, parameters: "*.norm.*", solver: sgd, lr: 0.01}`
+
+// OwnGroups says whether the groups are the user's and not lower and upper.
+func (c Config) OwnGroups() bool {
+	return !slices.EqualFunc(c.Groups, lowerAndUpper(), func(a, b Group) bool { return a.Name == b.Name && a.Parameters == b.Parameters })
 }
 
-// ParameterGroups are the groups in the order in which their patterns are tried: those of Groups, or lower and upper.
-func (c Config) ParameterGroups() []Group {
-	if c.Groups != "" {
-		groups, _ := parseGroups(c.Groups) // it has been read before
-		return groups
-	}
-	return []Group{
-		{model.Lower, model.Lower + ".*", c.LowerSolver, c.LowerLR, c.LowerSchedule, c.LowerWeightDecay},
-		{model.Upper, model.Upper + ".*", c.UpperSolver, c.UpperLR, c.UpperSchedule, c.UpperWeightDecay},
-	}
-}
-
-// AssignGroups puts each weight into the first of the groups whose pattern matches its name. A weight that none matches is an error,
-// and so is one of Groups that has no weight; it matches [ErrInvalid].
+// AssignGroups puts each weight into the first of the groups whose pattern matches its name. A weight that none matches is an
+// error, and so is a group of the user's that has no weight; it matches [ErrInvalid].
 func (c Config) AssignGroups(weights model.Weights) error {
-	groups := c.ParameterGroups()
 	seen := map[string]bool{}
 	for i := range weights {
 		w := &weights[i]
-		matches := func(g Group) bool { ok, _ := path.Match(g.Parameters, w.Name); return ok }
-		found := false
-		for _, g := range groups {
-			if found = matches(g); found {
-				w.Group, seen[g.Name] = g.Name, true
-				break
+		g := slices.IndexFunc(c.Groups, func(g Group) bool { ok, _ := path.Match(g.Parameters, w.Name); return ok })
+		if g < 0 {
+			var patterns []string
+			for _, g := range c.Groups {
+				patterns = append(patterns, g.Parameters)
 			}
+			return &problem{"groups", fmt.Sprintf("expected a group for every parameter, found none whose pattern matches %s; the patterns are %s",
+				w.Name, strings.Join(patterns, ", "))}
 		}
-		if !found {
-			return &problem{"groups", fmt.Sprintf("expected a group for every parameter, found none whose pattern matches %s; the patterns are %s", w.Name, patterns(groups))}
-		}
+		w.Group = c.Groups[g].Name
+		seen[w.Group] = true
 	}
-	for _, g := range groups {
-		if c.Groups != "" && !seen[g.Name] {
-			return &problem{"groups", fmt.Sprintf("expected parameters for each group, found none for %s: all that %s matches, if any, belong to groups before it", g.Name, g.Parameters)}
+	for _, g := range c.Groups {
+		if c.OwnGroups() && !seen[g.Name] {
+			return &problem{"groups", fmt.Sprintf("expected parameters for each group, found none for %s: every parameter that %s matches is in a group before it",
+				g.Name, g.Parameters)}
 		}
 	}
 	return nil
 }
 
-func patterns(groups []Group) string {
-	var all []string
-	for _, g := range groups {
-		all = append(all, g.Parameters)
-	}
-	return strings.Join(all, ", ")
+// groupJSON is a group as a checkpoint and a written file have it.
+type groupJSON struct {
+	Name        string  `json:"name"`
+	Parameters  string  `json:"parameters"`
+	Solver      string  `json:"solver"`
+	LR          float64 `json:"lr"`
+	Schedule    string  `json:"schedule"`
+	WeightDecay float64 `json:"weight-decay"`
 }
 
-// shortForm are the settings whose place Groups takes.
-var shortForm = []string{
-	"lower-solver", "lower-lr", "lower-schedule", "lower-weight-decay", "upper-solver", "upper-lr", "upper-schedule", "upper-weight-decay",
-}
-
-// groups is a list of groups, in YAML at a flag too. It is kept as JSON with all its settings, which is YAML as well.
-func groups() format {
-	parse := func(text string) (string, error) {
-		if text == "" {
-			return "", nil
-		}
-		groups, err := parseGroups(text)
-		if err != nil || len(groups) == 0 {
-			return "", err
-		}
-		canonical, err := json.Marshal(groups)
-		return string(canonical), err
-	}
-	return format{
+// groupList is a list of groups: YAML in a file and at a flag, and JSON, which is YAML too, when it is written.
+func groupList() form[[]Group] {
+	return form[[]Group]{
 		noun:    "GROUPS",
-		yaml:    true,
-		allowed: `a list of groups, as in [{name: norms, parameters: "*.norm.*", solver: sgd, lr: 0.01}, ...]`,
-		read: func(text string) (any, bool) {
-			v, err := parse(text)
-			return v, err == nil
-		},
-		wrong: func(text string) error {
-			_, err := parse(text)
-			return err
+		allowed: "a list of groups, each as in " + aGroup,
+		types:   texts,
+		nodes:   true,
+		parse:   parseGroups,
+		get: func(groups []Group) any {
+			if !(Config{Groups: groups}).OwnGroups() {
+				return ""
+			}
+			var list []groupJSON
+			for _, g := range groups {
+				list = append(list, groupJSON{g.Name, g.Parameters, g.Solver, g.LR, schedule.Text(g.Schedule), g.WeightDecay})
+			}
+			text, _ := json.Marshal(list) // all numbers are finite
+			return string(text)
 		},
 	}
 }
 
-// parseGroups reads a list of groups.
-func parseGroups(text string) (groups []Group, err error) {
+// What a group leaves out, until [fillGroups] gives it.
+var notGiven = Group{LR: math.NaN(), WeightDecay: math.NaN()}
+
+// parseGroups reads a list of groups. No groups are lower and upper.
+func parseGroups(text string) ([]Group, error) {
 	var list []yaml.Node
-	if err := yaml.Unmarshal([]byte(text), &list); err != nil {
-		return nil, errors.New(`expected a list of groups, each as in {name: norms, parameters: "*.norm.*", solver: sgd, lr: 0.01}`)
+	if text != "" {
+		if err := yaml.Unmarshal([]byte(text), &list); err != nil {
+			return nil, errNotAllowed
+		}
 	}
-	names := map[string]bool{}
+	if len(list) == 0 {
+		return lowerAndUpper(), nil
+	}
+	var groups []Group
 	for i := range list {
 		g, err := parseGroup(target(&list[i]))
+		if err == nil && slices.ContainsFunc(groups, func(other Group) bool { return other.Name == g.Name }) {
+			err = fmt.Errorf("name: expected each once, found %q again", g.Name)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("group %d: %w", i+1, err)
 		}
-		if names[g.Name] {
-			return nil, fmt.Errorf("group %d: name: expected each once, found %q again", i+1, g.Name)
-		}
-		names[g.Name] = true
 		groups = append(groups, g)
 	}
 	return groups, nil
 }
 
-// parseGroup reads the settings of one group; those that are left out have the defaults of the short form's.
+// parseGroup reads the settings of one group.
 func parseGroup(n *yaml.Node) (Group, error) {
-	g := Group{Schedule: Default().LowerSchedule}
+	g, frozen := notGiven, false
 	if n.Kind != yaml.MappingNode {
 		return g, errors.New("expected its settings, found " + describe(n))
 	}
-	formats := map[string]format{
-		"name": groupName(), "parameters": pattern(), "solver": oneOf(Solvers), "lr": nonNegative("RATE"),
-		"schedule": schedules(), "weight-decay": orAuto(nonNegative("RATE")), "frozen": boolean(),
+	table := []*setting{
+		{key: "name", kind: groupName().of(&g.Name)},
+		{key: "parameters", kind: pattern().of(&g.Parameters)},
+		{key: "solver", kind: choice[string](solver.Names()).of(&g.Solver)},
+		{key: "lr", kind: number("RATE", bounds.NonNegative).of(&g.LR)},
+		{key: "schedule", kind: schedules().of(&g.Schedule)},
+		{key: "weight-decay", kind: number("RATE", bounds.NonNegative).of(&g.WeightDecay), auto: true},
+		{key: "frozen", kind: boolean().of(&frozen)},
 	}
-	given := map[string]any{}
+	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
-		key, value := n.Content[i].Value, target(n.Content[i+1])
-		f, ok := formats[key]
-		if !ok {
-			return g, fmt.Errorf("expected settings of name, parameters, solver, lr, schedule, weight-decay and frozen, found %q", key)
-		}
-		if _, again := given[key]; again {
+		key, value := n.Content[i].Value, raw{node: target(n.Content[i+1])}
+		s := find(table, key)
+		switch {
+		case s == nil:
+			return g, fmt.Errorf("%.*q is no setting of a group; expected %s%s", maxText, key, strings.Join(keysOf(table), ", "), didYouMean(key, keysOf(table)))
+		case seen[key]:
 			return g, fmt.Errorf("%s: expected once, found again", key)
 		}
-		v, ok := readNode(f, value)
-		if !ok {
-			return g, fmt.Errorf("%s: %s", key, f.refusal(value.Value, describe(value)))
+		seen[key] = true
+		if s.auto && value.isAuto() {
+			continue
 		}
-		given[key] = v
-	}
-	frozen, _ := given["frozen"].(bool)
-	for _, key := range []string{"name", "parameters", "solver", "lr"} {
-		if _, ok := given[key]; !ok && !(frozen && (key == "lr" || key == "solver")) {
-			return g, fmt.Errorf("%s: expected %s, found none", key, formats[key].allowed)
+		if err := s.read(value); err != nil {
+			return g, fmt.Errorf("%s: %w", key, err)
 		}
 	}
-	g.Name, g.Parameters = given["name"].(string), given["parameters"].(string)
-	if g.Solver, _ = given["solver"].(string); g.Solver == "" {
-		g.Solver = "sgd" // which keeps nothing of what is frozen
+	for _, s := range table[:2] {
+		if s.get() == "" {
+			return g, fmt.Errorf("%s: expected %s, found none", s.key, s.allowed)
+		}
 	}
-	if rate, ok := given["lr"].(float64); ok && !frozen {
-		g.LR = rate
-	}
-	if text, ok := given["schedule"].(string); ok {
-		g.Schedule = text
-	}
-	g.WeightDecay = ownWeightDecay(g.Solver)
-	if decay, ok := given["weight-decay"].(float64); ok {
-		g.WeightDecay = decay
+	if frozen {
+		g.LR = 0
 	}
 	return g, nil
 }
 
+// fillGroups gives groups what they left out: the setting for all groups, if there is one, else the default. Whatever has no
+// default must be there.
+func fillGroups(groups []Group, all Group) error {
+	for i := range groups {
+		g := &groups[i]
+		if math.IsNaN(g.LR) {
+			g.LR = all.LR
+		}
+		if g.Solver == "" {
+			g.Solver = all.Solver
+		}
+		if g.Solver == "" && g.LR == 0 {
+			g.Solver = "sgd" // it keeps nothing for a frozen group
+		}
+		if g.Schedule == nil {
+			g.Schedule = all.Schedule
+		}
+		if g.Schedule == nil {
+			g.Schedule = &schedule.Constant{}
+		}
+		if math.IsNaN(g.WeightDecay) {
+			g.WeightDecay = all.WeightDecay
+		}
+		switch {
+		case math.IsNaN(g.LR):
+			return fmt.Errorf("group %d: lr: expected a learning rate, here or for all groups with --lr, found none", i+1)
+		case g.Solver == "":
+			return fmt.Errorf("group %d: solver: expected one of %s, here or for all groups with --solver, found none", i+1, strings.Join(solver.Names(), ", "))
+		}
+		if math.IsNaN(g.WeightDecay) {
+			g.WeightDecay = ownWeightDecay(g.Solver)
+		}
+	}
+	return nil
+}
+
 // groupName is a name that tells a group in lines and checkpoints.
-func groupName() format {
-	return format{
+func groupName() form[string] {
+	return form[string]{
 		allowed: "a name of letters, digits, - and _",
-		read: func(s string) (any, bool) {
+		types:   texts,
+		parse: func(s string) (string, error) {
 			odd := strings.IndexFunc(s, func(c rune) bool {
 				return !(c == '-' || c == '_' || c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z')
 			})
-			return s, s != "" && odd < 0
+			if s == "" || odd >= 0 {
+				return "", errNotAllowed
+			}
+			return s, nil
 		},
 	}
 }
 
-// pattern is one of parameters' names.
-func pattern() format {
-	return format{
+// pattern is a pattern of parameters' names.
+func pattern() form[string] {
+	return form[string]{
 		allowed: `a pattern of parameters' names, as in "lower.*" or "*.norm.*"`,
-		read: func(s string) (any, bool) {
-			_, err := path.Match(s, "")
-			return s, s != "" && err == nil
+		types:   texts,
+		parse: func(s string) (string, error) {
+			if _, err := path.Match(s, ""); s == "" || err != nil {
+				return "", errNotAllowed
+			}
+			return s, nil
 		},
 	}
 }

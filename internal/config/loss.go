@@ -3,28 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
-	"strconv"
+	"slices"
 
 	"fmtrain/internal/loss"
 )
 
-// lossSetting is a setting that one loss uses: its key, and where the Config has it.
-type lossSetting struct {
-	key   string
-	value **float64
-}
-
-func (c *Config) lossSettings() []lossSetting {
-	return []lossSetting{
-		{"label-smoothing", &c.LabelSmoothing},
-		{"focal-gamma", &c.FocalGamma},
-		{"huber-delta", &c.HuberDelta},
-	}
-}
-
-// ResolveLoss is the loss that the settings describe; it puts the name, and the settings that the loss uses, where they were
-// auto. An auto loss is saved, that of the checkpoint which the run starts from, with its settings; if that is the zero value,
-// the default. A setting that another loss uses is an error that matches [ErrInvalid].
+// ResolveLoss is the loss that the settings describe; it puts the name, and the settings that the loss has, where they were
+// auto. An auto loss is saved, the loss of the checkpoint that the run starts from, with its settings; if that is the zero
+// value, the default. A setting of another loss is an error that matches [ErrInvalid].
 func (c *Config) ResolveLoss(saved loss.Named) (loss.Named, error) {
 	l := saved
 	switch {
@@ -40,55 +26,31 @@ func (c *Config) ResolveLoss(saved loss.Named) (loss.Named, error) {
 		return loss.Named{}, err
 	}
 	c.Loss = l.Name
+	c.LossSettings = slices.Clone(c.LossSettings) // another Config may share them
 	for _, own := range l.Settings() {
-		for _, given := range c.lossSettings() {
-			switch {
-			case given.key != own.Name:
-			case *given.value == nil:
-				*given.value = new(*own.Value)
+		for i := range c.LossSettings {
+			switch given := &c.LossSettings[i]; {
+			case given.Name != own.Name:
+			case given.Value == nil:
+				given.Value = new(*own.Value)
 			default:
-				*own.Value = **given.value
+				*own.Value = *given.Value
 			}
 		}
 	}
 	return l, nil
 }
 
-// foreign is a problem for each setting that is given, but used by another loss than the one of that name. A smoothing of 0 is
-// none, which every loss has.
+// foreign is a problem for each setting that is given, but belongs to another loss than the one of that name. A value of 0 that
+// is the setting's default changes nothing: a label smoothing of 0 suits every loss.
 func (c *Config) foreign(name string, where func(key string) string) (problems []error) {
-	for _, given := range c.lossSettings() {
-		_, of, _ := loss.Find(given.key)
-		if *given.value == nil || of == name || given.key == "label-smoothing" && **given.value == 0 {
+	for _, given := range c.LossSettings {
+		s, of, _ := loss.Find(given.Name)
+		if given.Value == nil || of == name || *given.Value == 0 && *s.Value == 0 {
 			continue
 		}
-		problems = append(problems, &problem{where(given.key),
-			fmt.Sprintf("expected with the loss %s only, found with %s: leave it out or set it to auto", of, name)})
+		problems = append(problems, &problem{where(given.Name),
+			fmt.Sprintf("belongs to the loss %s, but the loss is %s: leave it out or set it to auto", of, name)})
 	}
 	return problems
-}
-
-// checkLoss refuses the settings of losses other than the chosen one. If the choice is the checkpoint's, ResolveLoss does.
-func (s *sources) checkLoss(c Config) {
-	name := c.Loss
-	switch {
-	case name == auto && c.Init != "":
-		return
-	case name == auto:
-		name = loss.Default().Name
-	}
-	s.problems = append(s.problems, c.foreign(name, func(key string) string { return s.set[key] })...)
-}
-
-// ofLoss is the values of a setting that a loss uses.
-func ofLoss(key string) format {
-	s, _, _ := loss.Find(key)
-	return format{
-		noun:    "NUMBER",
-		allowed: s.Allowed.Text,
-		read: func(text string) (any, bool) {
-			x, err := strconv.ParseFloat(text, 64)
-			return x, err == nil && s.Allowed.Has(x)
-		},
-	}
 }

@@ -45,7 +45,7 @@ func TestResolveLoss(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = c.ResolveLoss(focal5())
-	want := "huber-delta: expected with the loss huber only, found with focal: leave it out or set it to auto"
+	want := "huber-delta: belongs to the loss huber, but the loss is focal: leave it out or set it to auto"
 	if message(err) != want || !errors.Is(err, ErrInvalid) {
 		t.Errorf("expected %s, found %v", want, err)
 	}

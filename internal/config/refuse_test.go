@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/layer"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
 	"fmtrain/internal/schedule"
@@ -22,7 +23,7 @@ var (
 
 const (
 	aWidth   = "at least one hidden layer, each width a whole number from 1 to 65536"
-	allNames = "data, out, epochs, batch-size, accumulate, model, layers, hidden, activation, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
+	allNames = "data, out, epochs, batch-size, accumulate, model, layers, hidden, activation, dropout, lr, solver, schedule, weight-decay, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
 		"lower-weight-decay, upper-weight-decay, groups, weight-decay-all, l2, activity-l2, max-norm, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
 		"metrics, validation, patience, seed, shuffle, " +
 		"threads, vm, init, checkpoint-every, log-every, progress, json"
@@ -34,7 +35,7 @@ func TestRefusedValues(t *testing.T) {
 	for _, test := range []struct{ key, inFile, found, allowed, atFlag string }{
 		{"epochs", "five", `the text "five"`, "a whole number from 0 to 1000000000", "five"},
 		{"epochs", "-1", "-1", "a whole number from 0 to 1000000000", "-1"},
-		{"epochs", "1.0", "1.0", "a whole number from 0 to 1000000000", "1.0"},
+		{"epochs", "1.0", "1.0", "a whole number from 0 to 1000000000", ""},
 		{"epochs", `"5"`, `the text "5"`, "a whole number from 0 to 1000000000", ""},
 		{"epochs", "", "nothing", "a whole number from 0 to 1000000000", " "},
 		{"epochs", "[5]", "the list [5]", "a whole number from 0 to 1000000000", "[5]"},
@@ -54,8 +55,7 @@ func TestRefusedValues(t *testing.T) {
 		{"hidden", "{a: 1}", "a mapping", aWidth, "{a: 1}"},
 		{"model", "cnn", `the text "cnn"`, "one of mlp, mlp-ln, resmlp", "cnn"},
 		{"activation", "swish", `the text "swish"`, "one of relu, gelu, tanh, elu, selu", "swish"},
-		{"lower-solver", "Adam", `the text "Adam"`, aSolver, "Adam"},
-		{"upper-solver", "sdg", `the text "sdg"`, aSolver, "sdg"},
+		{"upper-solver", "lbfgs2", `the text "lbfgs2"`, aSolver, "lbfgs2"},
 		{"lower-lr", "-1e-4", "-1e-4", "a finite number of at least 0", "-1e-4"},
 		{"lower-lr", ".nan", ".nan", "a finite number of at least 0", "nan"},
 		{"upper-lr", ".inf", ".inf", "a finite number of at least 0", "inf"},
@@ -67,16 +67,16 @@ func TestRefusedValues(t *testing.T) {
 		{"weight-decay-all", "1", "1", "true or false", ""},
 		{"layernorm-form", "torch", `the text "torch"`, "one of book, keras, none", "torch"},
 		{"layernorm-form", "null", "nothing", "one of book, keras, none", "null"},
-		{"layernorm-epsilon", "0", "0", "a finite float32 number above 0", "0"},
-		{"layernorm-epsilon", "1e-60", "1e-60", "a finite float32 number above 0", "1e-60"},
-		{"layernorm-epsilon", ".inf", ".inf", "a finite float32 number above 0", "+Inf"},
+		{"layernorm-epsilon", "0", "0", "a finite number above 0", "0"},
+		{"layernorm-epsilon", "1e-60", "1e-60", "a finite number above 0", "1e-60"},
+		{"layernorm-epsilon", ".inf", ".inf", "a finite number above 0", "+Inf"},
 		{"loss", "l1", `the text "l1"`, aLoss, "l1"},
 		{"label-smoothing", "1", "1", "auto or a number from 0 to below 1", "1"},
 		{"label-smoothing", ".nan", ".nan", "auto or a number from 0 to below 1", "nan"},
 		{"focal-gamma", "-1", "-1", "auto or a finite number of at least 0", "-1"},
 		{"huber-delta", "0", "0", "auto or a finite number above 0", "0"},
 		{"huber-delta", ".inf", ".inf", "auto or a finite number above 0", "inf"},
-		{"metrics", "top4", `the text "top4"`, aMetric, "top4"},
+		{"metrics", "bleu-score", `the text "bleu-score"`, aMetric, "bleu-score"},
 		{"metrics", "[top3, precision:Boot]", `the list [the text "top3", the text "precision:Boot"]`, aMetric, "top3,precision:Boot"},
 		{"metrics", "[ece, ece]", `the list [the text "ece", the text "ece"]`, aMetric, "ece,ece"},
 		{"metrics", "[]", "an empty list", aMetric, ""},
@@ -135,10 +135,10 @@ func TestRefusedSchedules(t *testing.T) {
 		}
 	}
 	for inFile, found := range map[string]string{
-		"[step]": `the list [the text "step"]`, "7": `"7"`, "": "nothing", "{step: 1}": "a mapping", "!x step": "step",
+		"[step]": `the list [the text "step"]`, "7": "7", "": "nothing", "{step: 1}": "a mapping", "!x step": "step",
 	} {
 		_, err := resolve("f.yaml", []byte("upper-schedule: "+inFile), nil)
-		if !strings.HasPrefix(message(err), "f.yaml:1: upper-schedule: "+aSchedule) || !strings.HasSuffix(message(err), "found "+found) {
+		if !strings.HasPrefix(message(err), "f.yaml:1: upper-schedule: "+aSchedule) || !strings.Contains(message(err), "found "+found) {
 			t.Errorf("%s: %v", inFile, err)
 		}
 	}
@@ -146,13 +146,13 @@ func TestRefusedSchedules(t *testing.T) {
 
 // A list of layers is refused with what is wrong in it and where, in a file, as a list there, and at a flag.
 func TestRefusedLayers(t *testing.T) {
-	const items = "expected a number of units, ln, relu, gelu, tanh, elu, selu, dropout:RATE or res(...), found "
+	items := "expected a layer, one of " + strings.Join(layer.Usages(), ", ") + "; found "
 	for text, want := range map[string]string{
 		"300,lrelu,10":             `at character 5: ` + items + `"lrelu"`,
-		"300,relu":                 `at character 5: expected the last layer to be the dense one of the classes, 10, found "relu"`,
+		"300,relu":                 `at character 5: the last layer is "relu"; expected 10, one unit a class`,
 		"300,relu,":                `at character 10: ` + items + `the end`,
 		"300,dropout:1,10":         `at character 13: expected a rate from 0 to below 1, as in dropout:0.2, found "1"`,
-		"300,res(relu,100),10":     `at character 5: expected the block res(relu-100) to end with the 300 values that it begins with, as it adds the two, found 100`,
+		"300,res(relu,100),10":     `at character 5: the block res(relu-100) adds its input of shape 300 to its output of shape 100; expected one shape`,
 		"300,res(relu,300,10":      `at character 20: expected a dash or the ) of the block, found the end`,
 		"300,res,10":               `at character 8: expected the layers of the block in parentheses, as in res(ln-relu-300), found ","`,
 		"70000,10":                 `at character 1: expected from 1 to 65536 units, found 70000`,
@@ -182,7 +182,7 @@ func quoted(s string) string {
 }
 
 func TestRefusedFiles(t *testing.T) {
-	const tooMany = "expected no more upper layers than hidden layers, so that the lower group keeps one: found upper-layers "
+	const tooMany = "expected at most as many upper layers as hidden layers, so that the lower group has one; found upper-layers "
 	for _, test := range []struct {
 		file, want string
 		args       []string
@@ -190,7 +190,7 @@ func TestRefusedFiles(t *testing.T) {
 		{file: "epoch: 5", want: "f.yaml:1: epoch: unknown setting; did you mean epochs?"},
 		{file: "epochs: 5\nlower_lr: 1", want: "f.yaml:2: lower_lr: unknown setting; did you mean lower-lr?"},
 		{file: "Batch-Size: 5", want: "f.yaml:1: Batch-Size: unknown setting; did you mean batch-size?"},
-		{file: "optimizer: adam", want: "f.yaml:1: optimizer: unknown setting; the settings are " + allNames},
+		{file: "optimizer: adam", want: "f.yaml:1: optimizer: unknown setting; did you mean solver?"},
 		{file: "lower.lr: 1", want: "f.yaml:1: lower.lr: unknown setting; did you mean lower-lr?"},
 		{file: "lower: {lr: 1}", want: "f.yaml:1: lower: unknown setting; the settings are " + allNames},
 		{file: "seed: 1\nepochs: 2\nseed: 1", want: "f.yaml:3: seed: expected once, found again (first on line 1)"},
@@ -207,17 +207,17 @@ func TestRefusedFiles(t *testing.T) {
 		{args: []string{"--upper-layers", "2"}, want: "--upper-layers: " + tooMany + "2, hidden layers 1"},
 		{file: "hidden: [5, 5]\nupper-layers: 2", args: []string{"--hidden", "5"}, want: "f.yaml:2: upper-layers: " + tooMany + "2, hidden layers 1"},
 		{file: "layers: {a: 1}", want: "f.yaml:1: layers: expected a list of layers, as in 300-ln-relu-dropout:0.2-10 or [300, ln, relu, 10], found a mapping"},
-		{file: "layers: 300-10\nhidden: 50", want: "f.yaml:2: hidden: expected without layers, which takes its place (f.yaml:1: layers), found both"},
-		{args: []string{"--layers=300-10", "--model=mlp"}, want: "--model: expected without layers, which takes its place (--layers), found both"},
-		{file: "upper-layers: 3", args: []string{"--layers=300-10"}, want: "f.yaml:1: upper-layers: expected no more upper layers than the 2 dense layers of 784-300-10, found 3"},
-		{file: "model: resmlp\nhidden: [30, 20]", want: "f.yaml:2: hidden: expected one width for all hidden layers of resmlp, as each adds what comes in to what it makes of it; found 30,20"},
-		{file: "layernorm-form: none", args: []string{"--layers=300-ln-10"}, want: "f.yaml:1: layernorm-form: expected book or keras for the ln in 784-300-ln-10, found none"},
-		{file: "loss: mse\nfocal-gamma: 2", want: "f.yaml:2: focal-gamma: expected with the loss focal only, found with mse: leave it out or set it to auto"},
-		{args: []string{"--huber-delta=2"}, want: "--huber-delta: expected with the loss huber only, found with cross-entropy: leave it out or set it to auto"},
+		{file: "layers: 300-10\nhidden: 50", want: "f.yaml:2: hidden: conflicts with f.yaml:1: layers, which replaces it"},
+		{args: []string{"--layers=300-10", "--model=mlp"}, want: "--model: conflicts with --layers, which replaces it"},
+		{file: "upper-layers: 3", args: []string{"--layers=300-10"}, want: "f.yaml:1: upper-layers: architecture: expected from 1 to 2 upper layers, found 3"},
+		{file: "model: resmlp\nhidden: [30, 20]", want: "f.yaml:2: hidden: a residual block adds its input to its output; expected one width for all hidden layers, found [30 20]"},
+		{file: "layernorm-form: none", args: []string{"--layers=300-ln-10"}, want: `f.yaml:1: layernorm-form: in "784-300-ln-10", at character 9: expected a network without ln, as the form of LayerNorm is none`},
+		{file: "loss: mse\nfocal-gamma: 2", want: "f.yaml:2: focal-gamma: belongs to the loss focal, but the loss is mse: leave it out or set it to auto"},
+		{args: []string{"--huber-delta=2"}, want: "--huber-delta: belongs to the loss huber, but the loss is cross-entropy: leave it out or set it to auto"},
 		{file: "focal-gamma: 2", args: []string{"--loss=hinge", "--label-smoothing=0.1", "--init=run"},
-			want: "--label-smoothing: expected with the loss cross-entropy only, found with hinge: leave it out or set it to auto\n" +
-				"f.yaml:1: focal-gamma: expected with the loss focal only, found with hinge: leave it out or set it to auto"},
-		{args: []string{"--hidden", ""}, want: "--hidden: expected " + aWidth + `, found ""`},
+			want: "--label-smoothing: belongs to the loss cross-entropy, but the loss is hinge: leave it out or set it to auto\n" +
+				"f.yaml:1: focal-gamma: belongs to the loss focal, but the loss is hinge: leave it out or set it to auto"},
+		{args: []string{"--hidden", ""}, want: "--hidden: expected a value, found an empty text"},
 	} {
 		_, err := resolve("f.yaml", []byte(test.file), flags(t, test.args...))
 		if message(err) != test.want || !errors.Is(err, ErrInvalid) {
@@ -232,7 +232,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := resolve("f.yaml", []byte("epochs: five\nseed: 1\nbatch: 1\nshuffle: 2"), flags(t, "--epochs=3", "--hidden=0", "--progress=dots"))
 	want := strings.Join([]string{
 		`f.yaml:1: epochs: expected a whole number from 0 to 1000000000, found the text "five"`,
-		"f.yaml:3: batch: unknown setting; the settings are " + allNames,
+		"f.yaml:3: batch: unknown setting; did you mean batch-size?",
 		"f.yaml:4: shuffle: expected true or false, found 2",
 		"--hidden: expected " + aWidth + `, found "0"`,
 		`--progress: expected one of auto, bar, lines, none, found "dots"`,
@@ -242,13 +242,55 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
+// A flag that contradicts a file's whole network or list of groups is refused with both sources, and what would be right.
+func TestFlagsAgainstALargerSetting(t *testing.T) {
+	for _, flag := range []string{"activation=gelu", "hidden=50", "dropout=0.5"} {
+		key, _, _ := strings.Cut(flag, "=")
+		_, err := Resolve("residual", flags(t, "--"+flag))
+		want := "--" + key + ": conflicts with residual.yaml:7: layers, which replaces " + key + "; --model NAME trains a built-in network instead"
+		if message(err) != want || !errors.Is(err, ErrInvalid) {
+			t.Errorf("found\n%v\nwanted\n%s", err, want)
+		}
+	}
+}
+
+// A near value is suggested, in whatever way other tools write it.
+func TestSuggestedValues(t *testing.T) {
+	for arg, want := range map[string]string{
+		"--loss=cross_entropy": "cross-entropy", "--loss=crossentropy": "cross-entropy", "--loss=focl": "focal", "--solver=adma": "adam",
+		"--activation=rleu": "relu", "--schedule=cosin:warmup=5": "cosine", "--schedule=OneCycle": "1cycle", "--model=mlpln": "mlp-ln", "--metrics=top-3": "top3",
+	} {
+		_, err := Resolve("", flags(t, arg))
+		if !strings.HasSuffix(message(err), "; did you mean "+want+"?") || !errors.Is(err, ErrInvalid) {
+			t.Errorf("%s: found %v, wanted the suggestion %s", arg, err, want)
+		}
+	}
+	if _, err := Resolve("", flags(t, "--epochs=1e9")); message(err) != "--epochs: expected a whole number from 0 to 1000000000 in digits alone: 1000000000, found 1e9" {
+		t.Error(err)
+	}
+}
+
+// Words of other tools lead to this one's.
+func TestSuggest(t *testing.T) {
+	c := Default()
+	keys := keysOf(settings(&c))
+	for word, want := range map[string]string{
+		"epoch": "epochs", "batchsize": "batch-size", "batch_size": "batch-size", "learning-rate": "lr", "learning_rate": "lr", "LR": "lr",
+		"upper_lr": "upper-lr", "optimizer": "solver", "momentum": "", "frobnicate": "",
+	} {
+		if found := Suggest(word, keys); found != want {
+			t.Errorf("%s: found %q, wanted %q", word, found, want)
+		}
+	}
+}
+
 func TestEdits(t *testing.T) {
 	for _, test := range []struct {
 		a, b string
 		want int
 	}{
 		{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"kitten", "sitting", 3},
-		{"flaw", "lawn", 2}, {"intention", "execution", 5}, {"lower_lr", "lower-lr", 1},
+		{"flaw", "lawn", 2}, {"intention", "execution", 5}, {"lower_lr", "lower-lr", 1}, {"adma", "adam", 1},
 	} {
 		if got := edits(test.a, test.b); got != test.want {
 			t.Errorf("edits(%q, %q) = %d, want %d", test.a, test.b, got, test.want)

@@ -5,158 +5,271 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/knadh/koanf/providers/posflag"
-	"github.com/knadh/koanf/providers/rawbytes"
-	"github.com/knadh/koanf/providers/structs"
-	"github.com/knadh/koanf/v2"
 	"github.com/spf13/pflag"
 
 	"fmtrain/configs"
+	"fmtrain/internal/loss"
+	"fmtrain/internal/model"
 )
 
-// Resolve makes the settings of a run: the defaults, over them those of the file, over them the flags of fs that were
-// changed. The file is a path or the name of a built-in config (see [configs.Names]); empty for none. Without a separator
-// and an extension a name is a built-in one first, otherwise a file first. Flags that are no settings are passed over, and
+// Resolve makes the settings of a run: the defaults, over them those of the file, over them the changed flags of fs. The file
+// is a path, a run directory, or the name of a built-in config (see [configs.Names]); empty for none. A name without a
+// separator and an extension is a built-in config first, otherwise a file first. Flags that are no settings are ignored, and
 // fs may be nil.
 //
 // Everything wrong is reported at once, a line each, with the source, the value and what is allowed; the error matches
 // [ErrInvalid].
 func Resolve(file string, fs *pflag.FlagSet) (Config, error) {
-	if file == "" {
-		return resolve("", nil, fs)
-	}
-	name, text, err := open(file)
-	if err != nil {
-		return Config{}, err
-	}
-	return resolve(name, text, fs)
-}
-
-// resolve is Resolve with the file's text, which may be empty.
-func resolve(name string, text []byte, fs *pflag.FlagSet) (Config, error) {
-	c, _, err := merge([]file{{name, text}}, fs)
-	return c, err
-}
-
-// file is the text of a settings file and the name to call it by.
-type file struct {
-	name string
-	text []byte
-}
-
-// merge is resolve with any number of files, the later over the earlier. It also gives where a setting came from, by key.
-func merge(files []file, fs *pflag.FlagSet) (Config, map[string]string, error) {
-	src := sources{set: map[string]string{}}
-	k := koanf.New(".")
-	if err := k.Load(structs.Provider(Default(), "koanf"), nil); err != nil {
-		return Config{}, nil, err
-	}
-	for _, f := range files {
-		if err := k.Load(rawbytes.Provider(f.text), &document{name: f.name, src: &src}); err != nil {
-			return Config{}, nil, err
+	s := newSources()
+	if file != "" {
+		if err := s.readConfig(file); err != nil {
+			return Config{}, err
 		}
 	}
-	if fs != nil {
-		if err := k.Load(posflag.ProviderWithFlag(fs, ".", nil, src.readFlag), nil); err != nil {
-			return Config{}, nil, err
-		}
-	}
-	if err := src.settleModel(k); err != nil {
-		return Config{}, nil, err
-	}
-	var c Config
-	if err := k.Unmarshal("", &c); err != nil {
-		return Config{}, nil, err
-	}
-	if src.unset(k, "lower-weight-decay") {
-		c.LowerWeightDecay = ownWeightDecay(c.LowerSolver)
-	}
-	if src.unset(k, "upper-weight-decay") {
-		c.UpperWeightDecay = ownWeightDecay(c.UpperSolver)
-	}
-	if len(src.problems) == 0 {
-		src.checkGroups(c)
-		src.checkModel(c)
-		src.checkLoss(c)
-	}
-	if len(src.problems) > 0 {
-		return Config{}, nil, errors.Join(src.problems...)
-	}
-	return c, src.set, nil
+	s.readFlags(fs)
+	return s.config()
 }
 
-// sources keeps where the settings came from and what is wrong with them.
+// given is a setting as one source has it.
+type given struct {
+	raw
+	where string // "FILE:LINE: KEY" or "--FLAG"
+	level int    // of the source: a later one goes before an earlier one
+}
+
+// sources collects what the sources give, the last one last, and what is wrong with it.
 type sources struct {
-	set      map[string]string // a key that a file or a flag has set -> "FILE:LINE: KEY" or "--FLAG"
+	set      map[string]given
 	problems []error
+	level    int        // of the source that is being read
+	trial    []*setting // of a Config that only serves to try the values
+}
+
+func newSources() *sources {
+	trial := Default()
+	return &sources{set: map[string]given{}, trial: settings(&trial)}
 }
 
 func (s *sources) refuse(where, what string) {
 	s.problems = append(s.problems, &problem{where, what})
 }
 
-// readFlag is the key and value of a flag for koanf; no key if the flag is no setting, wasn't changed or is wrong.
-func (s *sources) readFlag(f *pflag.Flag) (string, any) {
-	set, known := lookup(f.Name)
-	if !known || !f.Changed {
-		return "", nil
+// given says whether a source has a setting.
+func (s *sources) given(key string) bool { _, ok := s.set[key]; return ok }
+
+// at is where a setting was given, or its key.
+func (s *sources) at(key string) string {
+	if g, ok := s.set[key]; ok {
+		return g.where
 	}
-	where := "--" + f.Name
-	v, ok := set.read(f.Value.String())
-	if !ok {
-		s.refuse(where, set.refusal(f.Value.String(), strconv.Quote(f.Value.String())))
-		return "", nil
-	}
-	s.set[f.Name] = where
-	return f.Name, v
+	return key
 }
 
-// unset tells whether a setting was left to its default or set to auto.
-func (s *sources) unset(k *koanf.Koanf, key string) bool {
-	return s.set[key] == "" || k.Get(key) == nil
-}
-
-// checkGroups refuses hidden layers that are all in the upper group, at the source of the number of upper layers or, if that is the
-// default, of the hidden layers. A list of layers may be the upper group as a whole.
-func (s *sources) checkGroups(c Config) {
-	if c.Layers != "" || c.UpperLayers <= len(c.Hidden) {
+// take takes in one setting, unless its value is wrong. Auto takes back what an earlier source said.
+func (s *sources) take(e *setting, r raw, where string) {
+	if e.auto && r.isAuto() {
+		delete(s.set, e.key)
 		return
 	}
-	where := "upper-layers"
-	for _, key := range []string{"hidden", "upper-layers"} {
-		if s.set[key] != "" {
-			where = s.set[key]
-		}
+	if err := e.read(r); err != nil {
+		s.refuse(where, err.Error())
+		return
 	}
-	s.refuse(where, fmt.Sprintf("expected no more upper layers than hidden layers, so that the lower group keeps one: found upper-layers %d, hidden layers %d",
-		c.UpperLayers, len(c.Hidden)))
+	s.set[e.key] = given{r, where, s.level}
 }
 
-// open reads a config, a file or a built-in one, and gives the name to call it by in errors.
-func open(file string) (name string, text []byte, err error) {
+// readFlags takes in the flags that were changed.
+func (s *sources) readFlags(fs *pflag.FlagSet) {
+	if fs == nil {
+		return
+	}
+	s.level++
+	fs.VisitAll(func(f *pflag.Flag) {
+		e := find(s.trial, f.Name)
+		switch text := f.Value.String(); {
+		case e == nil || !f.Changed:
+		case text == "": // as of a shell's variable that was never set
+			s.refuse("--"+f.Name, "expected a value, found an empty text")
+		default:
+			s.take(e, raw{text: text}, "--"+f.Name)
+		}
+	})
+}
+
+// config makes the Config of all that was given.
+func (s *sources) config() (Config, error) {
+	if len(s.problems) > 0 {
+		return Config{}, errors.Join(s.problems...)
+	}
+	s.settle()
+	c, all := Default(), notGiven
+	for _, e := range settingsFor(&c, &all) {
+		if g, ok := s.set[e.key]; ok {
+			if err := e.read(g.raw); err != nil {
+				return Config{}, &problem{g.where, err.Error()}
+			}
+		}
+	}
+	c.setModelDefaults(s.given)
+	if s.given("groups") {
+		s.overrideGroups(c.Groups, all)
+		if err := fillGroups(c.Groups, all); err != nil {
+			s.refuse(s.at("groups"), err.Error())
+		}
+	} else {
+		for i, key := range []string{"lower-weight-decay", "upper-weight-decay"} {
+			if !s.given(key) {
+				c.Groups[i].WeightDecay = ownWeightDecay(c.Groups[i].Solver)
+			}
+		}
+	}
+	if len(s.problems) == 0 {
+		s.setNetwork(&c)
+		s.checkLoss(c)
+	}
+	if len(s.problems) > 0 {
+		return Config{}, errors.Join(s.problems...)
+	}
+	return c, nil
+}
+
+// settle decides which of the settings count that exclude each other.
+func (s *sources) settle() {
+	s.settleModel()
+	for _, e := range s.trial {
+		r, ok := s.set[e.key]
+		if !ok || e.replaces == nil {
+			continue
+		}
+		if e.empty() {
+			delete(s.set, e.key)
+			continue
+		}
+		for _, key := range e.replaces {
+			switch other, ok := s.set[key]; {
+			case !ok:
+			case other.level < r.level:
+				delete(s.set, key)
+			case other.level == r.level:
+				s.refuse(other.where, fmt.Sprintf("conflicts with %s, which replaces it", r.where))
+			default:
+				s.refuse(other.where, fmt.Sprintf("conflicts with %s, which replaces %s; %s", r.where, key, e.advice))
+			}
+		}
+	}
+	if s.given("groups") {
+		return
+	}
+	for _, e := range s.trial {
+		for _, key := range e.forAll {
+			if g, ok := s.set[e.key]; ok && (!s.given(key) || s.set[key].level < g.level) {
+				s.set[key] = g
+			}
+		}
+	}
+}
+
+// settleModel lets a model that is named over a file take the place of the file's list of layers, and of a form of LayerNorm that
+// contradicts the model.
+func (s *sources) settleModel() {
+	m, ok := s.set["model"]
+	if !ok {
+		return
+	}
+	if layers, ok := s.set["layers"]; ok && layers.level < m.level {
+		delete(s.set, "layers")
+	}
+	hasNorm := find(s.trial, "layernorm-form").get() != string(model.NoLayerNorm)
+	name := find(s.trial, "model").get()
+	if form, ok := s.set["layernorm-form"]; ok && form.level < m.level && (name == mlp && hasNorm || name == mlpLN && !hasNorm) {
+		delete(s.set, "layernorm-form")
+	}
+}
+
+// overrideGroups gives the values for all groups to the groups of an earlier source. A frozen group stays frozen.
+func (s *sources) overrideGroups(groups []Group, all Group) {
+	over := func(key string) bool { return s.given(key) && s.set[key].level > s.set["groups"].level }
+	for i := range groups {
+		g := &groups[i]
+		if over("lr") && g.LR != 0 {
+			g.LR = all.LR
+		}
+		if over("solver") {
+			g.Solver = all.Solver
+		}
+		if over("schedule") {
+			g.Schedule = all.Schedule
+		}
+		if over("weight-decay") {
+			g.WeightDecay = all.WeightDecay
+		}
+	}
+}
+
+// checkLoss refuses the settings of losses other than the chosen one. If the choice is the checkpoint's, ResolveLoss does.
+func (s *sources) checkLoss(c Config) {
+	name := c.Loss
+	switch {
+	case name == auto && c.Init != "":
+		return
+	case name == auto:
+		name = loss.Default().Name
+	}
+	s.problems = append(s.problems, c.foreign(name, s.at)...)
+}
+
+// readConfig takes in a file, the config.yaml of a run directory, or a built-in config.
+func (s *sources) readConfig(file string) error {
+	name, text, isRun, err := open(file)
+	if err != nil {
+		return err
+	}
+	if err := s.readYAML(name, text); err != nil {
+		return err
+	}
+	if isRun { // a new run needs a directory of its own
+		delete(s.set, "out")
+	}
+	return nil
+}
+
+// runConfig is the name of the settings file in a run directory.
+const runConfig = "config.yaml"
+
+// open reads a config and gives the name to call it by in errors.
+func open(file string) (name string, text []byte, isRun bool, err error) {
 	builtIn := strings.TrimSuffix(file, ".yaml")
 	isBuiltIn := slices.Contains(configs.Names(), builtIn)
 	if isBuiltIn && builtIn == file {
 		text, err = configs.Read(builtIn)
-		return builtIn + ".yaml", text, err
+		return builtIn + ".yaml", text, false, err
 	}
-	text, err = readFile(file)
+	path := file
+	if info, err := os.Stat(file); err == nil && info.IsDir() {
+		path, isRun = filepath.Join(file, runConfig), true
+	}
+	text, err = readFile(path)
 	switch {
 	case len(text) > maxFile:
-		return "", nil, &problem{"config " + file, fmt.Sprintf("expected a settings file of at most %d bytes, found more", maxFile)}
+		err = &problem{"config " + path, fmt.Sprintf("expected a settings file of at most %d bytes, found more", maxFile)}
 	case err == nil:
-		return file, text, nil
+		return path, text, isRun, nil
+	case errors.Is(err, os.ErrNotExist) && isRun:
+		err = &problem{"config " + file, "expected a run directory with " + runConfig + ", found none"}
 	case errors.Is(err, os.ErrNotExist) && isBuiltIn:
 		text, err = configs.Read(builtIn)
-		return file, text, err
+		return file, text, false, err
 	case errors.Is(err, os.ErrNotExist):
-		return "", nil, &problem{"config " + file, "no such file, and no built-in config of that name; the built-in ones are " + strings.Join(configs.Names(), ", ")}
+		hint := didYouMean(builtIn, configs.Names())
+		err = &problem{"config " + file, "no such file or run, and no built-in config of that name; the built-in ones are " + strings.Join(configs.Names(), ", ") + hint}
+	default:
+		err = &problem{"config " + path, "can't be read: " + reason(err)}
 	}
-	return "", nil, &problem{"config " + file, "can't be read: " + reason(err)}
+	return "", nil, false, err
 }
 
 // maxFile is the number of bytes that a settings file may have, some twenty times those of one that sets everything.

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v3"
 	"pgregory.net/rapid"
@@ -22,6 +21,16 @@ func flags(t interface{ Fatalf(string, ...any) }, args ...string) *pflag.FlagSet
 		t.Fatalf("%q: %v", args, err)
 	}
 	return fs
+}
+
+// resolve is [Resolve] with the file's text, which may be empty.
+func resolve(name string, text []byte, fs *pflag.FlagSet) (Config, error) {
+	s := newSources()
+	if err := s.readYAML(name, text); err != nil {
+		return Config{}, err
+	}
+	s.readFlags(fs)
+	return s.config()
 }
 
 func TestPrecedence(t *testing.T) {
@@ -50,38 +59,45 @@ func TestPrecedence(t *testing.T) {
 		{"hidden: [8, 8]", []string{"--model=resmlp"}, func(c *Config) { c.Model, c.Hidden = "resmlp", []int{8, 8} }},
 		{"layers: [784, 300, LN, relu, dropout, \"res(ln, 300)\", 10]", nil, func(c *Config) { c.Layers = "784-300-ln-relu-dropout:0.2-res(ln-300)-10" }},
 		{"layers: 10", nil, func(c *Config) { c.Layers = "784-10" }},
-		{"layers: [300, 10]", []string{"--layers="}, func(*Config) {}},
-		{"layers: [300, 10]", []string{"--hidden=50"}, func(c *Config) { c.Hidden = []int{50} }}, // a flag goes before a file
+		{"layers: [300, 10]\nupper-layers: 2", []string{"--model=mlp", "--hidden=50, 20"}, func(c *Config) { c.Model, c.LayerNormForm, c.Hidden, c.UpperLayers = "mlp", "none", []int{50, 20}, 2 }},
+		{"layernorm-form: book\nhidden: [300, 100]", []string{"--model=mlp"}, func(c *Config) { c.Model, c.LayerNormForm, c.Hidden = "mlp", "none", []int{300, 100} }},
+		{"layernorm-form: none", []string{"--model=MLP-LN"}, func(*Config) {}},
+		{"layernorm-form: keras", []string{"--model=mlp-ln"}, func(c *Config) { c.LayerNormForm = "keras" }},
+		{"layernorm-form: keras", []string{"--model=resmlp"}, func(c *Config) { c.LayerNormForm, c.Model, c.Hidden = "keras", "resmlp", []int{100, 100, 100} }},
+		{"model: mlp", []string{"--layernorm-form=keras"}, func(c *Config) { c.Model, c.LayerNormForm = "mlp", "keras" }},
+		{"", []string{"--activation=ReLU", "--lower-solver=ADAM", "--loss=Cross-Entropy", "--progress=None", "--metrics=TOP3", "--lower-schedule=Constant"},
+			func(c *Config) { c.Loss, c.Progress, c.Metrics = "cross-entropy", "none", []string{"top3"} }},
+		{"activation: GELU\nloss: AUTO\nlayers: ''", nil, func(c *Config) { c.Activation = "gelu" }},
+		{"dropout: 0.3", nil, func(c *Config) { c.Dropout = 0.3 }},
 		{"hidden: 50\nmodel: resmlp", []string{"--layers=300-10"}, func(c *Config) { c.Layers = "784-300-10" }},
 		{"layers: \"\"\nhidden: 50", nil, func(c *Config) { c.Hidden = []int{50} }},
 		{"layers: 300-200-10\nupper-layers: 3", nil, func(c *Config) { c.Layers, c.UpperLayers = "784-300-200-10", 3 }},
-		{"lower-lr: 1", nil, func(c *Config) { c.LowerLR = 1 }},
-		{"lower-lr: 0", []string{"--upper-lr", "1e-5"}, func(c *Config) { c.LowerLR, c.UpperLR = 0, 1e-5 }},
-		{"data: a", []string{"--data", ""}, func(*Config) {}},
+		{"lower-lr: 1", nil, func(c *Config) { c.Groups[0].LR = 1 }},
+		{"lower-lr: 0", []string{"--upper-lr", "1e-5"}, func(c *Config) { c.Groups[0].LR, c.Groups[1].LR = 0, 1e-5 }},
 		{"seed: 18446744073709551615", nil, func(c *Config) { c.Seed = 1<<64 - 1 }},
 		{"lower-schedule: step", []string{"--upper-schedule", "cosine:end=0.1, warmup=5"}, func(c *Config) {
-			c.LowerSchedule, c.UpperSchedule = "step:epochs=10,factor=0.1", "cosine:warmup=5,end=0.1"
+			c.Groups[0].Schedule, c.Groups[1].Schedule = parsed(t, "step"), parsed(t, "cosine:warmup=5,end=0.1")
 		}},
 		{"validation: 0", nil, func(c *Config) { c.Validation = new(0) }},
 		{"validation: 10", []string{"--validation", "auto"}, func(*Config) {}},
 		{"loss: focal", nil, func(c *Config) { c.Loss = "focal" }},
-		{"loss: focal\nfocal-gamma: 3", nil, func(c *Config) { c.Loss, c.FocalGamma = "focal", new(3.) }},
+		{"loss: focal\nfocal-gamma: 3", nil, func(c *Config) { c.Loss, c.LossSettings[1].Value = "focal", new(3.) }},
 		{"loss: focal\nfocal-gamma: 3", []string{"--loss=mse", "--focal-gamma=auto"}, func(c *Config) { c.Loss = "mse" }},
-		{"", []string{"--label-smoothing=0.1"}, func(c *Config) { c.LabelSmoothing = new(0.1) }},
-		{"label-smoothing: 0\nloss: hinge", nil, func(c *Config) { c.LabelSmoothing, c.Loss = new(0.), "hinge" }},
-		{"init: run\nhuber-delta: 2", nil, func(c *Config) { c.Init, c.HuberDelta = "run", new(2.) }}, // its loss may be the Huber loss
+		{"", []string{"--label-smoothing=0.1"}, func(c *Config) { c.LossSettings[0].Value = new(0.1) }},
+		{"label-smoothing: 0\nloss: hinge", nil, func(c *Config) { c.LossSettings[0].Value, c.Loss = new(0.), "hinge" }},
+		{"init: run\nhuber-delta: 2", nil, func(c *Config) { c.Init, c.LossSettings[2].Value = "run", new(2.) }}, // its loss may be the Huber loss
 		{"metrics: top3", nil, func(c *Config) { c.Metrics = []string{"top3"} }},
 		{"metrics: [ece, precision:ankle-boot]", nil, func(c *Config) { c.Metrics = []string{"ece", "precision:Ankle boot"} }},
 		{"metrics: ece", []string{"--metrics", "accuracy, recall:Ankle boot"}, func(c *Config) { c.Metrics = []string{"accuracy", "recall:Ankle boot"} }},
 		{"hidden: [5, 5, 5]", []string{"--upper-layers", "3"}, func(c *Config) { c.Hidden, c.UpperLayers = []int{5, 5, 5}, 3 }},
-		{"lower-solver: adamw", nil, func(c *Config) { c.LowerSolver, c.LowerWeightDecay = "adamw", 0.004 }},
+		{"lower-solver: adamw", nil, func(c *Config) { c.Groups[0].Solver, c.Groups[0].WeightDecay = "adamw", 0.004 }},
 		{"lower-weight-decay: 0", []string{"--lower-solver", "adamw", "--upper-solver", "adamw"}, func(c *Config) {
-			c.LowerSolver, c.UpperSolver, c.UpperWeightDecay = "adamw", "adamw", 0.004
+			c.Groups[0].Solver, c.Groups[1].Solver, c.Groups[1].WeightDecay = "adamw", "adamw", 0.004
 		}},
 		{"upper-solver: adamw\nupper-weight-decay: 0.1", []string{"--upper-weight-decay=auto"}, func(c *Config) {
-			c.UpperSolver, c.UpperWeightDecay = "adamw", 0.004
+			c.Groups[1].Solver, c.Groups[1].WeightDecay = "adamw", 0.004
 		}},
-		{"upper-weight-decay: 0.1", []string{"--upper-solver", "sgd"}, func(c *Config) { c.UpperSolver, c.UpperWeightDecay = "sgd", 0.1 }},
+		{"upper-weight-decay: 0.1", []string{"--upper-solver", "sgd"}, func(c *Config) { c.Groups[1].Solver, c.Groups[1].WeightDecay = "sgd", 0.1 }},
 	} {
 		got, err := resolve("f.yaml", []byte(test.file), flags(t, test.args...))
 		if err != nil {
@@ -90,7 +106,7 @@ func TestPrecedence(t *testing.T) {
 		}
 		want := Default()
 		test.want(&want)
-		if diff := cmp.Diff(want, got); diff != "" {
+		if diff := differ(want, got); diff != "" {
 			t.Errorf("%q %q (-want +got):\n%s", test.file, test.args, diff)
 		}
 	}
@@ -102,14 +118,18 @@ func TestFileAndFlagAreTwins(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want, other := anyConfig(t), anyConfig(t)
 		var args, lines []string
-		for _, s := range settings {
-			if replaced(values(want), s.key) {
+		table, others := settings(&want), settings(&other)
+		for i, s := range table {
+			if s.forAll != nil || replacer(table, s.key) != nil {
 				continue
 			}
-			inFile := lineOf(t, want, s.key)
-			if rapid.Bool().Draw(t, s.key+" at a flag") {
-				args = append(args, "--"+s.key+"="+textOf(values(want)[s.key]))
-				inFile = lineOf(t, other, s.key)
+			inFile := lineOf(t, s)
+			excludes := s.replaces != nil || s.key == "model" || s.key == "layernorm-form" // or are excluded by a file's value
+			if text := s.text(); text != "" && !excludes && rapid.Bool().Draw(t, s.key+" at a flag") {
+				args = append(args, "--"+s.key+"="+text)
+				if replacer(others, s.key) == nil {
+					inFile = lineOf(t, others[i])
+				}
 			}
 			lines = append(lines, inFile)
 		}
@@ -123,14 +143,14 @@ func TestFileAndFlagAreTwins(t *testing.T) {
 }
 
 // lineOf is a setting as a file has it.
-func lineOf(t *rapid.T, c Config, key string) string {
-	v := values(c)[key]
-	if text := textOf(v); text == auto {
-		v = text
-	}
-	line, err := yaml.Marshal(map[string]any{key: v})
+func lineOf(t *rapid.T, s *setting) string {
+	node, err := s.node()
 	if err != nil {
-		t.Fatalf("%s: %v", key, err)
+		t.Fatalf("%s: %v", s.key, err)
+	}
+	line, err := yaml.Marshal(map[string]any{s.key: node})
+	if err != nil {
+		t.Fatalf("%s: %v", s.key, err)
 	}
 	return string(line)
 }
@@ -146,13 +166,25 @@ func TestDefaultFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var file map[string]any
+	if err := yaml.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
 	at := 0
-	for _, s := range settings {
+	c := Default()
+	for _, s := range settings(&c) {
 		i := strings.Index(string(text[at:]), "\n"+s.key+": ")
 		if i < 0 {
 			t.Fatalf("default.yaml: %s is missing or out of order", s.key)
 		}
 		at += i
+		want := s.text()
+		if s.auto {
+			want = auto
+		}
+		if found := textOf(file[s.key]); strings.Trim(strings.ReplaceAll(found, " ", ","), "[]") != want {
+			t.Errorf("default.yaml: %s is %s, the default is %s", s.key, found, want)
+		}
 	}
 }
 
@@ -161,15 +193,16 @@ func TestBuiltInConfigs(t *testing.T) {
 		"default": func(*Config) {},
 		"book-13a": func(c *Config) {
 			c.LayerNormForm = "none"
-			c.LowerSolver, c.LowerLR, c.UpperSolver, c.UpperLR = "nadam", 0.01, "nadam", 0.01
+			c.Groups[0].Solver, c.Groups[0].LR, c.Groups[1].LR = "nadam", 0.01, 0.01
 		},
-		"book-13b": func(c *Config) { c.LowerSolver = "sgd" },
+		"book-13b": func(c *Config) { c.Groups[0].Solver = "sgd" },
 		"layernorm": func(c *Config) {
-			c.Epochs, c.Hidden, c.LowerLR = 10, []int{300, 100, 100}, 5e-4
+			c.Epochs, c.Hidden, c.Groups[0].LR = 10, []int{300, 100, 100}, 5e-4
 		},
 		"residual": func(c *Config) {
 			c.Layers = "784-256-res(ln-relu-dropout:0.2-256)-res(ln-relu-dropout:0.2-256)-ln-relu-10"
-			c.Epochs, c.LowerLR, c.LowerSchedule, c.UpperSchedule = 10, 1e-3, "cosine:warmup=500,end=0", "cosine:warmup=500,end=0"
+			c.Epochs, c.Groups[0].LR = 10, 1e-3
+			c.Groups[0].Schedule, c.Groups[1].Schedule = parsed(t, "cosine:warmup=500,end=0"), parsed(t, "cosine:warmup=500,end=0")
 		},
 	}
 	if names := configs.Names(); len(names) != len(want) {
@@ -184,7 +217,7 @@ func TestBuiltInConfigs(t *testing.T) {
 			}
 			c := Default()
 			want[name](&c)
-			if diff := cmp.Diff(c, got); diff != "" {
+			if diff := differ(c, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", file, diff)
 			}
 		}
@@ -218,9 +251,10 @@ func TestFileOrBuiltIn(t *testing.T) {
 		}
 	}
 	for file, want := range map[string]string{
-		"nope":             "config nope: no such file, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual",
-		"./layernorm.yaml": "config ./layernorm.yaml: no such file, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual",
-		".":                "config .: can't be read: is a directory",
+		"book13a":          "config book13a: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual; did you mean book-13a?",
+		"nope":             "config nope: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual",
+		"./layernorm.yaml": "config ./layernorm.yaml: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual; did you mean layernorm?",
+		".":                "config .: expected a run directory with config.yaml, found none",
 	} {
 		if _, err := Resolve(file, nil); message(err) != want || !errors.Is(err, ErrInvalid) {
 			t.Errorf("%q: %v; want %s", file, err, want)

@@ -1,46 +1,43 @@
 package config
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"reflect"
-	"slices"
 
 	"github.com/spf13/pflag"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/schedule"
 )
 
-// mayChange are the settings that a run may be taken up with others of: how far it goes, how it is saved and shown, by what and on
-// how many processors it is computed, and where its data are: whether they are the same is not told by their directory.
-var mayChange = []string{"epochs", "data", "threads", "vm", "checkpoint-every", "log-every", "progress", "json"}
-
-// Resume makes the settings with which a run is taken up: those that it was saved with, as JSON, over them those of the file and
-// the flags, as [Resolve] does. Where names the checkpoint in errors. Auto stands for what it was in the saved run.
+// Resume makes the settings with which a run resumes: those that it was saved with, as JSON, over them those of the file and the
+// flags, as [Resolve] does. Where names the checkpoint in errors. Auto stands for the value in the saved run.
 //
-// A setting that changes what the run comes to is refused, each with both values, unless override is true; see also --out and
-// --init, which say nothing of a run that has begun. The error matches [ErrInvalid].
+// A setting that changes the results is refused, with both values, unless override is true; so is a number of epochs that bends
+// a schedule. --out and --init are always refused. The error matches [ErrInvalid].
 func Resume(where string, saved []byte, path string, fs *pflag.FlagSet, override bool) (Config, error) {
 	for _, key := range []string{"out", "init"} {
 		if fs != nil && fs.Changed(key) {
-			return Config{}, &problem{"--" + key, "expected without --resume: the run goes on where and from what it was begun"}
+			return Config{}, &problem{"--" + key, "can't be combined with --resume: the run continues in its own directory, from its last checkpoint"}
 		}
 	}
-	was, text, err := readSaved(where, saved)
+	s := newSources()
+	if err := s.readJSON(where, saved); err != nil {
+		return Config{}, err
+	}
+	was, err := s.config()
 	if err != nil {
 		return Config{}, err
 	}
-	files := []file{{where + ", settings", text}}
 	if path != "" {
-		name, text, err := open(path)
-		if err != nil {
+		if err := s.readConfig(path); err != nil {
 			return Config{}, err
 		}
-		files = append(files, file{name, text})
 	}
-	c, sources, err := merge(files, fs)
+	s.readFlags(fs)
+	c, err := s.config()
 	if err != nil {
 		return Config{}, err
 	}
@@ -52,20 +49,7 @@ func Resume(where string, saved []byte, path string, fs *pflag.FlagSet, override
 	if override {
 		return c, nil
 	}
-	return c, errors.Join(changes(was, c, sources)...)
-}
-
-// readSaved reads the settings of a checkpoint and gives them as a file, too, which judges their values.
-func readSaved(where string, saved []byte) (Config, []byte, error) {
-	was := Default()
-	decoder := json.NewDecoder(bytes.NewReader(saved))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&was); err != nil {
-		return Config{}, nil, fmt.Errorf("%s: expected the settings of a run of this fmtrain in its metadata: %w", where, err)
-	}
-	var text bytes.Buffer
-	err := WriteYAML(&text, was)
-	return was, text.Bytes(), err
+	return c, errors.Join(s.changes(was, c)...)
 }
 
 // keep puts the saved values where the settings are auto.
@@ -80,24 +64,52 @@ func (c *Config) keep(was Config) {
 		c.Validation = was.Validation
 	}
 	if c.Loss == was.Loss {
-		before := was.lossSettings()
-		for i, s := range c.lossSettings() {
-			if *s.value == nil {
-				*s.value = *before[i].value
+		for i := range c.LossSettings {
+			if c.LossSettings[i].Value == nil {
+				c.LossSettings[i].Value = was.LossSettings[i].Value
 			}
 		}
 	}
 }
 
 // changes is a problem for each setting that is not what it was and may not change.
-func changes(was, c Config, sources map[string]string) (problems []error) {
-	before, after := values(was), values(c)
-	for _, s := range settings {
-		if slices.Contains(mayChange, s.key) || reflect.DeepEqual(before[s.key], after[s.key]) {
-			continue
+func (s *sources) changes(was, c Config) (problems []error) {
+	before := settings(&was)
+	for i, now := range settings(&c) {
+		where := s.at(now.key)
+		switch was := before[i]; {
+		case now.key == "epochs":
+			problems = append(problems, bends(where, c.Groups, was.get().(int), now.get().(int))...)
+		case now.resume || reflect.DeepEqual(was.get(), now.get()):
+		default:
+			problems = append(problems, &problem{where,
+				fmt.Sprintf("the run started with %s, found %s; --override changes it", was.text(), now.text())})
 		}
-		problems = append(problems, &problem{sources[s.key],
-			fmt.Sprintf("expected %s, with which the run was begun, found %s; --override changes it", textOf(before[s.key]), textOf(after[s.key]))})
 	}
 	return problems
+}
+
+// bends is a problem if another number of epochs changes the learning rate of a step that both runs have: a schedule may stretch
+// over the whole run.
+func bends(where string, groups []Group, before, now int) []error {
+	const steps = 100 // of an epoch: the curve is the same for any
+	common := min(before, now)
+	for _, g := range groups {
+		var at int
+		var was, is float64 // where they differ most
+		for epoch := 1; epoch <= common; epoch += max(1, common/1000) {
+			rate := func(epochs int) float64 {
+				return g.LR * g.Schedule.Factor(schedule.Position{Step: epoch*steps - 1, Steps: epochs * steps, EpochSteps: steps})
+			}
+			if a, b := rate(before), rate(now); math.Abs(a-b) > math.Abs(was-is) {
+				at, was, is = epoch, a, b
+			}
+		}
+		if math.Abs(was-is) > 1e-6*g.LR { // more than rounding
+			return []error{&problem{where, fmt.Sprintf("the run started with %d epochs, and the schedule %s of the group %s stretches over all of them: "+
+				"with %d epochs the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
+				before, schedule.Text(g.Schedule), g.Name, now, at, is, was)}}
+		}
+	}
+	return nil
 }

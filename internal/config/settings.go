@@ -1,8 +1,14 @@
 package config
 
 import (
-	"fmtrain/internal/dataset"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"fmtrain/internal/bounds"
 	"fmtrain/internal/layer"
+	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
@@ -10,99 +16,229 @@ import (
 	"fmtrain/internal/solver"
 )
 
-import "strings"
-
-// The words that settings of a closed choice accept.
-var (
-	Solvers        = solver.Names()
-	Activations    = layer.Activations()
-	Schedules      = schedule.Names()
-	Losses         = append([]string{auto}, loss.Names()...)
-	Metrics        = metric.Names(dataset.ClassNames[:])
-	Machines       = model.Machines()
-	LayerNormForms = []string{"book", "keras", "none"}
-	ProgressModes  = []string{"auto", "bar", "lines", "none"}
+// The headings of the settings, in the order of the help.
+const (
+	HeadingRun            = "Run"
+	HeadingNetwork        = "Network"
+	HeadingSolvers        = "Solvers and rates"
+	HeadingRegularisation = "Regularisation"
+	HeadingData           = "Data"
+	HeadingOutput         = "Output"
 )
+
+// Headings are all headings, in the order of the help.
+func Headings() []string {
+	return []string{HeadingRun, HeadingNetwork, HeadingSolvers, HeadingRegularisation, HeadingData, HeadingOutput}
+}
+
+const (
+	maxSize    = 65536         // of a layer and of a batch: beyond it the buffers outgrow any machine's memory
+	maxBatches = 4096          // of a step, so that its images can be counted on any machine
+	maxEpochs  = 1_000_000_000 // so that the steps can be counted
+	maxThreads = 1024
+)
+
+// setting is one entry of the table: a field of a Config and all that is said of it anywhere.
+type setting struct {
+	key     string // in a file, and the name of the flag
+	kind           // how the field is read and written
+	heading string // in the help
+	help    string // a phrase, without a full stop
+
+	common   bool     // -h shows it too
+	auto     bool     // the word auto means the default
+	resume   bool     // a resume may change it
+	header   string   // how the header of a run says it, if it is not the default; %s stands for the value
+	replaces []string // settings that this one makes meaningless
+	advice   string   // what to do if one of those is given over a file that has this one
+	forAll   []string // settings whose value this one gives, unless they are set themselves; it is not kept
+}
+
+// settings is the table for a Config, in the order of a written file. Every field of a Config has an entry.
+func settings(c *Config) []*setting { return settingsFor(c, &Group{Schedule: &schedule.Constant{}}) }
+
+// settingsFor is the same with the place of the values that hold for all groups.
+func settingsFor(c *Config, all *Group) []*setting {
+	two := c.Groups
+	if c.OwnGroups() {
+		two = lowerAndUpper()
+	}
+	lower, upper := &two[0], &two[1]
+	solvers := choice[string](solver.Names())
+	rate := number("RATE", bounds.NonNegative)
+	nonNegative := func(noun string) form[float64] { return number(noun, bounds.NonNegative) }
+	decay := rate
+	decay.allowed = "auto or " + decay.allowed
+
+	table := []*setting{
+		{key: "data", kind: textual("DIR").of(&c.Data), heading: HeadingData, common: true, resume: true,
+			help: "directory of the four IDX files, or sample for the embedded images; not given: look in the usual places"},
+		{key: "out", kind: textual("DIR").of(&c.Out), heading: HeadingOutput, common: true,
+			help: "run directory for settings, metrics and checkpoints; not given: a new one in runs/"},
+		{key: "epochs", kind: whole(0, maxEpochs).of(&c.Epochs), heading: HeadingRun, common: true, resume: true,
+			help: "passes over the training images; 0 saves the initial weights and ends"},
+		{key: "batch-size", kind: whole(1, maxSize).of(&c.BatchSize), heading: HeadingRun, common: true,
+			help: "images in a batch"},
+		{key: "accumulate", kind: whole(1, maxBatches).of(&c.Accumulate), heading: HeadingRun,
+			header: "accumulate: %s batches in a step",
+			help:   "batches in a step, whose gradients are averaged"},
+
+		{key: "model", kind: choice[string](Models).of(&c.Model), heading: HeadingNetwork, common: true,
+			help: "network: mlp (dense layers), mlp-ln (with LayerNorm) or resmlp (residual blocks)"},
+		{key: "layers", kind: layerList().of(&c.Layers), heading: HeadingNetwork, common: true,
+			replaces: []string{"model", "hidden", "activation", "dropout"},
+			advice:   "--model NAME trains a built-in network instead",
+			help:     "full layer list, as in 300-ln-relu-dropout:0.2-10; replaces --model, --hidden, --activation and --dropout"},
+		{key: "hidden", kind: widths().of(&c.Hidden), heading: HeadingNetwork, common: true,
+			help: "width of each hidden layer, from the input on"},
+		{key: "activation", kind: choice[string](layer.Activations()).of(&c.Activation), heading: HeadingNetwork,
+			help: "activation of the hidden layers: " + strings.Join(layer.Activations(), ", ")},
+		{key: "dropout", kind: number("RATE", bounds.Fraction).of(&c.Dropout), heading: HeadingRegularisation,
+			help: "dropout after each hidden activation; 0: none"},
+
+		{key: "lr", kind: rate.of(&all.LR), heading: HeadingSolvers, common: true, auto: true, forAll: []string{"lower-lr", "upper-lr"},
+			help: "learning rate of all groups"},
+		{key: "solver", kind: solvers.of(&all.Solver), heading: HeadingSolvers, common: true, auto: true, forAll: []string{"lower-solver", "upper-solver"},
+			help: "solver of all groups: " + strings.Join(solver.Names(), ", ")},
+		{key: "schedule", kind: schedules().of(&all.Schedule), heading: HeadingSolvers, common: true, auto: true, forAll: []string{"lower-schedule", "upper-schedule"},
+			help: "learning-rate schedule of all groups, as in cosine:warmup=500"},
+		{key: "weight-decay", kind: rate.of(&all.WeightDecay), heading: HeadingRegularisation, auto: true, forAll: []string{"lower-weight-decay", "upper-weight-decay"},
+			help: "weight decay of all groups"},
+
+		{key: "lower-solver", kind: solvers.of(&lower.Solver), heading: HeadingSolvers,
+			help: "solver of the lower group, the layers near the input"},
+		{key: "lower-lr", kind: rate.of(&lower.LR), heading: HeadingSolvers, common: true,
+			help: "learning rate of the lower group; 0 freezes it"},
+		{key: "lower-schedule", kind: schedules().of(&lower.Schedule), heading: HeadingSolvers,
+			help: "learning-rate schedule of the lower group"},
+		{key: "upper-solver", kind: solvers.of(&upper.Solver), heading: HeadingSolvers,
+			help: "solver of the upper group, the layers near the output"},
+		{key: "upper-lr", kind: rate.of(&upper.LR), heading: HeadingSolvers, common: true,
+			help: "learning rate of the upper group; 0 freezes it"},
+		{key: "upper-schedule", kind: schedules().of(&upper.Schedule), heading: HeadingSolvers,
+			help: "learning-rate schedule of the upper group"},
+		{key: "upper-layers", kind: whole(1, math.MaxInt).of(&c.UpperLayers), heading: HeadingSolvers,
+			help: "dense layers in the upper group, counted from the output"},
+		{key: "lower-weight-decay", kind: decay.of(&lower.WeightDecay), heading: HeadingRegularisation, auto: true,
+			help: "weight decay of the lower group; auto: 0.004 for adamw, else 0"},
+		{key: "upper-weight-decay", kind: decay.of(&upper.WeightDecay), heading: HeadingRegularisation, auto: true,
+			help: "weight decay of the upper group; auto: 0.004 for adamw, else 0"},
+		{key: "groups", kind: groupList().of(&c.Groups), heading: HeadingSolvers,
+			replaces: []string{"lower-solver", "lower-lr", "lower-schedule", "upper-solver", "upper-lr", "upper-schedule", "lower-weight-decay", "upper-weight-decay"},
+			advice:   "--lr, --solver, --schedule and --weight-decay hold for all groups",
+			help:     "any number of groups in place of lower and upper, as a YAML list; see fmtrain help groups"},
+		{key: "weight-decay-all", kind: boolean().of(&c.WeightDecayAll), heading: HeadingRegularisation,
+			header: "weight decay: of biases, α and β too",
+			help:   "let adamw decay biases, α and β too"},
+		{key: "l2", kind: rate.of(&c.L2), heading: HeadingRegularisation,
+			header: "L2 penalty: %s",
+			help:   "L2 penalty on dense weights, added to the loss that is minimised; 0: none"},
+		{key: "activity-l2", kind: rate.of(&c.ActivityL2), heading: HeadingRegularisation,
+			header: "activity L2 penalty: %s",
+			help:   "L2 penalty on the outputs of activations; 0: none"},
+		{key: "max-norm", kind: nonNegative("NORM").of(&c.MaxNorm), heading: HeadingRegularisation,
+			header: "max norm: %s",
+			help:   "largest norm of a unit's weights after a step; 0: no limit"},
+		{key: "clip-norm", kind: nonNegative("NORM").of(&c.ClipNorm), heading: HeadingRegularisation,
+			header: "gradient clipping: norm %s",
+			help:   "clip the gradient norm over all groups; 0: never"},
+		{key: "ema", kind: number("DECAY", bounds.Fraction).of(&c.EMA), heading: HeadingRegularisation,
+			header: "weight averaging: EMA, decay %s",
+			help:   "keep and measure a moving average of the weights, as with 0.999; 0: none"},
+
+		{key: "layernorm-form", kind: choice[layernorm.Form](layerNormForms).of(&c.LayerNormForm), heading: HeadingNetwork,
+			help: "LayerNorm: book divides by σ+ε, keras by √(σ²+ε), none leaves it out"},
+		{key: "layernorm-epsilon", kind: number("EPSILON", bounds.Positive).of(&c.LayerNormEpsilon), heading: HeadingNetwork,
+			help: "ε of LayerNorm"},
+
+		{key: "loss", kind: choice[string](append([]string{auto}, loss.Names()...)).of(&c.Loss), heading: HeadingRun, common: true, auto: true,
+			help: "loss to minimise: " + strings.Join(loss.Names(), ", ") + "; auto: the loss of --init, else cross-entropy"},
+	}
+	for i := range c.LossSettings {
+		table = append(table, lossSetting(&c.LossSettings[i]))
+	}
+	return append(table, []*setting{
+		{key: "metrics", kind: metrics().of(&c.Metrics), heading: HeadingOutput,
+			help: "metrics to report, of " + strings.Join(metric.KindNames(), ", ")},
+		{key: "validation", kind: orAuto(whole(0, math.MaxInt)).of(&c.Validation), heading: HeadingData, auto: true,
+			help: "training images held out for validation, the first ones; auto: a twelfth"},
+		{key: "patience", kind: whole(0, math.MaxInt).of(&c.Patience), heading: HeadingRun,
+			header: "early stopping: patience %s",
+			help:   "stop after N epochs without a better validation accuracy; 0: never"},
+		{key: "seed", kind: seed().of(&c.Seed), heading: HeadingRun, common: true,
+			help: "seed of the initial weights, the order of the images and dropout"},
+		{key: "shuffle", kind: boolean().of(&c.Shuffle), heading: HeadingData,
+			header: "order of the images: as in the files",
+			help:   "draw a new order of the images each epoch"},
+		{key: "threads", kind: orAuto(whole(1, maxThreads)).of(&c.Threads), heading: HeadingRun, auto: true, resume: true,
+			help: "maximum number of threads for a step; auto: all physical cores; the results are the same"},
+		{key: "vm", kind: choice[string](model.Machines()).of(&c.VM), heading: HeadingRun, resume: true,
+			header: "graph run by: %s",
+			help:   "what runs the graph: " + strings.Join(model.Machines(), ", ") + "; the last two are slow"},
+		{key: "init", kind: textual("RUN").of(&c.Init), heading: HeadingRun,
+			help: "run or checkpoint whose weights to start from"},
+
+		{key: "checkpoint-every", kind: every().of(&c.CheckpointEvery), heading: HeadingOutput, resume: true,
+			help: "save every N iterations or after a duration, and at each epoch's end; 0: only there"},
+		{key: "log-every", kind: whole(0, math.MaxInt).of(&c.LogEvery), heading: HeadingOutput, resume: true,
+			help: "write metrics every N iterations; 0: once an epoch"},
+		{key: "progress", kind: choice[string](progressModes).of(&c.Progress), heading: HeadingOutput, resume: true,
+			help: "how to show the run: " + strings.Join(progressModes, ", ")},
+		{key: "json", kind: boolean().of(&c.JSON), heading: HeadingOutput, common: true, resume: true,
+			help: "print the metrics on stdout, one JSON object a line"},
+	}...)
+}
+
+var (
+	layerNormForms = []string{"book", "keras", "none"}
+	progressModes  = []string{"auto", "bar", "lines", "none"}
+)
+
+// lossSetting is the entry of a setting that one loss has.
+func lossSetting(s *LossSetting) *setting {
+	of, name, _ := loss.Find(s.Name)
+	return &setting{key: s.Name, kind: orAuto(number("NUMBER", of.Allowed)).of(&s.Value), heading: HeadingRun, auto: true,
+		help: fmt.Sprintf("%s, of the loss %s; auto: %v", of.Help, name, *of.Value)}
+}
+
+// find is the entry of a key, nil if there is none.
+func find(table []*setting, key string) *setting {
+	if i := slices.IndexFunc(table, func(s *setting) bool { return s.key == key }); i >= 0 {
+		return table[i]
+	}
+	return nil
+}
+
+// replacer is the entry that takes the place of this one, nil if none does.
+func replacer(table []*setting, key string) *setting {
+	for _, s := range table {
+		if slices.Contains(s.replaces, key) && !s.empty() {
+			return s
+		}
+	}
+	return nil
+}
+
+// empty says whether a list of layers or groups is none.
+func (s *setting) empty() bool {
+	groups, ok := s.at.(*[]Group)
+	return ok && !(Config{Groups: *groups}).OwnGroups() || !ok && s.get() == ""
+}
 
 // ownWeightDecay is the weight decay of a solver that was given none.
 func ownWeightDecay(name string) float64 {
-	defaults, _ := solver.Defaults(name) // a name that is none of the solvers' has been refused by now
+	defaults, _ := solver.Defaults(name) // an unknown name has been refused by now
 	return defaults.WeightDecay
 }
 
-// maxSize bounds the width of a layer and the size of a batch: beyond it the buffers outgrow the memory of any machine
-// that this data set needs.
-const maxSize = 65536
-
-// maxBatches bounds the batches of a step, so that their images can be counted on any machine.
-const maxBatches = 4096
-
-// maxEpochs bounds the epochs, so that their steps can be counted.
-const maxEpochs = 1_000_000_000
-
-// maxThreads bounds the processors that a step may use.
-const maxThreads = 1024
-
-// setting is one entry of the table: the name, the values and the help of a field of [Config].
-type setting struct {
-	key string
-	format
-	help string
-}
-
-// settings is in the order of the fields of [Config], which is also that of a written file and of the help.
-var settings = []setting{
-	{"data", text("DIR"), "directory of the IDX files, or sample for the embedded one (empty: look in the usual places)"},
-	{"out", text("DIR"), "run directory for settings, metrics and checkpoints (empty: a new one in runs/)"},
-	{"epochs", within(0, maxEpochs), "passes over the training images (0: write the initial checkpoint and end)"},
-	{"batch-size", within(1, maxSize), "images per step"},
-	{"accumulate", within(1, maxBatches), "batches per step: their gradients are averaged over all their images"},
-	{"model", oneOf(Models), "network: mlp (dense layers with an activation), mlp-ln (with LayerNorm too) or resmlp (residual blocks)"},
-	{"layers", stack(), "the whole network instead, as in 300-ln-relu-dropout:0.2-res(100-relu-300)-10 (empty: --model)"},
-	{"hidden", widths(), "width of each hidden layer, from the input on, as in 300,100"},
-	{"activation", oneOf(Activations), "activation of the hidden layers: " + strings.Join(Activations, ", ")},
-	{"lower-solver", oneOf(Solvers), "solver of the layers near the input: " + strings.Join(Solvers, ", ")},
-	{"lower-lr", nonNegative("RATE"), "learn rate of the lower group (0: frozen)"},
-	{"lower-schedule", schedules(), "how the lower group's learn rate moves: " + strings.Join(Schedules, ", ") + ", alone or with options, as in cosine:warmup=500"},
-	{"upper-solver", oneOf(Solvers), "solver of the layers near the output, one of the same"},
-	{"upper-lr", nonNegative("RATE"), "learn rate of the upper group (0: frozen)"},
-	{"upper-schedule", schedules(), "how the upper group's moves, one of the same"},
-	{"upper-layers", atLeast(1), "dense layers, counted from the output, that make up the upper group"},
-	{"lower-weight-decay", orAuto(nonNegative("RATE")), "weight decay of the lower group (auto: 0.004 for adamw, 0 for the others)"},
-	{"upper-weight-decay", orAuto(nonNegative("RATE")), "weight decay of the upper group (auto: as for the lower)"},
-	{"groups", groups(), "any number of groups instead, as a list of their settings in YAML: name, parameters (a pattern), solver, lr, schedule, weight-decay, frozen"},
-	{"weight-decay-all", boolean(), "let adamw decay biases, α and β too"},
-	{"l2", nonNegative("RATE"), "add so much of the squares of all dense weights to the loss that is minimised (0: none)"},
-	{"activity-l2", nonNegative("RATE"), "the same of the activations' outputs, by the samples of a batch (0: none)"},
-	{"max-norm", nonNegative("NORM"), "shorten the weights of a unit to this norm after each step (0: never)"},
-	{"clip-norm", nonNegative("NORM"), "shorten gradients, of both groups together, to this norm (0: never)"},
-	{"ema", below1("DECAY"), "keep and measure an exponential moving average of the weights, as with 0.999 (0: none)"},
-	{"layernorm-form", oneOf(LayerNormForms), "LayerNorm after each hidden layer: book (divides by σ+ε), keras (by √(σ²+ε)) or none"},
-	{"layernorm-epsilon", positive("EPSILON"), "ε of LayerNorm"},
-	{"loss", oneOf(Losses), "what is minimised: " + strings.Join(loss.Names(), ", ") + " (auto: that of --init, otherwise cross-entropy)"},
-	{"label-smoothing", orAuto(ofLoss("label-smoothing")), "share of a label that the cross-entropy spreads over all classes (auto: 0)"},
-	{"focal-gamma", orAuto(ofLoss("focal-gamma")), "γ of the focal loss: how much the hard samples count (auto: 2)"},
-	{"huber-delta", orAuto(ofLoss("huber-delta")), "δ of the Huber loss: errors beyond it count linearly (auto: 1)"},
-	{"metrics", metrics(), "what else to measure, out of " + strings.Join(metric.KindNames(), ", ")},
-	{"validation", orAuto(atLeast(0)), "first training images held out for validation (auto: a twelfth)"},
-	{"patience", atLeast(0), "end after N epochs without a better validation accuracy (0: never)"},
-	{"seed", seed(), "seed of the initial weights and of the order of the images"},
-	{"shuffle", boolean(), "draw a new order of the images each epoch"},
-	{"threads", orAuto(within(1, maxThreads)), "most processors that a step may use (auto: all physical cores); does not change the results"},
-	{"vm", oneOf(Machines), "what runs the graph: " + strings.Join(Machines, ", ") + "; the same numbers, the last two slowly"},
-	{"init", text("CHECKPOINT"), "start from the weights of this checkpoint"},
-	{"checkpoint-every", every(), "save every N iterations or every DURATION within an epoch, too (0: at its end only)"},
-	{"log-every", atLeast(0), "add a line to the metrics every N iterations (0: epochs only)"},
-	{"progress", oneOf(ProgressModes), "how the run is shown: " + strings.Join(ProgressModes, ", ")},
-	{"json", boolean(), "print the metrics on stdout, one JSON object a line"},
-}
-
-// lookup finds a setting by its key.
-func lookup(key string) (setting, bool) {
-	for _, s := range settings {
-		if s.key == key {
-			return s, true
+// Header are lines on the settings that are not the default and that the table of the network doesn't show.
+func (c Config) Header() (lines []string) {
+	defaults := Default()
+	before := settings(&defaults)
+	for i, s := range settings(&c) {
+		if s.header != "" && s.text() != before[i].text() {
+			lines = append(lines, strings.ReplaceAll(s.header, "%s", s.text()))
 		}
 	}
-	return setting{}, false
+	return lines
 }

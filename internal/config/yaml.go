@@ -5,17 +5,109 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"unicode"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// WriteYAML writes the settings as a file, in the order of the fields of [Config], which [Resolve] reads back to an equal
-// Config. For the settings that a run was made with.
+// maxProblems is how many problems of a file are told. A file of something else may have thousands.
+const maxProblems = 50
+
+// readYAML takes in one YAML document of settings. It works on YAML nodes: they know their lines and how a value was written,
+// so that "5" and 5, or a key given twice, are told apart. The error is of YAML that can't be read at all.
+func (s *sources) readYAML(name string, text []byte) error {
+	s.level++
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	var root, second yaml.Node
+	switch err := decoder.Decode(&root); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return unreadable(name, err)
+	}
+	switch err := decoder.Decode(&second); {
+	case err == nil:
+		return &problem{line(name, &second), "expected one YAML document, found a second"}
+	case !errors.Is(err, io.EOF):
+		return unreadable(name, err)
+	}
+	top := target(root.Content[0])
+	if top.ShortTag() == "!!null" {
+		return nil
+	}
+	if top.Kind != yaml.MappingNode {
+		return &problem{line(name, top), `expected lines of "key: value", found ` + describe(top)}
+	}
+	seen := map[string]int{}
+	for i := 0; i+1 < len(top.Content); i += 2 {
+		if len(s.problems) == maxProblems {
+			s.refuse(line(name, top.Content[i]), "not read from here on, as too much is wrong")
+			break
+		}
+		s.readPair(name, seen, top.Content[i], top.Content[i+1])
+	}
+	return nil
+}
+
+// readPair takes in one setting. Seen holds the lines of the keys so far.
+func (s *sources) readPair(name string, seen map[string]int, keyNode, node *yaml.Node) {
+	key := keyNode.Value
+	where := line(name, keyNode) + ": " + key
+	before, twice := seen[key]
+	seen[key] = keyNode.Line
+	switch e := find(s.trial, key); {
+	case keyNode.Kind != yaml.ScalarNode || keyNode.ShortTag() == "!!null":
+		s.refuse(line(name, keyNode), "expected the name of a setting, found "+describe(keyNode))
+	case e == nil:
+		s.refuse(where, unknown(key, keysOf(s.trial)))
+	case twice:
+		s.refuse(where, fmt.Sprintf("expected once, found again (first on line %d)", before))
+	default:
+		s.take(e, raw{node: target(node)}, where)
+	}
+}
+
+func line(name string, n *yaml.Node) string { return fmt.Sprintf("%s:%d", name, n.Line) }
+
+func unreadable(name string, err error) error {
+	return &problem{name, "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
+}
+
+// unknown is what to say of a key that is none of the settings'.
+func unknown(key string, keys []string) string {
+	if hint := didYouMean(key, keys); hint != "" {
+		return "unknown setting" + hint
+	}
+	return "unknown setting; the settings are " + strings.Join(keys, ", ")
+}
+
+// keysOf are the keys of a table.
+func keysOf(table []*setting) (keys []string) {
+	for _, s := range table {
+		keys = append(keys, s.key)
+	}
+	return keys
+}
+
+// WriteYAML writes the settings as a file, which [Resolve] reads back to an equal Config. It leaves out what other settings
+// replace.
 func WriteYAML(w io.Writer, c Config) error {
-	text, err := new(document).Marshal(values(c))
+	top := yaml.Node{Kind: yaml.MappingNode}
+	table := settings(&c)
+	for _, s := range table {
+		if s.forAll != nil || replacer(table, s.key) != nil {
+			continue
+		}
+		var key yaml.Node
+		key.SetString(s.key)
+		node, err := s.node()
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.key, err)
+		}
+		top.Content = append(top.Content, &key, node)
+	}
+	text, err := yaml.Marshal(&top)
 	if err != nil {
 		return err
 	}
@@ -23,135 +115,36 @@ func WriteYAML(w io.Writer, c Config) error {
 	return err
 }
 
-// maxProblems is how many problems of a file are told. Its author sees to fewer at a time; a file that is none may have thousands.
-const maxProblems = 50
-
-// document is the koanf.Parser of a settings file. It works on YAML nodes: they know their lines and how a value was
-// written, so that "5" and 5, or a key given twice, are told apart.
-type document struct {
-	name string // of the file, for errors
-	src  *sources
-}
-
-// Unmarshal reads one YAML document of settings. It leaves out what is wrong and notes it in the sources, so that the rest
-// is judged as well; its own error is of YAML that can't be read at all.
-func (d *document) Unmarshal(text []byte) (map[string]any, error) {
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-	var root, second yaml.Node
-	switch err := decoder.Decode(&root); {
-	case errors.Is(err, io.EOF):
-		return nil, nil
-	case err != nil:
-		return nil, d.unreadable(err)
-	}
-	switch err := decoder.Decode(&second); {
-	case err == nil:
-		return nil, &problem{d.line(&second), "expected one YAML document, found a second"}
-	case !errors.Is(err, io.EOF):
-		return nil, d.unreadable(err)
-	}
-	top := target(root.Content[0])
-	if top.ShortTag() == "!!null" {
-		return nil, nil
-	}
-	if top.Kind != yaml.MappingNode {
-		return nil, &problem{d.line(top), `expected lines of "key: value", found ` + describe(top)}
-	}
-	values := map[string]any{}
-	seen := map[string]int{}
-	for pair := range slices.Chunk(top.Content, 2) {
-		if len(d.src.problems) == maxProblems {
-			d.src.refuse(d.line(pair[0]), "not read from here on, as too much is wrong")
+// node is the value as a file has it.
+func (s *setting) node() (*yaml.Node, error) {
+	node := new(yaml.Node)
+	switch v := s.get().(type) {
+	case nil:
+		node.SetString(auto)
+	case string:
+		if s.inYAML && v != "" {
+			var document yaml.Node
+			err := yaml.Unmarshal([]byte(v), &document)
+			if err != nil {
+				return nil, err
+			}
+			node = document.Content[0]
 			break
 		}
-		d.readPair(values, seen, pair[0], pair[1])
-	}
-	return values, nil
-}
-
-// readPair reads one setting into values, unless it is wrong. Seen holds the lines of the keys so far.
-func (d *document) readPair(values map[string]any, seen map[string]int, keyNode, node *yaml.Node) {
-	key := keyNode.Value
-	where := d.line(keyNode) + ": " + key
-	s, known := lookup(key)
-	line, twice := seen[key]
-	seen[key] = keyNode.Line
-	switch {
-	case keyNode.Kind != yaml.ScalarNode || keyNode.ShortTag() == "!!null":
-		d.src.refuse(d.line(keyNode), "expected the name of a setting, found "+describe(keyNode))
-	case !known:
-		d.src.refuse(where, unknown(key))
-	case twice:
-		d.src.refuse(where, fmt.Sprintf("expected once, found again (first on line %d)", line))
+		node.SetString(v)
+		if strings.ContainsFunc(v, unprintable) {
+			node.Style = yaml.DoubleQuotedStyle // the library's own choice for "\t\n" can't be read back
+		}
 	default:
-		v, ok := readNode(s.format, target(node))
-		if !ok {
-			text := target(node).Value
-			switch {
-			case s.list:
-				text = strings.Join(textsOf(target(node)), ",")
-			case s.yaml:
-				text = asText(target(node))
-			}
-			d.src.refuse(where, s.refusal(text, describe(target(node))))
-			return
+		if err := node.Encode(v); err != nil {
+			return nil, err
 		}
-		values[key] = v
-		d.src.set[key] = where
 	}
-}
-
-// Marshal writes settings in the order of the table, but for those whose place another takes.
-func (d *document) Marshal(values map[string]any) ([]byte, error) {
-	top := yaml.Node{Kind: yaml.MappingNode}
-	for _, s := range settings {
-		if replaced(values, s.key) {
-			continue
-		}
-		var key, node yaml.Node
-		key.SetString(s.key)
-		if text, ok := values[s.key].(string); ok {
-			node.SetString(text)
-			if strings.ContainsFunc(text, unprintable) {
-				node.Style = yaml.DoubleQuotedStyle // of its own accord the library writes "\t\n" in a form that it can't read
-			}
-		} else if err := node.Encode(values[s.key]); err != nil {
-			return nil, fmt.Errorf("%s: %w", s.key, err)
-		}
-		if node.ShortTag() == "!!null" {
-			node.SetString(auto)
-		}
-		if text := node.Value; s.yaml && text != "" {
-			var document yaml.Node
-			if err := yaml.Unmarshal([]byte(text), &document); err != nil {
-				return nil, fmt.Errorf("%s: %w", s.key, err)
-			}
-			node = *document.Content[0]
-		}
-		node.Style |= yaml.FlowStyle
-		top.Content = append(top.Content, &key, &node)
-	}
-	return yaml.Marshal(&top)
+	node.Style |= yaml.FlowStyle
+	return node, nil
 }
 
 func unprintable(r rune) bool { return !unicode.IsPrint(r) }
-
-func (d *document) line(n *yaml.Node) string { return fmt.Sprintf("%s:%d", d.name, n.Line) }
-
-func (d *document) unreadable(err error) error {
-	return &problem{d.name, "not valid YAML: " + strings.TrimPrefix(err.Error(), "yaml: ")}
-}
-
-func unknown(key string) string {
-	var keys []string
-	for _, s := range settings {
-		keys = append(keys, s.key)
-	}
-	if near, ok := nearest(key, keys); ok {
-		return fmt.Sprintf("unknown setting; did you mean %s?", near)
-	}
-	return "unknown setting; the settings are " + strings.Join(keys, ", ")
-}
 
 // target is the node that an alias stands for, or the node itself.
 func target(n *yaml.Node) *yaml.Node {
@@ -161,75 +154,10 @@ func target(n *yaml.Node) *yaml.Node {
 	return n
 }
 
-// readNode reads a scalar, or a list of them for a setting that is a list. The text must suit the setting and its YAML type
-// must be that of the value: "5" in quotes is no number.
-func readNode(f format, n *yaml.Node) (any, bool) {
-	if f.yaml && n.Kind == yaml.SequenceNode {
-		return f.read(asText(n))
-	}
-	texts := textsOf(n)
-	length := 0
-	for _, text := range texts {
-		if length += len(text); length > maxFile { // a long text, again and again by aliases
-			return nil, false
-		}
-	}
-	v, ok := f.read(strings.Join(texts, ","))
-	if !ok || n.Kind == yaml.SequenceNode && !isList(v) && !f.list {
-		return nil, false
-	}
-	for _, s := range scalarsOf(n) {
-		if tag := target(s).ShortTag(); !suits(tag, v) && !(f.list && tag == "!!int") {
-			return nil, false
-		}
-	}
-	return v, true
-}
-
 // asText is a node written out.
 func asText(n *yaml.Node) string {
 	text, _ := yaml.Marshal(n) // a node that was read can be written
 	return string(text)
-}
-
-// scalarsOf are the items of a list, or the node itself.
-func scalarsOf(n *yaml.Node) []*yaml.Node {
-	if n.Kind == yaml.SequenceNode {
-		return n.Content
-	}
-	return []*yaml.Node{n}
-}
-
-// textsOf are the texts of the scalars.
-func textsOf(n *yaml.Node) (texts []string) {
-	for _, s := range scalarsOf(n) {
-		texts = append(texts, target(s).Value)
-	}
-	return texts
-}
-
-func isList(v any) bool {
-	switch v.(type) {
-	case []int, []string:
-		return true
-	}
-	return false
-}
-
-// suits tells whether a scalar of the YAML type is a way to write the value.
-func suits(tag string, v any) bool {
-	switch v.(type) {
-	case int, uint64, []int:
-		return tag == "!!int"
-	case float64:
-		return tag == "!!int" || tag == "!!float"
-	case bool:
-		return tag == "!!bool"
-	case everyText:
-		return tag == "!!int" || tag == "!!str"
-	default:
-		return tag == "!!str"
-	}
 }
 
 // maxItems is how many entries of a list, and maxText how many letters of a text, are quoted in a description.

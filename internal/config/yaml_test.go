@@ -18,7 +18,7 @@ import (
 func TestWriteYAML(t *testing.T) {
 	c := Default()
 	c.Hidden, c.Data, c.Out, c.Validation = []int{300, 100}, "5", "a: b", new(500)
-	c.UpperSchedule = "step:epochs=3,factor=0.1"
+	c.Groups[1].Schedule = parsed(t, "step:epochs=3")
 	var got bytes.Buffer
 	if err := WriteYAML(&got, c); err != nil {
 		t.Fatal(err)
@@ -32,6 +32,7 @@ model: mlp-ln
 layers: ""
 hidden: [300, 100]
 activation: relu
+dropout: 0
 lower-solver: adam
 lower-lr: 0.0001
 lower-schedule: constant

@@ -23,7 +23,8 @@ type Focal struct {
 
 // Settings is γ.
 func (f *Focal) Settings() []Setting {
-	return []Setting{{Name: "focal-gamma", Value: &f.Gamma, Allowed: bounds.NonNegative}}
+	return []Setting{{Name: "focal-gamma", Value: &f.Gamma, Allowed: bounds.NonNegative,
+		Help: "γ, how much hard samples count more than easy ones"}}
 }
 
 // Row is the focal loss of a row.

@@ -45,6 +45,7 @@ type Setting struct {
 	Name    string   // unique among all losses, because it is also the name of a flag: focal-gamma
 	Value   *float64 // in the loss
 	Allowed bounds.Range
+	Help    string // a phrase
 }
 
 // registry is the losses, in the order in which they are listed, each with its default settings.

@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// joinResume lets --resume take the argument after it, which pflag doesn't do for a flag whose value may be left out.
+func joinResume(args []string) (joined []string) {
+	for i := 0; i < len(args); i++ {
+		if args[i] == "--" {
+			return append(joined, args[i:]...)
+		}
+		if args[i] == "--resume" && i+1 < len(args) && !strings.HasPrefix(args[i+1], "-") {
+			i++
+			joined = append(joined, "--resume="+args[i])
+			continue
+		}
+		joined = append(joined, args[i])
+	}
+	return joined
+}
+
+// badFlag is the error for a flag that can't be read. Of a command with commands of its own the mistake is an unknown command before
+// the flag, if there is one.
+func badFlag(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
+		return noArgs(cmd, args)
+	}
+	hint := "see " + cmd.CommandPath() + " --help"
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		var names []string
+		for _, f := range flagsOf(cmd) {
+			names = append(names, f.Name)
+		}
+		name := unknown.GetSpecifiedName()
+		if near := suggestion(name, names, ""); near != "" && len(name) > 1 {
+			hint = strings.Replace(near, "did you mean ", "did you mean --", 1)
+		}
+	}
+	return usageError{fmt.Errorf("%w; %s", err, hint)}
+}
+
+// noArgs refuses arguments. Of the program itself an argument is a command that there isn't.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	word, what := args[0], "argument"
+	hint := "see " + cmd.CommandPath() + " --help"
+	if cmd.HasSubCommands() {
+		what = "command"
+		var names []string
+		for _, sub := range cmd.Commands() {
+			names = append(names, sub.Name())
+		}
+		hint = suggestion(word, names, hint)
+	}
+	if name := switchOf(cmd, word); name != "" {
+		hint = fmt.Sprintf("say --%s=%s", name, word)
+	}
+	return usageError{fmt.Errorf("unknown %s %q; %s", what, word, hint)}
+}
+
+// switchOf is the flag that was probably meant by true or false as an argument: one that was given without a value.
+func switchOf(cmd *cobra.Command, word string) (name string) {
+	if !slices.Contains([]string{"true", "false"}, strings.ToLower(word)) {
+		return ""
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if f.NoOptDefVal == "true" && (name == "" || f.DefValue != word) {
+			name = f.Name
+		}
+	})
+	return name
+}
+
+// notEmpty refuses an empty value: it is a shell's variable that was never set.
+func notEmpty(what, value string) error {
+	if value == "" {
+		return usageError{fmt.Errorf("%s: expected a value, found an empty text", what)}
+	}
+	return nil
+}

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// otherNames are words of other tools for settings and values of this one.
+var otherNames = map[string]string{
+	"optimizer": "solver", "optim": "solver", "optimiser": "solver",
+	"learningrate": "lr", "learnrate": "lr", "rate": "lr", "scheduler": "schedule", "lrscheduler": "schedule", "lrschedule": "schedule",
+	"wd": "weight-decay", "batch": "batch-size", "bs": "batch-size", "minibatch": "batch-size", "numepochs": "epochs",
+	"hiddensize": "hidden", "units": "hidden", "dropoutrate": "dropout", "network": "model", "arch": "model",
+	"validationsplit": "validation", "earlystopping": "patience", "outputdir": "out", "output": "out", "dir": "out",
+	"workers": "threads", "cpus": "threads", "randomseed": "seed", "criterion": "loss", "gradclip": "clip-norm",
+	"maxgradnorm": "clip-norm", "clipgradnorm": "clip-norm", "gradientclipping": "clip-norm", "dataset": "data", "datadir": "data",
+	"from": "init", "load": "init", "checkpoint": "init", "verbose": "progress", "norm": "layernorm-form", "smoothing": "label-smoothing",
+	"continue":         "resume",
+	"crossentropyloss": "cross-entropy", "ce": "cross-entropy", "nll": "cross-entropy", "squarederror": "mse", "onecycle": "1cycle",
+}
+
+// plain is a word without capitals and without what separates its parts.
+func plain(word string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsLetter(c) || unicode.IsDigit(c) {
+			return unicode.ToLower(c)
+		}
+		return -1
+	}, word)
+}
+
+// Suggest is the candidate that was probably meant by a word: the same but for capitals and hyphens, another tool's word for it,
+// or the one with the fewest edits, at most a third of the word's letters or one. It is empty if none is near.
+func Suggest(word string, candidates []string) string {
+	if i := slices.IndexFunc(candidates, func(c string) bool { return plain(c) == plain(word) }); i >= 0 {
+		return candidates[i]
+	}
+	if other := otherNames[plain(word)]; slices.Contains(candidates, other) {
+		return other
+	}
+	if len(word) > maxText {
+		return ""
+	}
+	best, least := "", max(1, len(word)/3)+1
+	for _, c := range candidates {
+		if d := edits(word, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// didYouMean is the end of an error that suggests a candidate; empty if none is near.
+func didYouMean(word string, candidates []string) string {
+	if near := Suggest(word, candidates); near != "" {
+		return fmt.Sprintf("; did you mean %s?", near)
+	}
+	return ""
+}
+
+// edits is how many bytes must be inserted, deleted, replaced or swapped with the next to turn a into b (the optimal string
+// alignment distance).
+func edits(a, b string) int {
+	rows := make([][]int, len(a)+1) // rows[i][j]: from a[:i] to b[:j]
+	for i := range rows {
+		rows[i] = make([]int, len(b)+1)
+		rows[i][0] = i
+	}
+	for j := range len(b) {
+		rows[0][j+1] = j + 1
+	}
+	for i := 1; i <= len(a); i++ {
+		for j := 1; j <= len(b); j++ {
+			replaced := rows[i-1][j-1]
+			if a[i-1] != b[j-1] {
+				replaced++
+			}
+			rows[i][j] = min(replaced, rows[i-1][j]+1, rows[i][j-1]+1)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				rows[i][j] = min(rows[i][j], rows[i-2][j-2]+1)
+			}
+		}
+	}
+	return rows[len(a)][len(b)]
+}
