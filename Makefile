@@ -1,4 +1,5 @@
-# Everything here needs Go, git and make alone. The race detector needs a C compiler as well; without one it is left out.
+# Building and testing need only Go, git and make. The race detector also needs a C compiler, and is left out without one. The
+# comparisons with PyTorch need Debian's python3-torch; see CONTRIBUTING.md.
 
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 FUZZTIME ?= 20s
@@ -15,7 +16,7 @@ build: ## bin/fmtrain, one static binary
 train: ## the main job: ARGS="--config book-13b" for other settings
 	go run ./cmd/fmtrain train $(ARGS)
 
-test: lint ## vet, staticcheck and every test, with the race detector where there is a C compiler
+test: lint ## every check and test, with the race detector where there is a C compiler
 	@$(if $(RACE),,echo "no C compiler: the race detector is left out")
 	go test $(RACE) ./...
 
@@ -27,10 +28,10 @@ lint: ## gofmt, go vet, staticcheck
 fmt: ## gofmt
 	gofmt -w $$(git ls-files '*.go')
 
-fuzz: ## every fuzz target, or those that FUZZ matches, for FUZZTIME each, one after the other
+fuzz: ## runs the fuzz targets that FUZZ matches, for FUZZTIME each
 	scripts/fuzz '$(FUZZ)' $(FUZZTIME)
 
-soak: ## SOAKTIME of training with a save each second or more often: memory, goroutines and files stay as they are
+soak: ## trains for SOAKTIME with a save each second or more often: memory, goroutines and files stay as they are
 	FMTRAIN_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./cmd/fmtrain
 
 bench: ## the benchmarks of every package
@@ -41,20 +42,20 @@ bench-peers: build ## the race against PyTorch of docs/performance.md, in ROUNDS
 	@echo
 	scripts/step-shares
 
-step-shares: ## where the time of a training step goes, for the README
+step-shares: ## where the time of a training step goes
 	scripts/step-shares
 
-bench-search: build ## which settings bring each side to the race's target accuracy first
+bench-search: build ## which settings bring each side of the race to 88 % first
 	scripts/bench-peers search bin/fmtrain --rounds $(ROUNDS)
 
 cover: ## test coverage of the internal packages
 	go test -coverprofile=coverage.out ./internal/...
 	go tool cover -func=coverage.out | tail -n 1
 
-torture: ## the program killed 200 times and taken up each time; make test does it 20 times
+torture: ## kills the program 200 times and resumes it; make test does so 20 times
 	go test -count 1 -v -timeout 60m -run TestTorture ./cmd/fmtrain -kills 200
 
-seeds: build ## the README's table: each config over 5 seeds on the real data
+seeds: build ## test accuracy of each config over 5 seeds on the real data
 	scripts/seeds bin/fmtrain
 
 exactness: build ## the losses of 500 steps against PyTorch's, for SEEDS

@@ -17,13 +17,16 @@ import (
 	"fmtrain/internal/loop"
 )
 
-var kills = flag.Int("kills", 20, "how many times TestTorture kills the program")
+var (
+	kills    = flag.Int("kills", 20, "how many times TestTorture kills the program")
+	killSeed = flag.Uint64("kill-seed", 0, "seed of the moments at which it does; 0 draws one")
+)
 
 // tortured is the arguments of a run that is saved at each step: some 300 saves on the embedded sample.
 var tortured = []string{"train", "--data", "sample", "--hidden", "4", "--batch-size", "200", "--epochs", "12", "--log-every", "3",
 	"--checkpoint-every", "1", "--ema", "0.9", "--patience", "9", "--lower-schedule", "cosine", "--out", "run"}
 
-// The program is killed at a random moment, every other time during a save, and taken up, again and again until the run is done.
+// The program is killed at a random moment, every other time during a save, and resumed, again and again until the run is done.
 // It then is, to the byte, the run that was not disturbed; and so for as many runs as it takes to have killed it so often.
 func TestTorture(t *testing.T) {
 	whole := t.TempDir()
@@ -33,7 +36,12 @@ func TestTorture(t *testing.T) {
 	}
 	lasts := time.Since(begin)
 
-	source := rand.New(rand.NewPCG(uint64(time.Now().UnixNano()), 0))
+	seed := *killSeed
+	if seed == 0 {
+		seed = uint64(time.Now().UnixNano())
+	}
+	t.Logf("the moments of the kills: -kill-seed %d", seed)
+	source := rand.New(rand.NewPCG(seed, 0))
 	saves, runs := 0, 0
 	for done := 0; done < *kills; runs++ {
 		dir := t.TempDir()

@@ -42,7 +42,7 @@ func TestGuide(t *testing.T) {
 	}
 	bin := filepath.Join(dir, "bin") + string(filepath.Separator)
 	goRun("build", flag, "-o", bin, "./cmd/fmtrain", "./cmd/ownloop")
-	goRun("vet", flag, "./internal/loss", "./internal/metric", "./internal/layer", "./internal/solver", "./internal/config")
+	goRun("vet", flag, "./internal/loss", "./internal/metric", "./internal/layer", "./internal/solver", "./internal/schedule", "./internal/config")
 
 	work := filepath.Join(dir, "work")
 	check(t, os.Mkdir(work, 0o755))

@@ -277,7 +277,7 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, content, 0o644))
 }
 
-// images DIR TRAIN TEST makes a data set of noise, of so many training and test images.
+// images DIR TRAIN TEST makes a data set of noise with TRAIN training and TEST test images.
 func images(ts *testscript.TestScript, _ bool, args []string) {
 	dir := ts.MkAbs(args[0])
 	ts.Check(os.MkdirAll(dir, 0o755))

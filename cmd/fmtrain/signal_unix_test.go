@@ -93,11 +93,18 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	defer cmd.Process.Kill()
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	for { // until it trains
+	for begin := time.Now(); ; { // until it trains
 		if _, err := os.Stat(filepath.Join(cmd.Dir, loop.LastPath("run"))); err == nil {
 			break
 		}
-		time.Sleep(5 * time.Millisecond)
+		select {
+		case err := <-ended:
+			t.Fatalf("it ended before it trained: %v\n%s", err, &output)
+		case <-time.After(5 * time.Millisecond):
+		}
+		if time.Since(begin) > time.Minute {
+			t.Fatal("it doesn't train after a minute")
+		}
 	}
 	for range 100 {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
@@ -137,7 +144,7 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// When whoever reads its output is gone, a run is saved before it ends, and so when Ctrl-C ends both.
+// When the reader of its output has exited, a run is saved before it ends. So it is when Ctrl-C ends both.
 func TestBrokenPipeSaves(t *testing.T) {
 	for name, args := range map[string][]string{
 		"JSON":  {"--json", "--log-every", "1"},

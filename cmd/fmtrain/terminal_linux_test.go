@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// newTerminal opens a pseudo-terminal of so many columns: what a program writes to tty is read from screen.
+// newTerminal opens a pseudo-terminal with this number of columns: what a program writes to tty is read from screen.
 func newTerminal(t *testing.T, columns uint16) (screen, tty *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)

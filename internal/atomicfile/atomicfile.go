@@ -1,8 +1,8 @@
-// Package atomicfile replaces a file as a whole: whoever reads the path, at any time and after any crash, finds either all
-// of the old content or all of the new.
+// Package atomicfile replaces a file as a whole. A reader of the path finds all of the old content or all of the new, at any time
+// and after any crash.
 //
-// The content goes to a temporary file in the same directory, is synced to the disk, and takes the path by a rename, which
-// POSIX makes atomic; then the directory is synced, so that the new name outlives a power cut too.
+// The content is written to a temporary file in the same directory and synced to the disk. Then it is renamed to the path, which
+// POSIX makes atomic. At last the directory is synced, so that the new name survives a power cut.
 package atomicfile
 
 import (
@@ -21,12 +21,12 @@ import (
 
 const bufferSize = 64 << 10
 
-// Write replaces the file at path, or makes it, with what write puts into its writer, under the permissions perm less the
-// umask. The writer is buffered and must not be used after write returns.
+// Write replaces or creates the file at path with what write puts into its writer. Its permissions are perm less the umask. The
+// writer is buffered and must not be used after write returns.
 //
-// After an error, which names path, the old file is as it was and nothing is left beside it. One case differs: if the
-// directory can't be synced, the new file has taken its place already, whole, but might not outlive a power cut. A symbolic
-// link at path is replaced, not followed. Calls for one path may overlap; the last to finish wins.
+// An error names path. Then the old file is unchanged and nothing is left beside it, with one exception: if the directory can't
+// be synced, the new file is already in place, whole, but might not survive a power cut. A symbolic link at path is replaced,
+// not followed. Calls for one path may overlap; the last to finish wins.
 func Write(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	if err := replace(path, perm, write); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
@@ -37,9 +37,9 @@ func Write(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	return nil
 }
 
-// Link makes the file at to the one at from, in place of what is there, as [Write] does. The two are then one file under two
-// names, which costs nothing, until one of them is replaced; where the file system has no such links it is copied. From may be
-// missing, which is [fs.ErrNotExist] and changes nothing.
+// Link replaces the file at to by the file at from, as [Write] does. Until one of them is replaced, both names share one file,
+// which costs nothing. On a file system without hard links the file is copied. If from is missing, the error is
+// [fs.ErrNotExist] and nothing changes.
 func Link(from, to string) error {
 	temporary := temporaryName(to)
 	if err := os.Link(from, temporary); err != nil {
@@ -48,7 +48,7 @@ func Link(from, to string) error {
 		}
 		return copyFile(from, to)
 	}
-	// Renaming one of two names of a file to the other does nothing, and leaves both.
+	// If both are already one file, the rename does nothing and leaves the temporary name.
 	defer os.Remove(temporary)
 	if err := os.Rename(temporary, to); err != nil {
 		return fmt.Errorf("write %s: %w", to, err)
@@ -69,8 +69,7 @@ func copyFile(from, to string) error {
 	})
 }
 
-// Clean removes what a crash has left beside the files of a directory: the temporary files of calls that never ended. No call may
-// be under way.
+// Clean removes the temporary files that a crash has left in a directory. No Write or Link may be running there.
 func Clean(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -89,6 +88,10 @@ func Clean(dir string) error {
 func replace(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	temporary := temporaryName(path)
 	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, perm)
+	var refused *fs.PathError
+	if errors.As(err, &refused) { // the temporary name would only distract
+		return fmt.Errorf("can't create a file in %s: %w", filepath.Dir(path), refused.Err)
+	}
 	if err != nil {
 		return err
 	}
@@ -120,7 +123,7 @@ func replace(path string, perm fs.FileMode, write func(io.Writer) error) error {
 	return nil
 }
 
-// syncDir syncs a directory where that can be done: Windows can't, and some network file systems refuse it as invalid.
+// syncDir syncs a directory where that is possible. Windows can't, and some network file systems refuse.
 func syncDir(dir string) error {
 	if runtime.GOOS == "windows" {
 		return nil

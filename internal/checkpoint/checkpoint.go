@@ -1,4 +1,4 @@
-// Package checkpoint keeps named float32 tensors and strings in one file that can't be half right.
+// Package checkpoint keeps named float32 tensors and strings in one file. A reader accepts it whole or not at all.
 //
 // The file is a safetensors file (https://github.com/huggingface/safetensors), readable by that format's tools:
 //
@@ -9,18 +9,17 @@
 //	{"__metadata__":{"sha256":"<64 digits>","format":"fmtrain","version":"1", the strings, by key},
 //	 "model.upper.weight":{"dtype":"F32","shape":[100,10],"data_offsets":[0,4000]}, the other tensors, in order}
 //
-// The SHA-256 is that of the whole file with '0' in place of its own 64 digits, and every version of the format keeps it in
-// that place: a file cut short or with one byte changed, wherever, is refused, and an intact file of another version is told
-// from a damaged one. It guards against accidents, not against forgery.
+// The SHA-256 covers the whole file, with '0' in place of its own 64 digits. Every version of the format keeps it in that
+// place. So a file that was cut short or has one byte changed is refused, and an intact file of another version is known from a
+// damaged one. It guards against accidents, not against forgery.
 //
-// One checkpoint has one form: a reader accepts exactly the bytes that a writer makes of what it has read. That leaves no
-// room for duplicate keys, gaps, overlaps or offsets that disagree with shapes.
+// A checkpoint has exactly one form. The reader encodes what it has read and compares the headers. So there are no duplicate
+// keys, gaps, overlaps, or offsets that disagree with shapes.
 //
-// A checkpoint is data: numbers, and strings by key that the reader hands on as they are. Nothing in it names code or is run.
+// A checkpoint is data: numbers, and strings that the reader passes on unchanged. Nothing in it is executed.
 //
-// The package reads and writes the format itself because github.com/nlpodyssey/safetensors accepts duplicate keys and
-// invalid UTF-8, spends up to 59 times a header's size in memory on it, and keeps neither the tensors' order nor a fixed
-// place for a checksum.
+// The package reads and writes the format itself. github.com/nlpodyssey/safetensors accepts duplicate keys and invalid UTF-8,
+// uses up to 59 times a header's size in memory, and keeps neither the order of the tensors nor a fixed place for a checksum.
 package checkpoint
 
 import (
@@ -37,7 +36,7 @@ import (
 
 // The kinds of unusable files, for [errors.Is]. A missing file is [fs.ErrNotExist] as usual.
 var (
-	// ErrDamaged: not an intact safetensors file. It was cut short or altered, or was never one; bytes can't always tell.
+	// ErrDamaged: not an intact safetensors file. It was cut short or altered, or never was one; the bytes don't always show which.
 	ErrDamaged = errors.New("not an intact checkpoint")
 	// ErrForeign: a safetensors file that fmtrain has not written.
 	ErrForeign = errors.New("not a checkpoint of fmtrain")
@@ -73,9 +72,9 @@ func (c *Checkpoint) Tensor(name string) (Tensor, bool) {
 // Image is the file of a checkpoint in memory, as [Encode] makes it: all but its SHA-256, which takes longer than the rest.
 type Image []byte
 
-// Encode makes the image of c, in the memory of an older image that is no longer needed if that has room for it. It refuses names
-// or keys that break the rules of [Tensor] and [Checkpoint], and data of another length than its shape says; any values will do,
-// NaN included. The same checkpoint gives the same bytes.
+// Encode makes the image of c. It reuses the memory of an older image, which is then no longer valid, if that is large enough. It
+// refuses names and keys that break the rules of [Tensor] and [Checkpoint], and data whose length doesn't fit the shape. Any
+// values are allowed, NaN included. The same checkpoint gives the same bytes.
 func Encode(c *Checkpoint, older Image) (Image, error) {
 	if err := c.validate(); err != nil {
 		return nil, err
@@ -83,8 +82,8 @@ func Encode(c *Checkpoint, older Image) (Image, error) {
 	return encode(older, c)
 }
 
-// Save puts the SHA-256 into the image and writes it to path, in place of what is there, such that a reader or a crash sees the old
-// file or the new one, each whole. The image must not change until Save returns.
+// Save puts the SHA-256 into the image and writes it to path. It replaces the file as a whole: after a crash, path has the old
+// file or the new one. The image must not change until Save returns.
 func (i Image) Save(path string) error {
 	i.seal()
 	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
@@ -101,7 +100,7 @@ func (i Image) seal() {
 	hex.Encode(digest, sum[:])
 }
 
-// Save is [Encode] and [Image.Save] in one.
+// Save is [Encode] and then [Image.Save].
 func Save(path string, c *Checkpoint) error {
 	image, err := Encode(c, nil)
 	if err != nil {
@@ -113,7 +112,7 @@ func Save(path string, c *Checkpoint) error {
 // Load reads the checkpoint at path and verifies all of it. The errors name path; see [ErrDamaged], [ErrForeign] and
 // [ErrVersion]. It needs about as much memory as the file is long.
 func Load(path string) (*Checkpoint, error) {
-	// A named pipe would block the opening, so the look comes first.
+	// Opening a named pipe would block, so Stat comes first.
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
@@ -126,7 +125,7 @@ func Load(path string) (*Checkpoint, error) {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}
 	defer f.Close()
-	// A save may have replaced the file since the look.
+	// A save may have replaced the file since.
 	if info, err = f.Stat(); err != nil {
 		return nil, fmt.Errorf("read checkpoint: %w", err)
 	}

@@ -126,7 +126,7 @@ func TestNoSafetensorsFile(t *testing.T) {
 	}{
 		"empty":         {"", "found 0 bytes"},
 		"short":         {"abc", "found 3 bytes"},
-		"text":          {"Dear reader, this is no checkpoint.\n", `"Dear rea"`},
+		"text":          {"Dear reader, this is no checkpoint.\n", `found another that begins with "Dear rea"`},
 		"page":          {"<!DOCTYPE html><html><body>404 Not Found</body></html>", `"<!DOCTYP"`},
 		"zeros":         {strings.Repeat("\x00", 4096), "header of 0 bytes"},
 		"JSON":          {`{"__metadata__":{"format":"fmtrain"}}`, `"{\"__meta"`},

@@ -17,7 +17,7 @@ import (
 // bufferSize is how many bytes are read and converted at a time.
 const bufferSize = 16 << 10
 
-// decode reads the file of size bytes that r gives. Whatever is wrong, if it isn't ErrForeign or ErrVersion, is ErrDamaged.
+// decode reads a file of size bytes from r. Every error that isn't ErrForeign or ErrVersion is ErrDamaged.
 func decode(r io.Reader, size int64) (*Checkpoint, error) {
 	c, err := decodeIntact(r, size)
 	if err != nil && !errors.Is(err, ErrForeign) && !errors.Is(err, ErrVersion) {
@@ -35,7 +35,7 @@ func decodeIntact(r io.Reader, size int64) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	// A checkpoint with a byte of one mark changed still carries the other.
+	// A checkpoint with a changed byte in one of the two marks still has the other.
 	if c.Metadata[formatKey] != format && c.Metadata[digestKey] == "" {
 		return nil, fmt.Errorf("%w: a safetensors file, but without the metadata %q: %q; use one that fmtrain has saved",
 			ErrForeign, formatKey, format)
@@ -68,7 +68,7 @@ func decodeIntact(r io.Reader, size int64) (*Checkpoint, error) {
 	return c, nil
 }
 
-// age is how old the program is that wrote another version of the format.
+// age says whether an older or a newer program wrote another version of the format.
 func age(found string) string {
 	is, err := strconv.Atoi(version)
 	was, foundErr := strconv.Atoi(found)
@@ -91,9 +91,11 @@ func readHeader(r io.Reader, size int64) ([]byte, error) {
 		return nil, err
 	}
 	n, room := binary.LittleEndian.Uint64(start), uint64(min(size-lengthSize, maxHeader))
+	if n > room && start[lengthSize-1] != 0 { // no file is as long as 2⁵⁶ bytes: these are other data
+		return nil, fmt.Errorf("expected a safetensors file, found another that begins with %q", start)
+	}
 	if n > room {
-		return nil, fmt.Errorf("expected a safetensors file, found one whose first bytes, %q, claim a header of %d bytes where %d are possible",
-			start, n, room)
+		return nil, fmt.Errorf("expected a safetensors file, found a header of %d bytes where %d are possible", n, room)
 	}
 	header := make([]byte, n)
 	if _, err := io.ReadFull(r, header); err != nil {
@@ -102,13 +104,13 @@ func readHeader(r io.Reader, size int64) ([]byte, error) {
 	return header, nil
 }
 
-// parseHeader reads the names, shapes and metadata, its own included, of any safetensors file. It is lenient: what makes a
-// checkpoint is decided by decodeData.
+// parseHeader reads the names, shapes and metadata of any safetensors file. It is lenient: decodeData decides whether the file
+// is a checkpoint.
 func parseHeader(header []byte) (*Checkpoint, error) {
 	c := &Checkpoint{}
 	dec := json.NewDecoder(bytes.NewReader(header))
 	malformed := func() error {
-		return fmt.Errorf("expected a safetensors header of %d bytes, found no sense near byte %d of it", len(header), dec.InputOffset())
+		return fmt.Errorf("expected a safetensors header of %d bytes, found an error near byte %d of it", len(header), dec.InputOffset())
 	}
 	if start, err := dec.Token(); err != nil || start != json.Delim('{') {
 		return nil, malformed()
@@ -151,8 +153,8 @@ func takeDigest(header []byte) (string, error) {
 	return digest, nil
 }
 
-// decodeData completes c, as parsed from the header, with the size bytes of data that r gives, and takes the file's own
-// metadata out of it. It fails unless the header, with zeros for the digest, is the one that encodeHeader makes of c.
+// decodeData completes c, which parseHeader made, with size bytes of data from r, and removes the file's own metadata from it.
+// It fails unless the header, with zeros for the digest, equals what encodeHeader makes of c.
 func decodeData(r io.Reader, size int64, c *Checkpoint, header []byte) error {
 	for _, key := range []string{digestKey, formatKey, versionKey} {
 		delete(c.Metadata, key)
@@ -168,7 +170,7 @@ func decodeData(r io.Reader, size int64, c *Checkpoint, header []byte) error {
 		if err != nil {
 			return fmt.Errorf("tensor %.100q: %w", t.Name, err)
 		}
-		// Before anything is allocated for it, the file must be that long.
+		// Check the file's length before allocating.
 		if int64(n) > rest/elementSize {
 			return fmt.Errorf("tensor %.100q ends beyond the end of the file, which was cut short", t.Name)
 		}
@@ -191,7 +193,7 @@ func decodeData(r io.Reader, size int64, c *Checkpoint, header []byte) error {
 	return nil
 }
 
-// readFloats fills dst by way of buf.
+// readFloats fills dst, reading through buf.
 func readFloats(r io.Reader, dst []float32, buf []byte) error {
 	for chunk := range slices.Chunk(dst, len(buf)/elementSize) {
 		if _, err := io.ReadFull(r, buf[:len(chunk)*elementSize]); err != nil {

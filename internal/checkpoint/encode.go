@@ -28,10 +28,10 @@ const (
 	elementSize = 4 // bytes of a float32
 	alignment   = 8 // of the data
 
-	// maxDims bounds a tensor's dimensions, which are a few; hostile headers claim millions.
+	// maxDims limits the number of a tensor's dimensions. Hostile headers may claim millions.
 	maxDims = 64
 
-	// maxHeader bounds the header, of which parsing takes several times the size: 4 MiB describe 40,000 tensors.
+	// maxHeader limits the header, because parsing needs several times its size. 4 MiB describe 40,000 tensors.
 	maxHeader = 4 << 20
 
 	// headerStart goes before the digest in every version of the format.
@@ -91,7 +91,7 @@ func validateNames(tensors []Tensor) error {
 
 // elements is the number of values in a tensor of the given shape.
 func elements(shape []int) (int, error) {
-	const most = math.MaxInt / elementSize
+	const maxElements = math.MaxInt / elementSize
 	if len(shape) > maxDims {
 		return 0, fmt.Errorf("a shape of %d dimensions, at most %d are allowed", len(shape), maxDims)
 	}
@@ -100,7 +100,7 @@ func elements(shape []int) (int, error) {
 		switch {
 		case d < 0:
 			return 0, fmt.Errorf("shape %v has a negative dimension", shape)
-		case d > 0 && n > most/d:
+		case d > 0 && n > maxElements/d:
 			return 0, fmt.Errorf("shape %v calls for more values than can be counted", shape)
 		}
 		n *= d
@@ -108,7 +108,7 @@ func elements(shape []int) (int, error) {
 	return n, nil
 }
 
-// encode makes the file of a valid c, with zeros for the digest, in the memory of file if that is enough.
+// encode makes the file of a valid c, with zeros for the digest. It reuses the memory of file if that is large enough.
 func encode(file []byte, c *Checkpoint) ([]byte, error) {
 	header, err := encodeHeader(c)
 	if err != nil {
@@ -166,7 +166,7 @@ type member struct {
 	value any
 }
 
-// MarshalJSON writes the members one after the other.
+// MarshalJSON writes the members in order.
 func (o object) MarshalJSON() ([]byte, error) {
 	b := []byte{'{'}
 	for i, m := range o {

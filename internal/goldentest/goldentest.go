@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// Read reads the files testdata/golden/KIND*.json, each into a T, by their names. The test ends if one can't be read, or if there
-// is none.
+// Read reads each of the files testdata/golden/KIND*.json into a T. The keys are the files' names. The test fails if there is no
+// such file, or if one can't be read.
 func Read[T any](t *testing.T, kind string) map[string]T {
 	t.Helper()
 	paths, err := filepath.Glob("../../testdata/golden/" + kind + "*.json")

@@ -3,6 +3,7 @@ package layernorm_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -10,6 +11,9 @@ import (
 	"pgregory.net/rapid"
 
 	"fmtrain/internal/layernorm"
+	"fmtrain/internal/op"
+	"fmtrain/internal/team"
+	"fmtrain/internal/vm"
 )
 
 func TestGradientsByDifferences(t *testing.T) {
@@ -52,6 +56,36 @@ func TestRanks(t *testing.T) {
 		row := evaluate(t, normalProblem(form, 7, 0, 1, 1, 5))
 		if !sameBits(vector.Y, row.Y) || !sameBits(vector.Gradients[0], row.Gradients[0]) {
 			t.Errorf("%s: expected a vector to be a matrix of one row", form)
+		}
+	}
+}
+
+// A single vector can't be split. The op after it, which can be, waits for all of it.
+func TestVectorOnSeveralThreads(t *testing.T) {
+	crew := team.New(4)
+	defer crew.Close()
+	g := gorgonia.NewGraph()
+	x := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]float32{1, 2, 3, 4, 5})), gorgonia.WithName("x"))
+	alpha := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]float32{1, 1, 1, 1, 1})), gorgonia.WithName("alpha"))
+	beta := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]float32{0, 0, 0, 0, 0})), gorgonia.WithName("beta"))
+	normalised := gorgonia.Must(layernorm.Apply(x, alpha, beta, layernorm.Book, layernorm.DefaultEpsilon))
+	sum := gorgonia.Must(op.Sum(normalised, x))
+	machine, err := vm.NewStatic(sum)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for run := range 20 {
+		x.Value().Data().([]float32)[0] = float32(run) // another result than the one in the buffers
+		var found [2][]float32
+		for i, members := range []*team.Team{crew, nil} {
+			machine.UseTeam(members)
+			if err := machine.RunAll(); err != nil {
+				t.Fatal(err)
+			}
+			found[i] = slices.Clone(sum.Value().Data().([]float32))
+		}
+		if !sameBits(found[0], found[1]) {
+			t.Errorf("run %d: expected %v, found %v", run, found[1], found[0])
 		}
 	}
 }

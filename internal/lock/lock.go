@@ -1,8 +1,8 @@
-// Package lock keeps a second process out of a directory. The system holds the lock for the process and lets go of it when that
-// ends, however it ends: a dead process locks nobody out.
+// Package lock keeps a second process out of a directory. The system releases the lock when the process ends, however it ends,
+// so a dead process locks nobody out.
 //
-// The lock is flock(2) on Linux, macOS and the BSDs, and LockFileEx on Windows. On other systems, and on file systems without
-// locks, there is none, and it is up to the user to start a run once.
+// The lock is flock(2) on Linux, macOS and the BSDs, and LockFileEx on Windows. Other systems, and file systems without locks,
+// have none. There the user must not start a run twice.
 package lock
 
 import (
@@ -14,20 +14,21 @@ import (
 	"strings"
 )
 
-// Name is the file in the directory that is locked. It stays when the lock is gone, and holds the number of the process that had
-// it last.
+// Name is the locked file in the directory. It remains when the lock is released. It holds the number of the last process that
+// had the lock.
 const Name = "lock"
 
-// ErrHeld is that another process has the lock.
+// ErrHeld means that another process has the lock.
 var ErrHeld = errors.New("in use by another process")
 
-// ErrLost is that another directory has taken the place of the one that was locked.
+// ErrLost means that another directory has taken the place of the locked one.
 var ErrLost = errors.New("another directory has taken its place")
 
 // Lock is a directory's lock, held until Close.
 type Lock struct{ file *os.File }
 
-// Acquire takes the lock of a directory, which must exist. If another process has it the error is an [ErrHeld] that names that.
+// Acquire takes the lock of a directory, which must exist. If another process has it, the error is an [ErrHeld] that names the
+// process.
 func Acquire(dir string) (*Lock, error) {
 	path := filepath.Join(dir, Name)
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
@@ -42,14 +43,14 @@ func Acquire(dir string) (*Lock, error) {
 		}
 		return nil, fmt.Errorf("%s: %w%s; wait for it or end it", dir, ErrHeld, holder(path))
 	}
-	// The number is for people, so that it can't be written is no reason to stop.
+	// The number is only for people, so a failure to write it is no reason to stop.
 	if f.Truncate(0) == nil {
 		_, _ = f.WriteAt(fmt.Appendln(nil, os.Getpid()), 0)
 	}
 	return &Lock{f}, nil
 }
 
-// holder is which process has the lock, if its file tells.
+// holder names the process that has the lock, if the file has its number.
 func holder(path string) string {
 	content, err := os.ReadFile(path)
 	pid, parseErr := strconv.Atoi(strings.TrimSpace(string(content)))
@@ -59,8 +60,7 @@ func holder(path string) string {
 	return fmt.Sprintf(", number %d", pid)
 }
 
-// Check is an [ErrLost] if under the path that was locked there is now another lock, of another directory. That the lock's file was
-// removed is no error.
+// Check returns [ErrLost] if the locked path now leads to another directory's lock. A removed lock file is no error.
 func (l *Lock) Check() error {
 	held, err := l.file.Stat()
 	if err != nil {
@@ -73,5 +73,5 @@ func (l *Lock) Check() error {
 	return nil
 }
 
-// Close lets go of the lock.
+// Close releases the lock.
 func (l *Lock) Close() error { return l.file.Close() }

@@ -7,15 +7,16 @@ import (
 	"fmtrain/internal/kernel"
 )
 
-// Focal is the focal loss (Lin et al. 2017, "Focal Loss for Dense Object Detection", equation 4), of many classes by their
-// softmax: the cross-entropy, weighed down where the label is already likely, so that the hard samples make the gradient.
+// Focal is the focal loss (Lin et al. 2017, "Focal Loss for Dense Object Detection", equation 4) for many classes, on their
+// softmax. It is the cross-entropy with less weight where the label is already likely, so that hard samples dominate the
+// gradient.
 //
 //	p = softmax(z), pₜ = p[label], c = −log pₜ, q = 1 − pₜ
 //	loss = q^γ·c
 //	∂loss/∂zⱼ = w·(pⱼ − [j = label]),  w = q^γ·(1 + γ·pₜ·c/q)
 //
-// w is −pₜ·∂loss/∂pₜ. It is written with c/q, which tends to 1 as q tends to 0, because q^(γ−1) is infinite there if γ < 1.
-// q = −expm1(−c) keeps the digits that 1 − pₜ would lose.
+// w is −pₜ·∂loss/∂pₜ. It is written with c/q, which tends to 1 as q tends to 0, because q^(γ−1) is infinite there for γ < 1.
+// q = −expm1(−c) keeps digits that 1 − pₜ would lose.
 type Focal struct {
 	Gamma float64 // γ, at least 0; 0 is the cross-entropy
 }

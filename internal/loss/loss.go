@@ -1,14 +1,12 @@
-// Package loss holds the losses that a classifier can be trained by. Each is that of one sample: from a row of logits and a
-// label to the loss and its gradient by the logits. The batch, its mean and the graph are no business of a loss; the op of
-// internal/layer runs any of them over the rows.
+// Package loss holds the losses that a classifier can be trained with. A loss maps one row's logits and label to a loss and its
+// gradient by the logits. It knows nothing of batches, means or graphs: an op in internal/layer runs it over the rows.
 //
 // # A function or a type?
 //
-// A loss without settings is a function: [SquaredError], [Hinge]. It keeps nothing, so there is nothing to make, to save or to
-// restore; its name says all about it. A loss with settings is a type: [CrossEntropy], [Focal], [Huber]. A closure over γ would
-// train as well, but nobody could ask it for its γ: a checkpoint could not store it, and what is restored by name alone would
-// be another loss. So a type tells its [Setting]s, and [Named] writes and reads them. [Func] lets a function stand where a type
-// is expected, as http.HandlerFunc does for a handler.
+// A loss without settings is a function: [SquaredError], [Hinge]. It keeps nothing, so its name is all that a checkpoint needs.
+// A loss with settings is a type: [CrossEntropy], [Focal], [Huber]. A closure over γ would train as well, but nobody could ask
+// it for its γ, so a checkpoint could not store it. A type lists its [Setting]s, and [Named] writes and reads them. [Func] turns
+// a function into a Loss, as http.HandlerFunc does for a handler.
 //
 // A new loss is a file beside this one and a line of the registry.
 package loss
@@ -22,12 +20,12 @@ import (
 
 // Loss is the loss of one sample.
 type Loss interface {
-	// Row is the loss of the logits of a sample whose class is label, and sets dlogits to its gradient by them. The sums are
-	// taken in float64. work is working memory; it and dlogits are as long as the logits, of which label is an index. Row
-	// allocates nothing, and rows that have memory of their own may be computed at the same time.
+	// Row returns the loss of a sample with these logits and this label, and sets dlogits to its gradient by the logits. Sums
+	// are taken in float64. dlogits and work, which is working memory, are as long as logits; label is an index into them. Row
+	// allocates nothing. Rows with separate memory may be computed at the same time.
 	Row(dlogits []float32, work []float64, logits []float32, label int) float64
 
-	// Settings are what the loss is configured by, to be read or, before its first row, to be set. A function has none.
+	// Settings are the numbers that configure the loss. They may be set before the first row. A function has none.
 	Settings() []Setting
 }
 
@@ -42,9 +40,9 @@ func (f Func) Row(dlogits []float32, work []float64, logits []float32, label int
 // Settings are none.
 func (f Func) Settings() []Setting { return nil }
 
-// Setting is a number that a loss is configured by.
+// Setting is a number that configures a loss.
 type Setting struct {
-	Name    string   // unlike that of any other loss, as it is the name of a flag too: focal-gamma
+	Name    string   // unique among all losses, because it is also the name of a flag: focal-gamma
 	Value   *float64 // in the loss
 	Allowed bounds.Range
 	Help    string // a phrase
@@ -85,7 +83,7 @@ func Names() (names []string) {
 	return names
 }
 
-// New makes the loss of that name, with its default settings.
+// New makes the loss with that name and its default settings.
 func New(name string) (Named, error) {
 	for _, r := range registry {
 		if r.name == name {
@@ -95,10 +93,10 @@ func New(name string) (Named, error) {
 	return Named{}, fmt.Errorf("loss: expected one of %s, found %.100q", strings.Join(Names(), ", "), name)
 }
 
-// Default is the loss of a run that names none, and of a checkpoint from before there was a choice: the plain cross-entropy.
+// Default is the plain cross-entropy: for a run that names no loss, and for a checkpoint from before there was a choice.
 func Default() Named { return Named{Name: registry[0].name, Loss: registry[0].make()} }
 
-// Find is the setting of that name at its default, and the name of the loss that has it; ok is false if none has.
+// Find returns the setting with that name at its default, and the name of the loss that has it. ok is false if none has.
 func Find(setting string) (s Setting, of string, ok bool) {
 	for _, r := range registry {
 		for _, s := range r.make().Settings() {

@@ -205,7 +205,7 @@ func TestJSON(t *testing.T) {
 		`{"name":"focal","focal_gamma":"2"}`: "loss focal: focal_gamma: expected a finite number of at least 0, found 2",
 		`{"name":"cross-entropy","label_smoothing":1}`: "loss cross-entropy: label_smoothing: expected a number from 0 to below 1, found 1",
 		`{"name":"huber","huber_delta":0}`:             "loss huber: huber_delta: expected a finite number above 0, found 0",
-		`{"name":"mse","focal_gamma":2}`:               "loss mse: expected no setting focal_gamma, found it",
+		`{"name":"mse","focal_gamma":2}`:               "loss mse has no setting focal_gamma",
 	} {
 		if err := json.Unmarshal([]byte(text), &l); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s:\nexpected %s\nfound    %v", text, want, err)

@@ -35,8 +35,8 @@ func (n Named) MarshalJSON() ([]byte, error) {
 	return json.Marshal(object)
 }
 
-// UnmarshalJSON makes the loss anew. A setting that is left out has its default; one that the loss doesn't have, or a value that
-// it doesn't take, is an error.
+// UnmarshalJSON makes a new loss. A setting that is left out has its default. An unknown setting or a value outside its range
+// is an error.
 func (n *Named) UnmarshalJSON(text []byte) error {
 	var object map[string]any
 	if err := json.Unmarshal(text, &object); err != nil {
@@ -62,11 +62,11 @@ func (n *Named) UnmarshalJSON(text []byte) error {
 		}
 	}
 	for key := range object {
-		return fmt.Errorf("loss %s: expected no setting %.100s, found it", name, key)
+		return fmt.Errorf("loss %s has no setting %.100s", name, key)
 	}
 	*n = made
 	return nil
 }
 
-// jsonKey is a setting's name as the other JSON of a run has it.
+// jsonKey is a setting's name in JSON, which has underscores.
 func jsonKey(s Setting) string { return strings.ReplaceAll(s.Name, "-", "_") }

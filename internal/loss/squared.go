@@ -6,12 +6,12 @@ import (
 	"fmtrain/internal/bounds"
 )
 
-// SquaredError and [Huber] are losses of regression: the distance of the K logits from the one-hot target y, which is 1 for the
-// label and 0 for each other, averaged over the classes. They take the logits themselves, not their softmax. Where a softmax
-// saturates its derivative vanishes, and a confident mistake would teach next to nothing; and as no probability is further than
-// 1 from its target, a Huber loss of δ ≥ 1 would never leave its square. On the logits both are convex, and the squared error
-// trains classifiers as well as the cross-entropy does (Hui and Belkin 2020, "Evaluation of Neural Architectures Trained with
-// Square Loss vs Cross-Entropy in Classification Tasks").
+// SquaredError and [Huber] are regression losses: the distance of the K logits from the one-hot target y, averaged over the
+// classes. y is 1 for the label and 0 for each other class. They take the logits, not their softmax, for two reasons. Where a
+// softmax saturates, its derivative vanishes, so a confident mistake would teach almost nothing. And no probability is further
+// than 1 from its target, so a Huber loss with δ ≥ 1 would never leave its square. On the logits both are convex, and the
+// squared error trains classifiers as well as the cross-entropy does (Hui and Belkin 2020, "Evaluation of Neural Architectures
+// Trained with Square Loss vs Cross-Entropy in Classification Tasks").
 //
 //	loss = meanⱼ (zⱼ − yⱼ)²
 //	∂loss/∂zⱼ = 2·(zⱼ − yⱼ)/K

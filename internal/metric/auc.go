@@ -6,11 +6,11 @@ import (
 	"slices"
 )
 
-// AUC is the area under the ROC curve, each class against the others, averaged over the classes: how likely a sample of the
-// class has a larger probability of it than a sample of another class, where equal ones count half (Mann and Whitney 1947). A
-// class without samples, or without others, is left out.
+// AUC is the area under the ROC curve, each class against the others, averaged over the classes. For a class it is the chance
+// that a sample of the class gets a larger probability for it than a sample of another class; equal ones count half (Mann and
+// Whitney 1947). A class is left out if all samples or none belong to it.
 //
-// It is exact: the probabilities of all samples are kept, 4 bytes for each of a sample's classes, and sorted for the result.
+// It is exact: it keeps the probabilities of all samples, 4 bytes for each class of each sample, and sorts them for the result.
 type AUC struct {
 	Classes       int
 	probabilities []float32 // [samples, Classes]
@@ -45,7 +45,7 @@ func (a *AUC) Result() float64 {
 // Reset forgets the samples, and keeps the memory.
 func (a *AUC) Reset() { a.probabilities, a.labels = a.probabilities[:0], a.labels[:0] }
 
-// area is that of a class; NaN if it has no samples or there are no others.
+// area is the area for class k; NaN if all samples or none belong to it.
 func (a *AUC) area(k int) float64 {
 	score := func(i int32) float32 { return a.probabilities[int(i)*a.Classes+k] }
 	a.order = a.order[:0]

@@ -2,7 +2,8 @@ package metric
 
 import "fmtrain/internal/kernel"
 
-// Batch is what a model said of a batch of samples. A row whose label is negative fills up a short batch and counts for nothing.
+// Batch is a batch of samples with the model's outputs. A row with a negative label only fills up a short batch and is not
+// counted.
 type Batch struct {
 	Classes     int
 	Logits      []float32 // [batch, Classes]
@@ -31,8 +32,8 @@ func (b *Batch) Samples(yield func(row, label int) bool) {
 // Row is the logits of a row.
 func (b *Batch) Row(r int) []float32 { return b.Logits[r*b.Classes : (r+1)*b.Classes] }
 
-// Probabilities is the softmax of a row's logits. That of the whole batch is computed when the first is asked for, so that a
-// run without such a metric doesn't pay for it.
+// Probabilities is the softmax of a row's logits. The first call computes it for the whole batch, so a run without such a
+// metric does not pay for it.
 func (b *Batch) Probabilities(r int) []float32 {
 	if len(b.probabilities) < len(b.Logits) {
 		b.softmax()

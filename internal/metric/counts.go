@@ -2,7 +2,7 @@ package metric
 
 import "math"
 
-// Precision is, of the samples taken for a class, the fraction that are of it; 0 if there are none.
+// Precision is the fraction of the samples predicted as a class that belong to it; 0 if there are none.
 type Precision struct {
 	Class       int
 	hits, found int
@@ -27,7 +27,7 @@ func (p *Precision) Result() float64 { return fraction(p.hits, p.found) }
 // Reset forgets the samples.
 func (p *Precision) Reset() { p.hits, p.found = 0, 0 }
 
-// Recall is, of the samples of a class, the fraction that are taken for it; 0 if there are none.
+// Recall is the fraction of a class's samples that are predicted as it; 0 if there are none.
 type Recall struct {
 	Class      int
 	hits, seen int
@@ -52,10 +52,10 @@ func (c *Recall) Result() float64 { return fraction(c.hits, c.seen) }
 // Reset forgets the samples.
 func (c *Recall) Reset() { c.hits, c.seen = 0, 0 }
 
-// MacroF1 is the mean, over the classes, of the harmonic mean F1 of precision and recall, which is 2·hits/(found + seen). A class
-// that was neither seen nor found is left out.
+// MacroF1 is F1 averaged over the classes. F1 is the harmonic mean of precision and recall: 2·hits/(found + seen). A class that
+// was neither seen nor found is left out.
 type MacroF1 struct {
-	hits, either []int // by class: the hits, and the found and the seen together
+	hits, either []int // by class: hits, and found + seen
 }
 
 // Update counts.
@@ -73,7 +73,7 @@ func (f *MacroF1) Update(b *Batch) {
 	}
 }
 
-// Result is the mean; NaN of no samples.
+// Result is the mean; NaN without samples.
 func (f *MacroF1) Result() float64 {
 	var sum float64
 	classes := 0

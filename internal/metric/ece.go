@@ -30,7 +30,7 @@ func (e *ECE) Update(b *Batch) {
 	}
 }
 
-// Result is the error; NaN of no samples.
+// Result is the error; NaN without samples.
 func (e *ECE) Result() float64 {
 	var sum float64
 	for bin, confidence := range e.confidence {

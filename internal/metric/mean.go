@@ -1,7 +1,7 @@
 package metric
 
-// Mean is the mean of a function of each sample. The sum is divided once, at the end, so that a short batch weighs no more than
-// its samples do.
+// Mean is the mean of a function of each sample. The sum is divided once, at the end, so a short batch has no more weight than
+// its samples.
 type Mean struct {
 	Of    Func
 	sum   float64
@@ -16,7 +16,7 @@ func (m *Mean) Update(b *Batch) {
 	}
 }
 
-// Result is the mean; NaN of no samples.
+// Result is the mean; NaN without samples.
 func (m *Mean) Result() float64 { return m.sum / float64(m.count) }
 
 // Reset forgets the samples.
@@ -25,7 +25,7 @@ func (m *Mean) Reset() { m.sum, m.count = 0, 0 }
 // Accuracy is 1 if the label has the largest logit, the first of equals, else 0.
 func Accuracy(logits []float32, label int) float64 { return top(1, logits, label) }
 
-// Top3 is 1 if the label is among the three largest logits, of equals the first, else 0.
+// Top3 is 1 if the label is among the three largest logits, else 0. Of equal logits the first count.
 func Top3(logits []float32, label int) float64 { return top(3, logits, label) }
 
 // top is 1 if fewer than n logits come before the label's.
@@ -42,5 +42,5 @@ func top(n int, logits []float32, label int) float64 {
 	return 0
 }
 
-// fraction is n/of, and 0 of nothing.
+// fraction is n/of, or 0 if of is 0.
 func fraction(n, of int) float64 { return float64(n) / float64(max(of, 1)) }

@@ -1,14 +1,14 @@
-// Package metric holds what a classifier can be measured by besides its loss, over samples that come in batches.
+// Package metric measures a classifier in other ways than by its loss, over samples that come in batches.
 //
 // # A function or a type?
 //
-// A metric that is the mean of a value of each sample is a function, from the logits and the label to that value: [Accuracy],
-// [Top3]. The mean is taken of the sums ([Mean]), and however the samples fall into batches it is the same.
+// A mean over the samples is a function from one sample's logits and label to a value: [Accuracy], [Top3]. [Mean] divides the
+// sum once, at the end, so the result does not depend on how the samples fall into batches.
 //
-// Precision is no such mean. Of a batch it is hits/found, and the mean of two fractions with different denominators is not the
-// fraction of the sums; a batch in which the class was never found has no precision at all. So a metric of this kind is a type
-// that keeps what its value depends on, such as the hits and the found, is updated by each batch, and has a result at the end:
-// [Precision], [Recall], [MacroF1], [ECE], [AUC]. The loss of a training step must be a mean over its batch; a metric need not.
+// Precision is no such mean. For a batch it is hits/found, and the mean of two fractions with different denominators is not the
+// fraction of the sums. A batch in which the class was never found has no precision at all. So such a metric is a type: it keeps
+// counts such as hits and found, each batch updates them, and the result comes at the end. [Precision], [Recall], [MacroF1],
+// [ECE] and [AUC] are types. The loss of a training step must be a mean over its batch; a metric need not.
 //
 // A new metric is a file beside this one and a line of the registry.
 package metric
@@ -21,7 +21,7 @@ import (
 
 // Metric is a measure over many batches.
 type Metric interface {
-	// Update takes the samples of a batch in. It keeps nothing of the batch's memory.
+	// Update adds the samples of a batch. It keeps none of the batch's memory.
 	Update(*Batch)
 	// Result is the value over all samples since the last Reset.
 	Result() float64
@@ -29,7 +29,7 @@ type Metric interface {
 	Reset()
 }
 
-// Func is a metric of one sample: its mean over the samples is a [Metric].
+// Func is a value of one sample. Its mean over the samples is a [Metric].
 type Func func(logits []float32, label int) float64
 
 // named is a metric and its name, as in "precision:Ankle boot".
@@ -80,8 +80,8 @@ func KindNames() (names []string) {
 	return names
 }
 
-// newMetric makes the metric of that name. A class is named as in classNames, which are the names by label; capitals don't matter,
-// and a hyphen or an underscore will do for a space: precision:ankle-boot.
+// newMetric makes the metric with that name. classNames are the names of the classes by label. Capitals don't matter, and a
+// hyphen or an underscore may stand for a space: precision:ankle-boot.
 func newMetric(name string, classNames []string) (named, error) {
 	for _, r := range registry {
 		kind, perClass := strings.CutSuffix(r.name, ofClass)
@@ -101,17 +101,17 @@ func newMetric(name string, classNames []string) (named, error) {
 	return named{}, fmt.Errorf("expected %s, found %q", Allowed(classNames), name)
 }
 
-// plain is a class's name without what need not be typed as it is.
+// plain is a class's name in lower case, with spaces for hyphens and underscores.
 func plain(class string) string {
 	return strings.NewReplacer("-", " ", "_", " ").Replace(strings.ToLower(class))
 }
 
-// Allowed says what the names of metrics are; it completes "expected ...".
+// Allowed lists the names of metrics. It completes "expected ...".
 func Allowed(classNames []string) string {
 	return fmt.Sprintf("metrics out of %s, each once, where CLASS is one of %s", strings.Join(KindNames(), ", "), strings.Join(classNames, ", "))
 }
 
-// Names are the names of all metrics, those of each class included.
+// Names are the names of all metrics, with one for each class where a metric has one.
 func Names(classNames []string) (names []string) {
 	for _, r := range registry {
 		kind, perClass := strings.CutSuffix(r.name, ofClass)
@@ -133,8 +133,7 @@ type Set struct {
 	values  Values
 }
 
-// NewSet makes the metrics of these names, nil if there are no names. An unknown name, or that is there twice, is an
-// error.
+// NewSet makes the metrics with these names; it is nil if there are no names. An unknown or repeated name is an error.
 func NewSet(names, classNames []string) (*Set, error) {
 	if len(names) == 0 {
 		return nil, nil
@@ -153,7 +152,7 @@ func NewSet(names, classNames []string) (*Set, error) {
 	return s, nil
 }
 
-// Names are the names of the metrics, those of classes in the form that the classes have.
+// Names are the names of the metrics, with the classes as they are spelt in classNames.
 func (s *Set) Names() (names []string) {
 	if s == nil {
 		return nil
@@ -164,8 +163,8 @@ func (s *Set) Names() (names []string) {
 	return names
 }
 
-// PerSample are the metrics of the set that are means of a [Func]: cheap enough for every step of a training. It is nil if none
-// are.
+// PerSample is the set of the metrics that are means of a [Func]. They are cheap enough for every training step. It is nil if
+// there are none.
 func (s *Set) PerSample() *Set {
 	if s == nil {
 		return nil
@@ -182,8 +181,8 @@ func (s *Set) PerSample() *Set {
 	return part
 }
 
-// Update takes in the samples of a batch: logits [batch, classes], labels and predictions [batch]. It allocates nothing once it
-// has seen as large a batch, but for metrics that keep every sample.
+// Update adds the samples of a batch: logits [batch, classes], labels and predictions [batch]. Once it has seen a batch as large,
+// it allocates nothing, except for metrics that keep every sample.
 func (s *Set) Update(logits []float32, labels, predictions []int32) {
 	if s == nil {
 		return
@@ -204,8 +203,7 @@ func (s *Set) Reset() {
 	}
 }
 
-// Sums are the sums of the metrics of the set, which are all of the kind that [Set.PerSample] keeps, to go on from later; nil if
-// there are none.
+// Sums are the sums of a [Set.PerSample], to continue from later; nil if there are none.
 func (s *Set) Sums() (sums []float64) {
 	if s == nil {
 		return nil
@@ -216,8 +214,7 @@ func (s *Set) Sums() (sums []float64) {
 	return sums
 }
 
-// Restore has the set go on from the [Set.Sums] of so many samples; from none of them it is a Reset. Of another number of
-// metrics than the set has they are left out, and so are the samples.
+// Restore continues from [Set.Sums] over a number of samples. If there are not as many sums as metrics, it only resets.
 func (s *Set) Restore(sums []float64, samples int) {
 	s.Reset()
 	if s == nil || len(sums) != len(s.metrics) {
@@ -229,7 +226,7 @@ func (s *Set) Restore(sums []float64, samples int) {
 	}
 }
 
-// Values are the results of the metrics, in the order of their names, nil if there are none. They are valid until the next call.
+// Values are the results in the order of [Set.Names]; nil if there are none. They are valid until the next call.
 func (s *Set) Values() Values {
 	if s == nil {
 		return nil

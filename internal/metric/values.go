@@ -11,8 +11,8 @@ type Value struct {
 	Value float64
 }
 
-// Values are the results of some metrics. As JSON they are an object with the names as keys, in this order; a NaN or an
-// infinity, which JSON lacks, is null.
+// Values are the results of some metrics. In JSON they are an object with the names as keys, in this order. NaN and infinities,
+// which JSON lacks, are null.
 type Values []Value
 
 // MarshalJSON writes the object.

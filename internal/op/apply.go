@@ -8,7 +8,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Apply adds an operation to the graph of its inputs.
+// Apply adds an operation to the graph of its inputs. The op that it makes can be differentiated with respect to each input that has
+// a gradient in the definition.
 func Apply(d Definition, inputs ...*gorgonia.Node) (*gorgonia.Node, error) {
 	described := make([]input, len(inputs))
 	for i, n := range inputs {
@@ -115,8 +116,9 @@ func (f *function) SymDiff(inputs gorgonia.Nodes, y, dy *gorgonia.Node) (gorgoni
 		}
 		gradients[g.Of[0]] = first
 		for k, i := range g.Of[1:] {
-			other := &pick{base: newBase(f.gradientName(i), typeOf(f.inputs[i].shape, tensor.Float32), p.out), value: p.results[k+1]}
-			if gradients[i], err = gorgonia.ApplyOp(other, first); err != nil {
+			result := p.results[k+1]
+			base := newBase(f.gradientName(i), typeOf(result.Shape(), tensor.Float32), p.out)
+			if gradients[i], err = gorgonia.ApplyOp(&pick{base, result}, first); err != nil {
 				return nil, err
 			}
 		}

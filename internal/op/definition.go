@@ -6,11 +6,10 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Definition is an operation y = f(inputs) and the gradients of its inputs. The inputs are float32; one may be int32, such as
-// labels.
+// Definition is an operation y = f(inputs) and the gradients of its inputs. The inputs are float32. One may be int32, such as labels.
 //
-// y is computed in parts, which an executor may give to several processors. A part is a range of y's rows, that is of its first
-// axis, as [Split] has it. It fills these rows and no others. The result must have the same bits for any number of parts.
+// y is computed in parts, which an executor may give to several processors. A part is a range of y's first axis, its rows, as
+// [Split] has it. A part fills its own rows and no others. The result must have the same bits for any number of parts.
 type Definition struct {
 	Name   string
 	Inputs []string     // names of the inputs, for errors and for the names of the gradients; may be left out
@@ -35,8 +34,8 @@ type Gradient struct {
 
 	Serial bool // the gradients can't be split: there is one part
 
-	// Compute fills a part of d, which has the gradient of each input in Of. A part is a range of the rows of each. Nil: the gradient
-	// of each of these inputs is dy itself, as for a sum.
+	// Compute fills a part of d, which holds the gradient of each input in Of. A part is a range of the rows of each gradient. Nil:
+	// the gradient of each of these inputs is dy itself, as for a sum.
 	Compute func(r *Run, d [][]float32, part, parts int)
 }
 
@@ -101,7 +100,7 @@ func (d *Definition) check(inputs []input) error {
 				shape = inputs[o].shape
 			}
 			if want, found := rows(first.shape), rows(shape); found != want {
-				return fmt.Errorf("%s: expected operands of %d rows for the gradient of %s, found %d", d.Name, want, first.name, found)
+				return fmt.Errorf("%s: expected row-local operands of %d rows for the gradient of %s, found %d", d.Name, want, first.name, found)
 			}
 		}
 	}

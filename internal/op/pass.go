@@ -14,11 +14,11 @@ type pass struct {
 	bind     func(r *Run) error
 	compute  func(r *Run, d [][]float32, part, parts int)
 
+	serial bool
+
 	results []*tensor.Dense
 	values  [][]float32   // of the results
 	scalar  *gorgonia.F32 // the first result if it is a scalar: Gorgonia wants this type
-
-	serial bool
 
 	run     Run
 	scalars []float32 // room for operands that are scalars

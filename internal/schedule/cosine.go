@@ -2,10 +2,10 @@ package schedule
 
 import "math"
 
-// Cosine raises the rate in a straight line over the steps of the warm-up, to its full value at the first step after them,
-// and then lowers it along half a cosine towards the factor End, which it would reach at the step after the last. That is
-// torch's LinearLR with start_factor = 1/(warm-up + 1), followed by CosineAnnealingLR over the steps that are left. A warm-up
-// longer than the run is one that does not end.
+// Cosine raises the rate in a straight line over the steps of the warm-up. The first step after them has the full rate. Then
+// the rate falls along half a cosine towards the factor End, which the step after the last would have. This is torch's LinearLR
+// with start_factor = 1/(warm-up + 1), followed by CosineAnnealingLR over the remaining steps. A warm-up longer than the run
+// does not end.
 type Cosine struct {
 	Warmup float64 // steps or, below 1, the fraction of the run's steps, rounded
 	End    float64

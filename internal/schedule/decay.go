@@ -11,8 +11,8 @@ func (*Constant) Factor(Position) float64 { return 1 }
 func (*Constant) name() string      { return "constant" }
 func (*Constant) options() []option { return nil }
 
-// Step multiplies the rate by a factor each time that so many epochs are over: torch's StepLR. Epochs may be a fraction, which
-// is rounded to whole steps.
+// Step multiplies the rate by the factor By every Epochs epochs: torch's StepLR. Epochs may be a fraction; it is rounded to
+// whole steps.
 type Step struct{ Epochs, By float64 }
 
 // Factor is By^⌊t/s⌋.
@@ -25,8 +25,8 @@ func (s *Step) options() []option {
 	return []option{{"epochs", &s.Epochs, positive}, {"factor", &s.By, above0}}
 }
 
-// Exponential multiplies the rate by a factor in the course of so many epochs, a little at each step: torch's ExponentialLR
-// with gamma = By^(1/s).
+// Exponential multiplies the rate by the factor By over Epochs epochs, a little at each step: torch's ExponentialLR with
+// gamma = By^(1/s).
 type Exponential struct{ Epochs, By float64 }
 
 // Factor is By^(t/s).

@@ -2,14 +2,14 @@ package schedule
 
 import "fmtrain/internal/bounds"
 
-// OneCycle is Smith's 1cycle ("A disciplined approach to neural network hyper-parameters", 2018) as the book's chapter 11 has
-// it, in straight lines: over the fraction Rise of the run the rate grows from the group's own to Max times it, over as many
-// steps it falls back, and in what is left of the run it falls on, to the factor End at the last step. The momentum goes the
-// other way, from High to Low and back, and stays High at the end.
+// OneCycle is Smith's 1cycle ("A disciplined approach to neural network hyper-parameters", 2018) as in the book's chapter 11,
+// in straight lines. Over the fraction Rise of the run the rate grows from the group's own rate to Max times it. Over as many
+// steps it falls back. In the rest of the run it falls to the factor End at the last step. The momentum goes the other way,
+// from High to Low and back, and stays High at the end.
 //
-// It is torch's OneCycleLR with three_phase=True and anneal_strategy="linear", not that function's default of two phases along
-// a cosine; its max_lr is Max times the group's rate, its div_factor Max and its final_div_factor 1/End. As there, a solver
-// that has no momentum but β₁ has that moved. Unlike there, a solver that has neither just has its rate moved.
+// This is torch's OneCycleLR with three_phase=True and anneal_strategy="linear" (by default torch has two phases along a
+// cosine). Its max_lr is Max times the group's rate, its div_factor Max and its final_div_factor 1/End. As in torch, β₁ takes
+// the place of a momentum. Unlike torch, a solver that has neither only changes its rate.
 type OneCycle struct{ Max, Rise, End, High, Low float64 }
 
 // Factor goes from 1 to Max, to 1, to End.
@@ -18,8 +18,8 @@ func (c *OneCycle) Factor(at Position) float64 { return c.line(at, 1, c.Max, 1, 
 // Momentum goes from High to Low, to High, and stays.
 func (c *OneCycle) Momentum(at Position) float64 { return c.line(at, c.High, c.Low, c.High, c.High) }
 
-// line goes in straight lines through four values: at the first step, at the top, when it is back, and at the last step. In a
-// run of so few steps that the way up has none, the first step is past it.
+// line goes in straight lines through four values: at the first step, at the top, back at the start, and at the last step. If
+// the run is so short that the way up has no step, the first step is already past it.
 func (c *OneCycle) line(at Position, first, top, back, last float64) float64 {
 	t, all := float64(at.Step), float64(at.Steps)
 	up := float64(c.Rise*all) - 1 // rounded on every processor

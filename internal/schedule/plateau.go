@@ -2,18 +2,18 @@ package schedule
 
 import "fmtrain/internal/bounds"
 
-// Plateau multiplies the rate by a factor when the validation loss has not improved for more than Patience epochs in a row:
-// torch's ReduceLROnPlateau (with Keras's the last epoch of the patience lowers the rate already). A loss is an improvement if
-// it is below the best by more than the fraction Threshold. After each reduction the count begins anew. torch's eps, a
-// smallest change of the rate, is left out: it is in absolute terms.
+// Plateau multiplies the rate by the factor By when the validation loss has not improved for more than Patience epochs in a
+// row: torch's ReduceLROnPlateau. (Keras lowers the rate one epoch earlier.) A loss improves if it is below the best by more
+// than the fraction Threshold. Each reduction restarts the count. torch's eps, the smallest change of the rate, is left out
+// because it is absolute.
 type Plateau struct {
 	Patience  float64 // a whole number of epochs
 	By        float64
 	Threshold float64
-	End       float64 // the least factor
+	End       float64 // the smallest factor
 }
 
-// Factor is By for each reduction that the losses have caused.
+// Factor is the product of By over all reductions so far.
 func (p *Plateau) Factor(at Position) float64 {
 	factor := 1.0
 	var best float64

@@ -1,18 +1,17 @@
-// Package schedule moves a group's learn rate over a run: it gives, for each step, the factor that the group's own rate is
-// multiplied by. The schedules are those of the book's chapter 11, "Learning Rate Scheduling":
+// Package schedule changes a group's learning rate over a run. For each step it gives a factor, which multiplies the group's
+// own rate. The schedules come from the book's chapter 11, "Learning Rate Scheduling":
 //
 //	constant      1
-//	step          factor^⌊t/s⌋                       piecewise constant scheduling; s steps are so many epochs
+//	step          factor^⌊t/s⌋                       piecewise constant scheduling; s is the number of steps of some epochs
 //	exponential   factor^(t/s)                       exponential scheduling
 //	cosine        a linear warm-up, then half a cosine (Loshchilov & Hutter 2017, without restarts)
 //	1cycle        up, down, and far down, the momentum the other way round (Smith 2018)
-//	plateau       factor^(times that the validation loss stood still)      performance scheduling
+//	plateau       factor^(how often the validation loss stood still)      performance scheduling
 //
-// Each is a pure function of where in the run the step is, a [Position]. So a run that is taken up again needs no state of its
-// schedules; the validation losses, which plateau looks at, are part of the run's progress.
+// Each is a pure function of the step's [Position] in the run, so a resumed run needs no state of its schedules. The validation
+// losses, which plateau looks at, are part of the run's progress.
 //
-// The definitions are those of torch.optim.lr_scheduler, which the tests hold them against; where one differs, its comment
-// says so.
+// The definitions follow torch.optim.lr_scheduler, and the tests check them against it. Where one differs, its comment says so.
 package schedule
 
 import (
@@ -30,22 +29,22 @@ type Position struct {
 	Step       int       // steps of the solver made before it
 	Steps      int       // of the whole run
 	EpochSteps int       // of an epoch
-	Losses     []float64 // validation losses of the epochs done, in order; only plateau looks at them
+	Losses     []float64 // validation losses of the finished epochs, in order; only plateau looks at them
 }
 
-// epochs is so many epochs in whole steps, at least one.
+// epochs converts a number of epochs to whole steps, at least one.
 func (at Position) epochs(n float64) float64 { return max(1, math.Round(n*float64(at.EpochSteps))) }
 
-// Schedule is one way to move a learn rate.
+// Schedule is one way to change a learning rate.
 type Schedule interface {
-	// Factor is what the group's learn rate is multiplied by at a step.
+	// Factor multiplies the group's learning rate at a step.
 	Factor(Position) float64
 
 	name() string
 	options() []option
 }
 
-// Momentum is a [Schedule] that moves the momentum too, for solvers that have one.
+// Momentum is a [Schedule] that also changes the momentum, for solvers that have one.
 type Momentum interface {
 	Schedule
 
@@ -53,7 +52,7 @@ type Momentum interface {
 	Momentum(Position) float64
 }
 
-// NeedsLosses says whether a schedule looks at the validation losses. Nil, for a constant rate, does not.
+// NeedsLosses says whether a schedule looks at the validation losses. Nil, a constant rate, does not.
 func NeedsLosses(s Schedule) bool {
 	_, needs := s.(*Plateau)
 	return needs
@@ -65,8 +64,8 @@ var registry = []struct {
 	make  func() Schedule
 }{
 	{"the learning rate stays as it is", func() Schedule { return &Constant{} }},
-	{"multiply the rate by a factor every so many epochs", func() Schedule { return &Step{Epochs: 10, By: 0.1} }},
-	{"multiply the rate by a factor over so many epochs, a little at each step",
+	{"multiply the rate by a factor every few epochs", func() Schedule { return &Step{Epochs: 10, By: 0.1} }},
+	{"multiply the rate by a factor over some epochs, a little at each step",
 		func() Schedule { return &Exponential{Epochs: 20, By: 0.1} }},
 	{"rise over the warm-up (steps, or a fraction of the run), then fall along half a cosine to end times the rate",
 		func() Schedule { return &Cosine{} }},
@@ -100,8 +99,8 @@ func Names() (names []string) {
 	return names
 }
 
-// Parse reads a schedule: a name of [Names], alone or with options, as in step:epochs=10,factor=0.1. Those that are left out have
-// their defaults. An error says what is allowed in the place of what was found.
+// Parse reads a schedule: a name of [Names], alone or with options, as in step:epochs=10,factor=0.1. Options that are left out
+// have their defaults. An error says what was found and what is allowed there.
 func Parse(text string) (Schedule, error) {
 	name, options, given := strings.Cut(text, ":")
 	i := slices.Index(Names(), name)
@@ -174,7 +173,7 @@ func find(s Schedule, name string) (option, bool) {
 	return option{}, false
 }
 
-// allowed is which options a schedule has, as it is without them.
+// allowed says which options a schedule has, with their defaults.
 func allowed(s Schedule) string {
 	var names []string
 	for _, o := range s.options() {

@@ -5,52 +5,53 @@ import (
 	"time"
 )
 
-// Pace chooses how many members of a team take part in a step, by how long the steps take: a small step is done sooner by
-// few, and on a busy machine, where a member may be kept from the processor while the others wait for it, by one. Since the
-// number does not matter to the results, it can be changed at any step.
+// Pace chooses how many members of a team take part in a step, by how long the steps take. A small step is quicker with few
+// members. On a busy machine one may be the quickest, because a member may have to wait for a processor while the others wait
+// for it. The number does not change the results, so it may change at any step.
 //
-// One size is the best so far. Now and then each other is tried for some windows of steps, and takes its place if most of them
-// are quicker. The longer the choice has stood the more seldom that is; but when the steps get slower it is at once.
+// One size is the best so far. Now and then each other size is tried for some windows of steps; it takes the place of the best
+// if most of the windows are quicker. The longer a choice has stood, the rarer the trials are. When the steps get slower, the
+// next trial comes at once.
 type Pace struct {
 	team  *Team
 	sizes []int       // 1, 2, 4, ... and all
-	costs [][]float64 // of each size, the seconds of a step in its last windows
+	costs [][]float64 // seconds of a step in the last windows, by size
 	best  int         // index of the best size
-	at    int         // index of the size in use: the best, or one that is tried
+	at    int         // index of the size in use: the best, or one on trial
 
 	wait  time.Duration // between two trials
 	tried time.Time     // when the last trials began
 	retry time.Time     // when the next may
 	usual float64       // the best's cost after the last trial
 
-	began time.Time // the window
-	steps int       // of the window; below 0 those that come before it
-	won   int       // windows of the size that is tried in which it was quicker,
+	began time.Time // when the window did
+	steps int       // in the window; negative while steps before it don't count
+	won   int       // windows in which the size on trial was quicker
 	lost  int       // and slower
 }
 
 const (
-	windowTime  = 2 * time.Millisecond // of a window at the least,
-	windowSteps = 2                    // with this number of steps
-	windows     = 5                    // whose median counts, so that a hiccup of the machine does not change the choice
-	toWin       = 3                    // windows in which a size that is tried must be quicker
-	toLose      = 2                    // windows in which it may not be slower
-	hopeless    = 1.5                  // times the best's cost: when a single window decides
-	settling    = 2                    // steps that don't count after a pause or a change of size: members wake, and caches fill
-	slower      = 1.25                 // times the usual cost: when the others are tried at once
+	windowTime  = 2 * time.Millisecond // minimum time of a window
+	windowSteps = 2                    // minimum steps of a window
+	windows     = 5                    // their median counts, so that a hiccup of the machine does not change the choice
+	toWin       = 3                    // quicker windows with which a size on trial wins
+	toLose      = 2                    // slower windows with which it loses
+	hopeless    = 1.5                  // times the best's cost: then a single window decides
+	settling    = 2                    // steps that don't count after a pause or a change of size: members wake, caches fill
+	slower      = 1.25                 // times the usual cost: then a trial begins at once
 
-	patience  = 16 // times as long as the last trials took is at least the wait for the next
-	leastWait = 20 * time.Millisecond
-	mostWait  = 2 * time.Second
+	patience = 16 // the wait for the next trials is at least this many times what the last trials took
+	minWait  = 20 * time.Millisecond
+	maxWait  = 2 * time.Second
 )
 
-// NewPace makes a pace for the team, whose size nobody else may then change. It starts with all members.
+// NewPace makes a pace for the team. From then on nobody else may change the team's size. It starts with all members.
 func NewPace(t *Team) *Pace {
-	p := &Pace{team: t, wait: leastWait}
-	for n := 1; n < t.Most(); n *= 2 {
+	p := &Pace{team: t, wait: minWait}
+	for n := 1; n < t.Max(); n *= 2 {
 		p.sizes = append(p.sizes, n)
 	}
-	p.sizes = append(p.sizes, t.Most())
+	p.sizes = append(p.sizes, t.Max())
 	p.costs = make([][]float64, len(p.sizes))
 	for i := range p.costs {
 		p.costs[i] = make([]float64, 0, windows)
@@ -60,10 +61,10 @@ func NewPace(t *Team) *Pace {
 	return p
 }
 
-// Begin starts to measure, at the begin of the first step or after a pause.
+// Begin starts to measure, before the first step or after a pause.
 func (p *Pace) Begin() { p.steps = -settling }
 
-// Step is told that a step has ended, and chooses the size for the next.
+// Step says that a step has ended. It chooses the size for the next.
 func (p *Pace) Step() {
 	if len(p.sizes) == 1 {
 		return
@@ -80,7 +81,7 @@ func (p *Pace) Step() {
 	}
 }
 
-// window ends a window, in which a step has cost so many seconds.
+// window ends a window, in which a step took cost seconds.
 func (p *Pace) window(cost float64, now time.Time) {
 	p.record(cost)
 	if p.at == p.best {
@@ -99,12 +100,12 @@ func (p *Pace) window(cost float64, now time.Time) {
 	case p.lost == toLose, cost > hopeless*p.bestCost():
 		p.try(p.at+1, now)
 	case p.won == toWin:
-		p.best, p.wait = p.at, leastWait
+		p.best, p.wait = p.at, minWait
 		p.rest(now)
 	}
 }
 
-// record takes a cost among the last of the size in use.
+// record adds a cost to the last ones of the size in use.
 func (p *Pace) record(cost float64) {
 	last := &p.costs[p.at]
 	if len(*last) == windows {
@@ -133,7 +134,7 @@ func (p *Pace) try(i int, now time.Time) {
 		return
 	}
 	p.rest(now)
-	p.wait = min(2*p.wait, mostWait)
+	p.wait = min(2*p.wait, maxWait)
 }
 
 // rest leaves the choice as it is for a while.

@@ -66,7 +66,7 @@ func TestPaceFollowsTheMachine(t *testing.T) {
 	clear(p.used)
 	p.play(1000, busy)
 	p.requireMostly(t, 1)
-	p.play(int(mostWait/windowTime)+2*windows, quiet) // until the next trial has ended
+	p.play(int(maxWait/windowTime)+2*windows, quiet) // until the next trial has ended
 	clear(p.used)
 	p.play(1000, quiet)
 	p.requireMostly(t, 2)

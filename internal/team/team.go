@@ -1,8 +1,8 @@
-// Package team shares work out over a few goroutines that stand ready for it.
+// Package team divides work among a few goroutines that stand ready for it.
 //
-// The parts of a training step take some microseconds each, and handing one to a sleeping goroutine takes as long: a channel
-// gains nothing here. So the members of a [Team] spin for a while after each job, looking for the next, and only then park.
-// Between the jobs of a step they are always found spinning; a program that waits for something else uses no processor.
+// A part of a training step takes some microseconds, and waking a sleeping goroutine takes as long, so channels would gain
+// nothing. Instead the members of a [Team] spin for a while after each job, looking for the next, and only then park. Within a
+// step they are always found spinning. A program that waits for something else uses no processor.
 package team
 
 import (
@@ -10,28 +10,28 @@ import (
 	"sync/atomic"
 )
 
-// Job is work that can be done in parts side by side. Do does the part-th of the parts, from 0. Which member does a part, and
-// in how many parts the job is done, must not matter to the result.
+// Job is work that can be done in parts at the same time. Do does one of the parts, counted from 0. The result must not depend
+// on the number of parts, or on which member does which.
 type Job interface {
 	Do(part, parts int)
 }
 
-// spins is how often a member looks for the next job before it parks: for some 500 µs, longer than the gaps within a step and
-// than one member may be behind another. Waking takes as long.
+// spins is how often a member looks for the next job before it parks. That takes some 500 µs, longer than the gaps within a
+// step and than one member lags behind another.
 const spins = 20_000
 
-// yieldEvery is how often a member that waits looks before it lets the scheduler run something else: what it waits for may
-// have no processor.
+// yieldEvery is the number of looks after which a waiting member lets the scheduler run something else: the goroutine that it
+// waits for may have no processor.
 const yieldEvery = 500
 
-// Team is a number of goroutines, the caller of [Team.Run] among them. It is used by one goroutine at a time. A nil Team is
-// a team of one.
+// Team is a number of goroutines, including the caller of [Team.Run]. One goroutine at a time may use it. A nil Team is a team
+// of one.
 type Team struct {
-	members []*member // those besides the caller
-	size    int       // how many take part, the caller among them
+	members []*member // besides the caller
+	size    int       // how many take part, including the caller
 
-	// turn is told to the members when a job is there: its upper bits count the jobs, its lower bits are the number of parts,
-	// so that a member who is not needed does not look at the job.
+	// turn changes when there is a job. Its upper bits count the jobs. Its lower bits are the number of parts, so that a member
+	// who is not needed does not look at the job.
 	turn    atomic.Uint64
 	job     Job
 	pending atomic.Int64 // parts that others have not done yet
@@ -47,7 +47,7 @@ type member struct {
 	_      [64]byte // keeps the flags of two members out of one cache line
 }
 
-// New makes a team of n, of which n−1 are new goroutines. They run until [Team.Close].
+// New makes a team of n: the caller and n−1 new goroutines. They run until [Team.Close].
 func New(n int) *Team {
 	t := &Team{size: n}
 	for part := 1; part < n; part++ {
@@ -58,7 +58,7 @@ func New(n int) *Team {
 	return t
 }
 
-// Size is the number of parts in which the next job is done.
+// Size is the number of parts of the next job.
 func (t *Team) Size() int {
 	if t == nil {
 		return 1
@@ -66,22 +66,22 @@ func (t *Team) Size() int {
 	return t.size
 }
 
-// Most is the number of members, the caller among them.
-func (t *Team) Most() int {
+// Max is the number of members, including the caller.
+func (t *Team) Max() int {
 	if t == nil {
 		return 1
 	}
 	return len(t.members) + 1
 }
 
-// Resize lets only n members take part from the next job on, from 1 to [Team.Most].
+// Resize lets n members take part from the next job on. n is from 1 to [Team.Max].
 func (t *Team) Resize(n int) {
 	if t != nil {
 		t.size = n
 	}
 }
 
-// Run does the job in [Team.Size] parts, the first of them itself, and returns when all are done.
+// Run does the job in [Team.Size] parts and returns when all are done. The caller does the first part.
 func (t *Team) Run(j Job) {
 	parts := t.Size()
 	if parts == 1 {
@@ -127,7 +127,7 @@ func (t *Team) serve(m *member, part int) {
 	}
 }
 
-// next waits for a turn after seen in which the part is done: it spins, then parks.
+// next waits for a turn after seen that has work for this part: it spins, then parks.
 func (t *Team) next(m *member, part int, seen uint64) uint64 {
 	for {
 		for i := range spins {
@@ -140,7 +140,7 @@ func (t *Team) next(m *member, part int, seen uint64) uint64 {
 			wait(i)
 		}
 		m.parked.Store(true)
-		// A turn that came before the flag was up has roused nobody. If one has come since, the wake-up is on its way.
+		// A turn that came before the flag was set has woken nobody. If one has come since, the wake-up is on its way.
 		if t.turn.Load() != seen && m.parked.CompareAndSwap(true, false) {
 			continue
 		}
@@ -158,7 +158,7 @@ func (m *member) rouse() {
 	}
 }
 
-// wait passes a moment of the i-th look at something that another goroutine is about to change.
+// wait passes a moment after the i-th look at something that another goroutine is about to change.
 func wait(i int) {
 	if i%yieldEvery == yieldEvery-1 {
 		runtime.Gosched()

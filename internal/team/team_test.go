@@ -156,8 +156,8 @@ func TestNobodyIsATeamOfOne(t *testing.T) {
 	var c tally
 	members.Run(&c)
 	c.require(t, 1, 1)
-	if members.Size() != 1 || members.Most() != 1 {
-		t.Errorf("expected a size of 1 of 1, found %d of %d", members.Size(), members.Most())
+	if members.Size() != 1 || members.Max() != 1 {
+		t.Errorf("expected a size of 1 of 1, found %d of %d", members.Size(), members.Max())
 	}
 	members.Close()
 }

@@ -148,7 +148,7 @@ func compare(t rapid.TB, g *gorgonia.ExprGraph, e expression) {
 	}
 	static.UseTeam(members)
 	change := newConstruction(g)
-	for run := range members.Most() {
+	for run := range members.Max() {
 		members.Resize(run + 1)
 		tape.Reset()
 		if err := tape.RunAll(); err != nil {
