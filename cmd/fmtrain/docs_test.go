@@ -72,6 +72,9 @@ func newRepository(t *testing.T, root string) *repository {
 		switch b.kind {
 		case "go":
 			r.added[b.file], r.added[path.Dir(b.file)] = true, true
+			for _, m := range regexp.MustCompile(`Setting{{Name: "([a-z-]+)"`).FindAllStringSubmatch(b.text, -1) { // of a loss
+				r.known[m[1]] = true
+			}
 		case "diff":
 			for _, m := range regexp.MustCompile(`(?m)^\+.*"([a-z-]+)"`).FindAllStringSubmatch(b.text, -1) {
 				r.known[m[1]] = true
