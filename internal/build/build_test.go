@@ -2,6 +2,8 @@ package build
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"fmtrain/internal/config"
@@ -23,10 +25,17 @@ func sample(t *testing.T) *dataset.Data {
 }
 
 // small is settings of a run that has everything.
-func small() config.Config {
-	c := config.Default()
-	c.Data, c.Hidden, c.Epochs, c.BatchSize, c.EMA, c.Metrics = dataset.SampleName, []int{4}, 1, 100, 0.9, []string{"accuracy", "top3"}
-	c.UpperSchedule = "cosine:warmup=5"
+func small(t *testing.T) config.Config {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "small.yaml")
+	text := "{data: sample, hidden: [4], epochs: 1, batch-size: 100, ema: 0.9, metrics: [accuracy, top3], upper-schedule: cosine:warmup=5}"
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Resolve(file, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 
@@ -47,7 +56,7 @@ func trainer(t *testing.T, c config.Config, data *Data, checkpoints *run.Checkpo
 
 // Many runs go on in one process, over one copy of the images, and each is the run that it is alone and in a directory.
 func TestRunsShareData(t *testing.T) {
-	c := small()
+	c := small(t)
 	data, err := Split(&c, sample(t))
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +101,7 @@ func TestRunsShareData(t *testing.T) {
 
 // A built run resumes where it was saved, and starts from another run's weights.
 func TestResumeAndInit(t *testing.T) {
-	c := small()
+	c := small(t)
 	data, err := Split(&c, sample(t))
 	if err != nil {
 		t.Fatal(err)
