@@ -57,7 +57,7 @@ func newTrain(s streams) *cobra.Command {
 				if resume == newest {
 					dir, err := run.NewestUnfinished(run.Parent)
 					if errors.Is(err, run.ErrNone) {
-						return usageError{fmt.Errorf("--resume: %w; name one with --resume RUN", err)}
+						return usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", run.Parent)}
 					}
 					if err != nil {
 						return err
