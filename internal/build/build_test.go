@@ -4,6 +4,8 @@ import (
 	"context"
 	"testing"
 
+	"github.com/spf13/pflag"
+
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/loop"
@@ -22,11 +24,22 @@ func sample(t *testing.T) *dataset.Data {
 	return data
 }
 
-// small is settings of a run that has everything.
-func small() config.Config {
-	c := config.Default()
-	c.Data, c.Hidden, c.Epochs, c.BatchSize, c.EMA, c.Metrics = dataset.SampleName, []int{4}, 1, 100, 0.9, []string{"accuracy", "top3"}
-	c.UpperSchedule = "cosine:warmup=5"
+// small is the settings of a run that has everything.
+func small(t *testing.T) config.Config {
+	t.Helper()
+	flags := pflag.NewFlagSet("train", pflag.ContinueOnError)
+	config.AddFlags(flags)
+	err := flags.Parse([]string{
+		"--data", dataset.SampleName, "--hidden", "4", "--epochs", "1", "--batch-size", "100", "--ema", "0.9", "--metrics", "top3",
+		"--upper-schedule", "cosine:warmup=5",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Resolve("", flags)
+	if err != nil {
+		t.Fatal(err)
+	}
 	return c
 }
 
@@ -47,7 +60,7 @@ func trainer(t *testing.T, c config.Config, data *Data, checkpoints *run.Checkpo
 
 // Many runs go on in one process, over one copy of the images, and each is the run that it is alone and in a directory.
 func TestRunsShareData(t *testing.T) {
-	c := small()
+	c := small(t)
 	data, err := Split(&c, sample(t))
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +105,7 @@ func TestRunsShareData(t *testing.T) {
 
 // A built run resumes where it was saved, and starts from another run's weights.
 func TestResumeAndInit(t *testing.T) {
-	c := small()
+	c := small(t)
 	data, err := Split(&c, sample(t))
 	if err != nil {
 		t.Fatal(err)
