@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
 )
 
 var (
@@ -47,7 +47,7 @@ func TestTorture(t *testing.T) {
 		dir := t.TempDir()
 		for finished := false; !finished; {
 			args := tortured
-			if _, err := os.Stat(filepath.Join(dir, loop.LastPath("run"))); err == nil {
+			if _, err := os.Stat(filepath.Join(dir, run.Dir("run").Last())); err == nil {
 				args = []string{"train", "--resume", "run"}
 			} else if err := os.RemoveAll(filepath.Join(dir, "run")); err != nil { // killed before there was anything to lose
 				t.Fatal(err)
@@ -57,7 +57,7 @@ func TestTorture(t *testing.T) {
 			if done >= *kills {
 				after = time.Hour
 			}
-			switch killed, output := kill(t, fmtrain(dir, args...), filepath.Dir(filepath.Join(dir, loop.LastPath("run"))), after, duringSave); {
+			switch killed, output := kill(t, fmtrain(dir, args...), filepath.Dir(filepath.Join(dir, run.Dir("run").Last())), after, duringSave); {
 			case !killed:
 				finished = true
 			case duringSave:
@@ -70,13 +70,13 @@ func TestTorture(t *testing.T) {
 				}
 			}
 		}
-		for _, path := range []string{loop.LastPath("run"), loop.BestPath("run")} {
+		for _, path := range []string{run.Dir("run").Last(), run.Dir("run").Best()} {
 			if !bytes.Equal(read(t, whole, path), read(t, dir, path)) {
 				t.Errorf("run %d: another %s", runs, path)
 			}
 		}
-		name := filepath.Join("run", loop.MetricsName)
-		if diff := cmp.Diff(timeless(read(t, whole, name)), timeless(read(t, dir, name))); diff != "" {
+		name := run.Dir("run").Metrics()
+		if diff := cmp.Diff(timeless(string(read(t, whole, name))), timeless(string(read(t, dir, name)))); diff != "" {
 			t.Errorf("run %d: metrics (-whole +killed):\n%s", runs, diff)
 		}
 	}
@@ -143,6 +143,3 @@ func read(t *testing.T, dir, name string) []byte {
 	}
 	return content
 }
-
-// timeless is metrics without the times.
-func timeless(metrics []byte) string { return times.ReplaceAllString(string(metrics), "") }

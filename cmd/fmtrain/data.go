@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/progress"
@@ -69,22 +70,13 @@ func loadData(ctx context.Context, s streams, dir string) (*dataset.Data, error)
 	return load(ctx, s, options)
 }
 
-// loadSplit reads the data of a run and parts the training images into those for validation and the rest. The settings then say
-// which data these are, and how many images are for validation.
-func loadSplit(ctx context.Context, s streams, c *config.Config) (data *dataset.Data, validation, train *dataset.Set, err error) {
-	if data, err = loadData(ctx, s, c.Data); err != nil {
-		return nil, nil, nil, err
-	}
-	held, err := c.ValidationImages(data.Train.Len())
+// loadSplit reads the data of a run, with those for validation apart. The settings then name the data.
+func loadSplit(ctx context.Context, s streams, c *config.Config) (*build.Data, error) {
+	data, err := loadData(ctx, s, c.Data)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, err
 	}
-	if validation, train, err = dataset.Split(data.Train, held); err != nil {
-		return nil, nil, nil, err
-	}
-	c.Validation = &held
-	c.Data, err = dataset.Absolute(data.Origin)
-	return data, validation, train, err
+	return build.Split(c, data)
 }
 
 // load is loadData with any options.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fmtrain/internal/atomicfile"
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
@@ -56,14 +57,15 @@ func newDebug(s streams) *cobra.Command {
 
 // runDebug runs one batch and prints the nodes.
 func runDebug(ctx context.Context, s streams, c config.Config, dot string) error {
-	_, _, train, err := loadSplit(ctx, s, &c)
+	data, err := loadSplit(ctx, s, &c)
 	if err != nil {
 		return err
 	}
-	_, _, graph, err := newModel(&c, nil)
+	m, err := build.NewModel(c, nil)
 	if err != nil {
-		return err
+		return misnamed(err) // of --init
 	}
+	graph, train := m.Graph, data.Training
 	order := dataset.NewSampler(train.Len(), c.Seed, c.Shuffle).Order(1)
 	train.Fill(graph.Images, graph.Labels, order[:min(c.BatchSize, len(order))])
 	if err := graph.Run(); err != nil {

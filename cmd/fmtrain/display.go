@@ -9,6 +9,7 @@ import (
 	"fmtrain/internal/config"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/progress"
+	"fmtrain/internal/run"
 	"fmtrain/internal/schedule"
 )
 
@@ -20,7 +21,7 @@ type display struct {
 }
 
 // newDisplay chooses the observers. With JSON on stdout, what a person reads goes to stderr.
-func newDisplay(s streams, c config.Config, metrics *metricsFile, schedules []schedule.Schedule) *display {
+func newDisplay(s streams, c config.Config, metrics *run.Metrics, schedules []schedule.Schedule) *display {
 	d := &display{text: s.out}
 	if c.JSON {
 		d.text = s.err
@@ -69,3 +70,20 @@ func terminal(w io.Writer) progress.Terminal {
 		Color:  progress.ColorEnabled(progress.IsTerminal(w), os.Getenv),
 	}
 }
+
+// metricsLines are the lines of a run that are kept in its metrics.
+type metricsLines struct {
+	*progress.JSON
+	file *run.Metrics
+}
+
+// OnStart adds only the resume to the lines of a resumed run, which have their start.
+func (m metricsLines) OnStart(s *loop.Start) error {
+	if m.file.Begun && s.Resumed != nil {
+		return m.OnResume(s)
+	}
+	return m.JSON.OnStart(s)
+}
+
+// Sync makes it a [loop.Syncer].
+func (m metricsLines) Sync() error { return m.file.Sync() }

@@ -3,20 +3,25 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
 
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
+	"fmtrain/internal/run"
+	"fmtrain/internal/version"
 )
 
 // splits are the parts of the data that a model can be measured on.
@@ -76,7 +81,7 @@ func newEval(s streams) *cobra.Command {
 	return cmd
 }
 
-// runEval measures a checkpoint and prints what it found.
+// runEval measures a checkpoint, prints what it found, and keeps it in the run.
 func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if !slices.Contains(splits, o.split) {
 		return usageError{fmt.Errorf("--split: expected test, validation or train, found %q", o.split)}
@@ -86,94 +91,157 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return err
 	}
 	path, err := checkpointOf(o.target)
+	var parental *run.Parental
+	if errors.As(err, &parental) && !o.json {
+		say(s.out, "%s has %s. Name one of them:\n\n", parental.Path, count(len(parental.Runs), "run"))
+		return printRuns(s.out, parental.Runs)
+	}
 	if err != nil {
 		return err
 	}
-	saved, err := loop.Load(path)
+	saved, err := run.Load(path)
 	if err != nil {
 		return err
 	}
 	if o.ema && saved.Average == nil {
 		return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run was without --ema", path)
 	}
-	var settings struct {
-		Data       string   `json:"data"`
-		Validation int      `json:"validation"`
-		Metrics    []string `json:"metrics"`
-	}
-	if err := json.Unmarshal(saved.Settings, &settings); err != nil {
-		return fmt.Errorf("%s: expected the run's settings in the metadata: %w", path, err)
-	}
-	if o.metrics == "" {
-		if metrics, err = newMetrics(settings.Metrics); err != nil {
-			return fmt.Errorf("%s: metrics of the run: %w", path, err)
-		}
-	}
-	if o.data == "" {
-		// A file's text doesn't go to a terminal as it is: it may hold the terminal's commands.
-		if strings.ContainsFunc(settings.Data, func(r rune) bool { return !unicode.IsPrint(r) }) {
-			return fmt.Errorf("%s: expected a data directory in the run's settings, found %.200q: name one with --data", path, settings.Data)
-		}
-		o.data = settings.Data
-	}
-	options := dataset.DefaultOptions()
-	options.Dir, options.TestOnly = o.data, o.split == "test"
-	data, err := load(ctx, s, options)
+	settings, err := readEvalSettings(saved)
 	if err != nil {
 		return err
 	}
-	set := data.Test
-	if o.split != "test" {
-		validation, train, err := dataset.Split(data.Train, settings.Validation)
-		if err != nil {
+	if o.metrics == "" {
+		if metrics, err = build.Metrics(settings.Metrics); err != nil {
+			return fmt.Errorf("%s: metrics of the run: %w", path, err)
+		}
+	}
+	data, set, err := evalData(ctx, s, o, saved, settings)
+	if err != nil {
+		return err
+	}
+	result, err := evaluate(saved, set, metrics, o.ema)
+	if err != nil {
+		return err
+	}
+	object := evalObject(o, saved, result)
+	if o.json {
+		if err := json.NewEncoder(s.out).Encode(object); err != nil {
 			return err
 		}
-		set = train
-		if o.split == "validation" {
-			set = validation
+	} else {
+		if o.ema {
+			path += ", averaged weights"
 		}
+		say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
+		printEvaluation(s.out, saved.Model.Loss, result)
+	}
+	keepEvaluation(s, o.split, saved, data, object)
+	return nil
+}
+
+// evalSettings are the settings of a run that matter to an evaluation.
+type evalSettings struct {
+	Data       string   `json:"data"`
+	Validation int      `json:"validation"`
+	Metrics    []string `json:"metrics"`
+}
+
+func readEvalSettings(saved *run.Saved) (settings evalSettings, err error) {
+	if err := json.Unmarshal(saved.Settings, &settings); err != nil {
+		return settings, fmt.Errorf("%s: expected the run's settings in the metadata: %.300s", saved.Path, err.Error())
+	}
+	return settings, nil
+}
+
+// evalData reads the images of the split. For training and validation images the data must be the checkpoint's: in other data the
+// validation images may be among those that were trained on. With --data the user decides, and is warned.
+func evalData(ctx context.Context, s streams, o evalOptions, saved *run.Saved, settings evalSettings) (*dataset.Data, *dataset.Set, error) {
+	dir := o.data
+	if dir == "" {
+		// A file's text doesn't go to a terminal as it is: it may hold the terminal's commands.
+		if strings.ContainsFunc(settings.Data, func(r rune) bool { return !unicode.IsPrint(r) }) {
+			return nil, nil, fmt.Errorf("%s: expected a data directory in the run's settings, found %.200q: name one with --data", saved.Path, settings.Data)
+		}
+		dir = settings.Data
+	}
+	options := dataset.DefaultOptions()
+	options.Dir, options.TestOnly = dir, o.split == "test"
+	data, err := load(ctx, s, options)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.split == "test" {
+		return data, data.Test, nil
+	}
+	if file := run.Data(data.TrainSHA256).Differs(saved.Data); file != "" {
+		if o.data == "" {
+			return nil, nil, fmt.Errorf("%s: %.100q in %s is not the file that the run trained on, so its %s images can't be told; --data evaluates on any data",
+				saved.Path, file, data.Origin, o.split)
+		}
+		warn(s.err, "%.100q is not the file that the run trained on: its %s images may be others", file, o.split)
+	}
+	validation, train, err := dataset.Split(data.Train, settings.Validation)
+	if err != nil {
+		return nil, nil, err
+	}
+	set := train
+	if o.split == "validation" {
+		set = validation
 	}
 	if set.Len() == 0 {
-		return fmt.Errorf("--split %s: the run %s set no images apart", o.split, path)
+		return nil, nil, fmt.Errorf("--split %s: the run of %s has no such images", o.split, saved.Path)
 	}
+	return data, set, nil
+}
+
+// evaluate measures the weights of a checkpoint, or their average, on a set.
+func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, averaged bool) (*loop.Evaluation, error) {
 	weights := saved.Weights
-	if o.ema {
+	if averaged {
 		weights = saved.Average
 	}
 	evaluator, err := loop.NewEvaluator(saved.Model, weights, set)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	evaluator.Metrics = metrics
-	members := newTeam(nil)
+	members := build.Team(nil)
 	defer members.Close()
 	evaluator.UseTeam(members)
-	result, err := evaluator.Evaluate()
-	if err != nil {
-		return err
+	return evaluator.Evaluate()
+}
+
+// evalObject is an evaluation as JSON.
+func evalObject(o evalOptions, saved *run.Saved, result *loop.Evaluation) map[string]any {
+	object := map[string]any{
+		"checkpoint": saved.Path, "split": o.split, "loss": result.Loss, "accuracy": result.Accuracy, "count": result.Count,
+		"classes": result.Confusion.Scores(dataset.ClassNames[:]), "confusion": result.Confusion,
 	}
-	if o.json {
-		object := map[string]any{
-			"checkpoint": path, "split": o.split, "loss": result.Loss, "accuracy": result.Accuracy, "count": result.Count,
-			"classes": result.Confusion.Scores(), "confusion": result.Confusion,
-		}
-		if !plain(saved.Model.Loss) {
-			object["loss_function"] = saved.Model.Loss
-		}
-		if len(result.Metrics) > 0 {
-			object["metrics"] = result.Metrics
-		}
-		if o.ema {
-			object["ema"] = true
-		}
-		return json.NewEncoder(s.out).Encode(object)
+	if !plain(saved.Model.Loss) {
+		object["loss_function"] = saved.Model.Loss
+	}
+	if len(result.Metrics) > 0 {
+		object["metrics"] = result.Metrics
 	}
 	if o.ema {
-		path += ", averaged weights"
+		object["ema"] = true
 	}
-	say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
-	printEvaluation(s.out, saved.Model.Loss, result)
-	return nil
+	return object
+}
+
+// keepEvaluation writes an evaluation into the run of its checkpoint, with the data, the date and the program. That it can't is only a
+// warning: it has been printed.
+func keepEvaluation(s streams, split string, saved *run.Saved, data *dataset.Data, object map[string]any) {
+	dir, ok := run.Of(saved.Path)
+	if !ok {
+		return
+	}
+	v := version.Read()
+	object["data"], object["date"], object["version"], object["commit"] = data.Origin, time.Now().UTC().Format(time.RFC3339), v.Version, v.Commit
+	object["epoch"] = saved.Progress.Epoch
+	if err := dir.WriteEvaluation(split, object); err != nil {
+		warn(s.err, "the evaluation is not kept in the run: %v", err)
+	}
 }
 
 // evalMetrics makes the metrics that the flag names; none if it is empty.
@@ -185,7 +253,7 @@ func evalMetrics(flag string) (*metric.Set, error) {
 	for i, name := range names {
 		names[i] = strings.TrimSpace(name)
 	}
-	metrics, err := newMetrics(names)
+	metrics, err := build.Metrics(names)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--metrics: %w", err)}
 	}
@@ -206,15 +274,15 @@ func printEvaluation(w io.Writer, l loss.Named, e *loop.Evaluation) {
 	}
 	fmt.Fprintln(w)
 	fmt.Fprintf(w, "%-12s%10s%10s%10s%10s\n", "class", "precision", "recall", "F1", "support")
-	for _, c := range e.Confusion.Scores() {
+	for _, c := range e.Confusion.Scores(dataset.ClassNames[:]) {
 		fmt.Fprintf(w, "%-12s%10.4f%10.4f%10.4f%10s\n", c.Label, c.Precision, c.Recall, c.F1, thousands(c.Support))
 	}
 	fmt.Fprintln(w)
-	printConfusion(w, &e.Confusion, widthOf(w))
+	printConfusion(w, e.Confusion, widthOf(w))
 }
 
 // printConfusion prints the confusion matrix, 72 columns wide. With a smaller width the columns are closer and the names shorter.
-func printConfusion(w io.Writer, confusion *loop.Confusion, width int) {
+func printConfusion(w io.Writer, confusion metric.Confusion, width int) {
 	name, cell, digits := 12, 6, 1
 	for _, row := range confusion {
 		for _, n := range row {

@@ -10,7 +10,7 @@ import (
 	"testing"
 
 	"fmtrain/internal/checkpoint"
-	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
 )
 
 // Whatever the settings in a checkpoint name, eval opens the four data files in the directory under "data", and no other file, and
@@ -20,7 +20,7 @@ func TestEvalOpensTheDataAlone(t *testing.T) {
 	t.Chdir(dir)
 	fmtrain := func(args ...string) (code int, said string) {
 		var out bytes.Buffer
-		code = run(t.Context(), args, streams{out: &out, err: &out})
+		code = execute(t.Context(), args, streams{out: &out, err: &out})
 		return code, out.String()
 	}
 	if code, said := fmtrain("train", "--data", "sample", "--epochs", "0", "--hidden", "4", "--out", "run"); code != exitDone {
@@ -28,7 +28,7 @@ func TestEvalOpensTheDataAlone(t *testing.T) {
 	}
 	must(t, os.Mkdir("odd", 0o755))
 	must(t, os.WriteFile(filepath.Join("odd", "secret"), []byte("a secret"), 0o644))
-	good, err := checkpoint.Load(loop.LastPath("run"))
+	good, err := checkpoint.Load(run.Dir("run").Last())
 	must(t, err)
 	for _, c := range []struct {
 		name     string

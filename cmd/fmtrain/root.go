@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/kernel"
 	"fmtrain/internal/loop"
@@ -59,8 +60,8 @@ func (c *checked) Fd() uintptr {
 	return ^uintptr(0)
 }
 
-// run is the program: it carries out the arguments and gives the exit code.
-func run(ctx context.Context, args []string, s streams) int {
+// execute is the program: it carries out the arguments and gives the exit code.
+func execute(ctx context.Context, args []string, s streams) int {
 	out := &checked{Writer: s.out}
 	s.out = out
 	root := newRoot(s)
@@ -79,12 +80,13 @@ func run(ctx context.Context, args []string, s streams) int {
 
 func exitCode(err error) int {
 	var usage usageError
+	var memory *build.MemoryError
 	var diverged *loop.Diverged
 	var interrupted *loop.Interrupted
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.Is(err, config.ErrInvalid):
+	case errors.As(err, &usage), errors.As(err, &memory), errors.Is(err, config.ErrInvalid):
 		return exitUsage
 	case errors.Is(err, errCheckFailed):
 		return exitCheckFailed

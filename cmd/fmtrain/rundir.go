@@ -1,150 +1,121 @@
 package main
 
 import (
-	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
-	"path/filepath"
-	"slices"
-	"strings"
-	"time"
 
-	"fmtrain/internal/lock"
-	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
+	"fmtrain/internal/table"
 )
 
-// runsDir is where runs go that are given no directory.
-const runsDir = "runs"
-
-// checkOut refuses a run directory that holds anything: a run in it would lose its checkpoints.
+// checkOut refuses a run directory that holds anything.
 func checkOut(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	info, err := os.Stat(dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	return outError(run.CheckFree(dir))
+}
+
+// outError is an error about the directory of a new run, as the command line shows it.
+func outError(err error) error {
+	var occupied *run.Occupied
+	switch {
+	case err == nil:
 		return nil
-	}
-	if err != nil {
+	case !errors.As(err, &occupied):
 		return fmt.Errorf("--out: %w", err)
+	case run.Dir(occupied.Path).IsRun():
+		return &advised{usageError{fmt.Errorf("--out %w", err)}, "Resume that run with", "train --resume " + quoted(occupied.Path)}
 	}
-	if !info.IsDir() {
-		return usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found a file", dir)}
-	}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("--out: %w", err)
-	}
-	for _, e := range entries {
-		if e.Name() != lock.Name {
-			return usageError{fmt.Errorf("--out %s: expected a new or an empty directory, found %s in it; --resume %s goes on with a run", dir, e.Name(), quoted(dir))}
-		}
-	}
-	return nil
+	return usageError{fmt.Errorf("--out %w", err)}
 }
 
-// makeRun makes the run directory, a new one below runs if none is named, and locks it.
-func makeRun(dir string) (string, *lock.Lock, error) {
-	if dir == "" {
-		var err error
-		if dir, err = makeNumbered(filepath.Join(runsDir, time.Now().Format("2006-01-02T15-04-05"))); err != nil {
-			return "", nil, err
-		}
+// createError is an error of making the directory of a new run.
+func createError(out string, err error) error {
+	if out == "" {
+		return fmt.Errorf("%w; --out names another place", err)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return "", nil, fmt.Errorf("run directory: %w", err)
-	}
-	held, err := lock.Acquire(dir)
-	if err != nil {
-		return "", nil, err
-	}
-	// Another process may have begun a run here since the first look.
-	if err = checkOut(dir); err == nil {
-		err = os.Mkdir(filepath.Dir(loop.LastPath(dir)), 0o755)
-	}
-	if err != nil {
-		held.Close()
-		return "", nil, err
-	}
-	return dir, held, nil
+	return outError(err)
 }
 
-// makeNumbered makes a directory of that name, or with -2, -3, ... after it if there is one already.
-func makeNumbered(name string) (string, error) {
-	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
-		return "", err
-	}
-	dir := name
-	for n := 2; ; n++ {
-		err := os.Mkdir(dir, 0o755)
-		if err == nil || !errors.Is(err, fs.ErrExist) {
-			return dir, err
-		}
-		dir = fmt.Sprintf("%s-%d", name, n)
-	}
-}
-
-// checkpointOf is the checkpoint that a run directory or a path stands for: of a run the best, or the last if there is no best
-// yet; of nothing, that of the newest run.
+// checkpointOf is the checkpoint that a run directory or a path stands for. Without a target it is the newest run's.
 func checkpointOf(target string) (string, error) {
 	if target == "" {
-		var err error
-		if target, err = newestRun(); err != nil {
+		newest, err := run.Newest(run.Parent)
+		if errors.Is(err, run.ErrNone) {
+			return "", &advised{usageError{fmt.Errorf("%w: name a run directory or a checkpoint, or train first", err)}, "Train with", "train"}
+		}
+		if err != nil {
 			return "", err
 		}
+		target = string(newest)
 	}
-	info, err := os.Stat(target)
+	path, err := run.Checkpoint(target)
+	return path, misnamed(err)
+}
+
+// misnamed makes a path that isn't there a mistake on the command line.
+func misnamed(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", usageError{fmt.Errorf("%s: expected a run directory or a checkpoint, found none of this name", target)}
+		return usageError{err}
 	}
-	if err != nil {
-		return "", fmt.Errorf("expected a run directory or a checkpoint: %w", err)
-	}
-	if !info.IsDir() {
-		return target, nil
-	}
-	for _, path := range []string{loop.BestPath(target), loop.LastPath(target)} {
-		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
-			return path, err
-		}
-	}
-	return "", fmt.Errorf("%s: expected a run directory with %s, found none", target, loop.LastPath(""))
+	return err
 }
 
-// newestRun is the run in runs/ that was started last.
-func newestRun() (string, error) {
-	runs := newestRuns()
-	if len(runs) == 0 {
-		return "", usageError{fmt.Errorf("no run in %s: name a run directory or a checkpoint, or train first with %s train", runsDir, program())}
+// printRuns lists the runs of a directory, the newest first.
+func printRuns(w io.Writer, runs []run.Info) error {
+	columns := []table.Column{
+		{Heading: "run", Left: true, Keep: 6},
+		{Heading: "last trained", Left: true, Keep: 1},
+		{Heading: "state", Left: true, Keep: 5},
+		{Heading: "epochs", Keep: 3},
+		{Heading: "best accuracy", Keep: 4},
 	}
-	return runs[0], nil
+	var rows [][]string
+	for _, r := range runs {
+		row := []string{quoted(string(r.Dir)), r.Last.Format("2006-01-02 15:04"), "", "", ""}
+		if phase, err := r.Dir.Phase(); err == nil {
+			row[2] = string(phase)
+		}
+		if s, err := r.Dir.Summary(); err == nil {
+			row[3] = fmt.Sprint(s.Epochs)
+			if s.Best != nil && s.Best.ValAccuracy != nil {
+				row[4] = fmt.Sprintf("%.4f", *s.Best.ValAccuracy)
+			}
+		}
+		rows = append(rows, row)
+	}
+	return table.Write(w, widthOf(w), columns, rows)
 }
 
-// newestUnfinished is the newest run in runs/ that can be resumed.
-func newestUnfinished() (string, error) {
-	for _, run := range newestRuns() {
-		metrics, err := os.ReadFile(filepath.Join(run, loop.MetricsName))
-		_, statErr := os.Stat(loop.LastPath(run))
-		if err == nil && statErr == nil && !bytes.Contains(metrics, []byte(`{"event":"done"`)) {
-			return run, nil
-		}
+// resumable is the directory of a run that may have something to resume from.
+func resumable(path string) (run.Dir, error) {
+	switch info, err := os.Stat(path); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found none of this name", path)}
+	case err != nil:
+		return "", fmt.Errorf("--resume: %w", err)
+	case !info.IsDir():
+		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found a file", path)}
 	}
-	return "", usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", runsDir)}
+	return run.Dir(path), nil
 }
 
-// newestRuns are the runs in runs/, the newest first.
-func newestRuns() (runs []string) {
-	configs, _ := filepath.Glob(filepath.Join(runsDir, "*", loop.ConfigName)) // the pattern is well-formed
-	at := map[string]time.Time{}
-	for _, path := range configs {
-		if info, err := os.Stat(path); err == nil {
-			run := filepath.Dir(path)
-			runs, at[run] = append(runs, run), info.ModTime()
+// noCheckpoint is the error for a directory without a checkpoint to resume from. It says what can be done instead.
+func noCheckpoint(d run.Dir) error {
+	if runs, err := run.List(string(d)); !d.IsRun() && err == nil && len(runs) > 0 {
+		err := usageError{fmt.Errorf("--resume %s: expected a run directory, found a directory of %s", d, count(len(runs), "run"))}
+		if newest, none := run.NewestUnfinished(string(d)); none == nil {
+			return &advised{err, "Resume the newest unfinished run with", "train --resume " + quoted(string(newest))}
 		}
+		return usageError{fmt.Errorf("%w, and none is unfinished", err.error)}
 	}
-	slices.SortStableFunc(runs, func(a, b string) int { return cmp.Or(at[b].Compare(at[a]), strings.Compare(b, a)) })
-	return runs
+	err := usageError{fmt.Errorf("--resume %s: expected a run directory with %s, found none, so there is nothing to resume", d, d.Last())}
+	if _, none := os.Stat(d.Best()); none == nil {
+		return &advised{err, "Begin a new run from its best weights with", "train --init " + quoted(d.Best())}
+	}
+	return &advised{err, "Begin a new run with", "train"}
 }

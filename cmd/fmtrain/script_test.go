@@ -21,7 +21,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"fmtrain/internal/dataset"
-	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
 )
 
 func TestMain(m *testing.M) {
@@ -191,9 +191,9 @@ func keys(ts *testscript.TestScript, _ bool, args []string) {
 
 // [!] sameweights CHECKPOINT CHECKPOINT tells whether the models of two checkpoints are the same to the bit.
 func sameWeights(ts *testscript.TestScript, neg bool, args []string) {
-	var models [2]*loop.Saved
+	var models [2]*run.Saved
 	for i, path := range args {
-		saved, err := loop.Load(ts.MkAbs(path))
+		saved, err := run.Load(ts.MkAbs(path))
 		ts.Check(err)
 		models[i] = saved
 	}
@@ -225,12 +225,15 @@ func sameLoss(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// times are the parts of a line of metrics that tell how long something took.
-var times = regexp.MustCompile(`"(seconds|samples_per_second)":[^,}]*`)
+// times are the parts of metrics that tell when something was and how long it took, and the lines of resumes.
+var times = regexp.MustCompile(`"(seconds|samples_per_second|session_seconds|total_seconds|date)":[^,}]*|(?m:^{"event":"resume",.*\n)`)
+
+// timeless is metrics without the times.
+func timeless(metrics string) string { return times.ReplaceAllString(metrics, "") }
 
 // samelines METRICS METRICS checks that two files of metrics have the same bytes but for the times in them.
 func sameLines(ts *testscript.TestScript, _ bool, args []string) {
-	if diff := cmp.Diff(times.ReplaceAllString(ts.ReadFile(args[0]), ""), times.ReplaceAllString(ts.ReadFile(args[1]), "")); diff != "" {
+	if diff := cmp.Diff(timeless(ts.ReadFile(args[0])), timeless(ts.ReadFile(args[1]))); diff != "" {
 		ts.Fatalf("lines (-%s +%s):\n%s", args[0], args[1], diff)
 	}
 }

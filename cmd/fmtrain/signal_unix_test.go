@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
 )
 
 // endless is a run that is in the midst of an epoch until it is ended.
@@ -30,7 +30,7 @@ func started(t *testing.T, cmd *exec.Cmd) (output *bytes.Buffer) {
 	}
 	t.Cleanup(func() { cmd.Process.Kill() })
 	for begin := time.Now(); ; time.Sleep(2 * time.Millisecond) {
-		metrics, _ := os.ReadFile(filepath.Join(cmd.Dir, "run", loop.MetricsName))
+		metrics, _ := os.ReadFile(filepath.Join(cmd.Dir, run.Dir("run").Metrics()))
 		if bytes.Count(metrics, []byte("\n")) > 2 {
 			return output
 		}
@@ -52,7 +52,7 @@ func TestSignalsSave(t *testing.T) {
 		if code := cmd.ProcessState.ExitCode(); code != exitInterrupted || !strings.HasSuffix(output.String(), "; saved\nResume with:\n  fmtrain train --resume run\n") {
 			t.Errorf("%v: exit code %d\n%s", s, code, output)
 		}
-		if _, err := loop.Load(filepath.Join(cmd.Dir, loop.LastPath("run"))); err != nil {
+		if _, err := run.Load(filepath.Join(cmd.Dir, run.Dir("run").Last())); err != nil {
 			t.Errorf("%v: %v", s, err)
 		}
 	}
@@ -68,8 +68,8 @@ func TestHangupIgnored(t *testing.T) {
 			t.Fatalf("%v\n%s", err, output)
 		}
 		if s == syscall.SIGHUP {
-			before := read(t, cmd.Dir, filepath.Join("run", loop.MetricsName))
-			for begin := time.Now(); len(read(t, cmd.Dir, filepath.Join("run", loop.MetricsName))) == len(before); time.Sleep(5 * time.Millisecond) {
+			before := read(t, cmd.Dir, run.Dir("run").Metrics())
+			for begin := time.Now(); len(read(t, cmd.Dir, run.Dir("run").Metrics())) == len(before); time.Sleep(5 * time.Millisecond) {
 				if time.Since(begin) > time.Minute {
 					t.Fatalf("SIGHUP ended it\n%s", output)
 				}
@@ -94,7 +94,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	for begin := time.Now(); ; { // until it trains
-		if _, err := os.Stat(filepath.Join(cmd.Dir, loop.LastPath("run"))); err == nil {
+		if _, err := os.Stat(filepath.Join(cmd.Dir, run.Dir("run").Last())); err == nil {
 			break
 		}
 		select {
@@ -169,11 +169,11 @@ func TestBrokenPipeSaves(t *testing.T) {
 			!strings.Contains(said.String(), "broken pipe; stopped in epoch ") {
 			t.Errorf("%s: exit code %d\n%s", name, code, &said)
 		}
-		saved, err := loop.Load(filepath.Join(cmd.Dir, loop.LastPath("run")))
+		saved, err := run.Load(filepath.Join(cmd.Dir, run.Dir("run").Last()))
 		if err != nil {
 			t.Fatal(err)
 		}
-		lines := read(t, cmd.Dir, filepath.Join("run", loop.MetricsName))
+		lines := read(t, cmd.Dir, run.Dir("run").Metrics())
 		if saved.Progress.Epoch == 0 && saved.Progress.Iteration == 0 || !bytes.HasSuffix(lines, []byte("}\n")) {
 			t.Errorf("%s: saved after %v; the metrics end in %q", name, saved.Progress, lines[len(lines)-20:])
 		}
@@ -192,7 +192,7 @@ func TestDirectoryOfAnotherRun(t *testing.T) {
 	if code := first.ProcessState.ExitCode(); code != exitFailed {
 		t.Errorf("exit code %d, expected %d\n%s", code, exitFailed, output)
 	}
-	saved, err := loop.Load(filepath.Join(first.Dir, loop.LastPath("run")))
+	saved, err := run.Load(filepath.Join(first.Dir, run.Dir("run").Last()))
 	if err != nil || saved.Progress.Epoch != 2 {
 		t.Errorf("the second run's checkpoint: %v", err)
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
 )
 
 // soakVariable is the environment variable that asks for TestSoak, and how long it trains: 30m.
@@ -38,7 +38,7 @@ func TestSoak(t *testing.T) {
 	defer cancel()
 	code := make(chan int, 1)
 	go func() {
-		code <- run(ctx, []string{
+		code <- execute(ctx, []string{
 			"train", "--data", "sample", "--out", out, "--epochs", "1000000", "--progress", "none", "--log-every", "100", "--metrics", "top3,ece,auc",
 			"--clip-norm", "1", "--ema", "0.999", "--lower-schedule", "cosine:warmup=500",
 		}, streams{out: io.Discard, err: os.Stderr})
@@ -52,7 +52,7 @@ func TestSoak(t *testing.T) {
 		found, err := look(time.Since(start))
 		must(t, err)
 		samples = append(samples, found)
-		if last, err := os.Stat(loop.LastPath(out)); err == nil && last.ModTime() != saved {
+		if last, err := os.Stat(run.Dir(out).Last()); err == nil && last.ModTime() != saved {
 			saved = last.ModTime()
 			saves++
 		}

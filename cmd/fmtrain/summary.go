@@ -8,26 +8,25 @@ import (
 	"strconv"
 	"strings"
 
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
-	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
+	"fmtrain/internal/run"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/table"
 )
 
 // printSettings says what will be trained, and on which data.
-func printSettings(w io.Writer, c config.Config, t *loop.Trainer, data *dataset.Data) {
-	m, weights := t.Checkpoints.Model, t.Checkpoints.Weights
-	say(w, "%s: %s\n", data.Kind, place(data))
-	say(w, "%s training, %s validation, %s test images\n\n", thousands(t.Train.Len()), thousands(*c.Validation), thousands(data.Test.Len()))
+func printSettings(w io.Writer, c config.Config, m *build.Model, data *build.Data) {
+	say(w, "%s: %s\n", data.Kind, place(data.Data))
+	say(w, "%s training, %s validation, %s test images\n\n", thousands(data.Training.Len()), thousands(data.Validation.Len()), thousands(data.Test.Len()))
 
-	groups := groupsOf(c, weights)
-	printModel(w, layerRows(m, weights, groups))
+	printModel(w, layerRows(m.Model, m.Weights, m.Groups))
 	say(w, "\nbatch size %d, epochs %d, seed %d\n", c.BatchSize, c.Epochs, c.Seed)
-	for _, line := range switchedOn(c, m, groups) {
+	for _, line := range switchedOn(c, m.Model, m.Groups) {
 		say(w, "%s\n", line)
 	}
 	say(w, "run directory: %s\n\n", c.Out)
@@ -145,7 +144,7 @@ func switchedOn(c config.Config, m *model.Model, groups []config.Group) (lines [
 }
 
 // printFrom says where a run resumes.
-func printFrom(w io.Writer, p loop.Progress, finished bool) {
+func printFrom(w io.Writer, p run.Progress, finished bool) {
 	if !finished {
 		say(w, "Resuming after %v\n\n", p)
 	} else {

@@ -16,9 +16,10 @@ import (
 	"github.com/spf13/pflag"
 
 	"fmtrain/configs"
-	"fmtrain/internal/atomicfile"
+	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
 )
 
 // newest is the value of --resume without one.
@@ -54,10 +55,14 @@ func newTrain(s streams) *cobra.Command {
 			}
 			if flags.Changed("resume") {
 				if resume == newest {
-					var err error
-					if resume, err = newestUnfinished(); err != nil {
+					dir, err := run.NewestUnfinished(run.Parent)
+					if errors.Is(err, run.ErrNone) {
+						return usageError{fmt.Errorf("--resume: %w; name one with --resume RUN", err)}
+					}
+					if err != nil {
 						return err
 					}
+					resume = string(dir)
 				}
 				return resumeTrain(cmd.Context(), s, resume, file, flags, override)
 			}
@@ -69,7 +74,7 @@ func newTrain(s streams) *cobra.Command {
 				return err
 			}
 			if name != "" {
-				c.Out = filepath.Join(runsDir, name)
+				c.Out = filepath.Join(run.Parent, name)
 			}
 			return runTrain(cmd.Context(), s, c, nil)
 		},
@@ -105,7 +110,7 @@ func checkFlags(flags *pflag.FlagSet, file, resume, name string) error {
 		}
 	}
 	if name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
-		return usageError{fmt.Errorf("--name: expected a name below %s, found %q; --out takes any path", runsDir, name)}
+		return usageError{fmt.Errorf("--name: expected a name below %s, found %q; --out takes any path", run.Parent, name)}
 	}
 	return nil
 }
@@ -125,14 +130,13 @@ func addSettings(cmd *cobra.Command) {
 	}
 }
 
-// garbagePercent is how much garbage, in percent of what is in use, is left lying. The images and the buffers stay, a step makes
-// none, and a collection looks at nothing of what is large: without this the little of each save and epoch would add up, over
-// minutes, to as much again as all that is in use.
+// garbagePercent is how much garbage may lie about, in percent of the memory in use. The images and the buffers stay for the whole run,
+// and a step makes no garbage. Without this, the little garbage of each save and epoch would add up, over minutes, to as much again.
 const garbagePercent = 10
 
-// runTrain trains a model as the settings say, from where a run was saved or, if that is nil, as a new run. That nobody reads its
-// output any more is an error of writing, which ends a run once it is saved, not a signal that kills it.
-func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) error {
+// runTrain trains a new model or, with a resumption, goes on with one. If the reader of its output has exited, writing fails and the
+// run ends after a save; it is not killed by a signal.
+func runTrain(ctx context.Context, s streams, c config.Config, from *resumption) error {
 	signal.Ignore(syscall.SIGPIPE)
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
@@ -142,60 +146,78 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *savedRun) e
 			return err
 		}
 	}
-	data, validation, train, err := loadSplit(ctx, s, &c)
+	data, err := loadSplit(ctx, s, &c)
 	if err != nil {
 		return err
 	}
-	trainer, err := newTrainer(&c, from, validation, train)
-	if err != nil {
-		return err
-	}
-	trainer.Team = newTeam(c.Threads)
-	defer trainer.Team.Close()
-
-	if from == nil {
-		if c.Out, trainer.Checkpoints.Lock, err = makeRun(c.Out); err != nil {
-			return err
-		}
-		defer trainer.Checkpoints.Lock.Close()
-	} else {
-		trainer.Checkpoints.Lock = from.lock
-	}
-	trainer.Settings = c
-	trainer.Checkpoints.Run, trainer.Checkpoints.Settings, trainer.Checkpoints.Data = c.Out, c, data.TrainSHA256
+	r := build.Run{Data: data}
 	if from != nil {
-		if err := trainer.Resume(from.Saved, from.override); err != nil {
-			return err
-		}
+		r.Checkpoints, r.From, r.Override = from.checkpoints, from.saved, from.override
 	}
-	err = atomicfile.Write(filepath.Join(c.Out, loop.ConfigName), 0o644, func(w io.Writer) error { return config.WriteYAML(w, c) })
+	m, err := build.NewModel(c, r.From)
+	if err != nil {
+		return misnamed(err) // of --init
+	}
+	if from == nil {
+		if r.Checkpoints, err = run.Create(c.Out); err != nil {
+			return createError(c.Out, err)
+		}
+		defer r.Checkpoints.Close()
+	}
+	trainer, err := begin(m, r)
 	if err != nil {
 		if from == nil {
-			_ = os.Remove(filepath.Dir(loop.LastPath(c.Out))) // empty, so that --out may name the directory again
+			r.Checkpoints.Discard()
 		}
 		return err
 	}
+	defer trainer.Team.Close()
+	return watch(ctx, s, m, trainer, r)
+}
 
-	metrics := openMetrics(s.err, filepath.Join(c.Out, loop.MetricsName), from)
+// begin makes the trainer, and writes its settings into the run directory.
+func begin(m *build.Model, r build.Run) (*loop.Trainer, error) {
+	trainer, err := m.Trainer(r)
+	if err != nil {
+		return nil, err
+	}
+	settings := trainer.Settings.(config.Config)
+	err = r.Checkpoints.Dir.WriteConfig(func(w io.Writer) error { return config.WriteYAML(w, settings) })
+	if err != nil {
+		trainer.Team.Close()
+		return nil, err
+	}
+	return trainer, nil
+}
+
+// watch trains, and shows it.
+func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer, r build.Run) error {
+	c := trainer.Settings.(config.Config)
+	var from *run.Progress
+	before := 0 // epochs
+	if r.From != nil {
+		from, before = &r.From.Progress, r.From.Progress.Epoch
+	}
+	metrics := r.Checkpoints.Dir.OpenMetrics(func(err error) {
+		warn(s.err, "training goes on, but metrics are lost: %v", err)
+	}, from)
 	defer metrics.Close()
 	show := newDisplay(s, c, metrics, trainer.Schedules)
-	before := 0 // epochs
-	if from != nil {
-		before = from.Progress.Epoch
-	}
 	if c.Progress != "none" {
-		printSettings(show.text, c, trainer, data)
+		printSettings(show.text, c, m, r.Data)
 		if from != nil {
-			printFrom(show.text, from.Progress, trainer.Finished())
+			printFrom(show.text, *from, trainer.Finished())
 		}
 	}
-	trainer.Observers = show.observers
-	done, err := trainer.Run(ctx)
+	done, err := trainer.Run(ctx, show.observers...)
 	if closed := show.close(); err == nil {
 		err = closed
 	}
 	if err != nil {
 		return withResume(err, c.Out)
+	}
+	if done.BestLost && (r.From == nil || !r.From.BestLost) {
+		warn(s.err, "the checkpoint of the best epoch, %d, is not in %s any more", done.BestEpoch, r.Checkpoints.Dir.Best())
 	}
 	if c.Progress != "none" && done.Epochs > before {
 		fmt.Fprintln(show.text)

@@ -9,17 +9,18 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 )
 
 // gradientsOf are the gradients of a step on these rows, in the order of the weights, and what the step counted.
-func gradientsOf(t *testing.T, s setup, rows []int32) ([][]float32, Mean) {
+func gradientsOf(t *testing.T, s setup, rows []int32) ([][]float32, metric.Tally) {
 	t.Helper()
 	trainer := s.trainer(t)
 	trainer.share()
-	counted, err := trainer.differentiate(Iteration{Epoch: 1, Iteration: 1}, rows, nil)
+	counted, err := trainer.gradients.compute(1, rows, nil)
 	must(t, err)
-	return trainer.gradients.values, counted
+	return trainer.gradients.values(), counted
 }
 
 // apart is the largest difference over the largest value.
@@ -81,7 +82,7 @@ func TestAccumulationIsALargerBatch(t *testing.T) {
 		var seen recorder
 		trainer := s.trainer(t, &seen)
 		train(t, trainer)
-		return trainer.Checkpoints.Weights, seen.iterations
+		return trainer.Weights, seen.iterations
 	}
 	weights, want := run(35, 1)
 	accumulated, got := run(5, 7)
@@ -110,7 +111,7 @@ func TestDivergedInAnAccumulatedBatch(t *testing.T) {
 	s.batch, s.accumulate = 5, 7
 	var seen recorder
 	trainer := s.trainer(t, &seen)
-	weights := trainer.Checkpoints.Weights
+	weights := trainer.Weights
 	var before map[string][]uint32
 	seen.onIteration = func(it *Iteration) error {
 		fill(values(t, weights, "upper.weight"), 3e38)

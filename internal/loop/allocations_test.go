@@ -52,7 +52,7 @@ func allocations(t *testing.T, trainer *Trainer) float64 {
 	trainer.share()
 	epoch := func() {
 		must(t, trainer.epoch(context.Background(), 1))
-		must(t, trainer.settle())
+		must(t, trainer.waitForSave())
 	}
 	epoch() // the solvers make their slots
 	least := math.Inf(1)

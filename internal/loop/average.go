@@ -9,14 +9,13 @@ import (
 	"fmtrain/internal/op"
 )
 
-// Average keeps an exponential moving average of the weights, beside those that are trained (Polyak & Juditsky 1992). The
-// average after t steps is that of the weights after each of them, the k-th weighing decayᵗ⁻ᵏ; the initial weights, which are
-// random, have no part in it. Its sum is built up in the way that keeps it an average from the first step on:
+// Average keeps an exponential moving average of the weights (Polyak & Juditsky 1992). After t steps it is the mean of the weights
+// after each step, where step k has the weight decayᵗ⁻ᵏ. The initial weights are random and have no part in it. Each step does
 //
 //	a ← a + share·(w − a)   with share = (1−decay)/(1−decayᵗ)
 //
-// which is Adam's correction of its averages. (torch's AveragedModel begins with the same first step, but then takes 1−decay
-// for the share, so that the weights of the first step keep a part of decayᵗ⁻¹.)
+// which is Adam's bias correction. (PyTorch's AveragedModel has the same first step, but then takes 1−decay for the share, so the
+// weights of the first step keep a part of decayᵗ⁻¹.)
 type Average struct {
 	Weights model.Weights // the average; before the first step the initial weights
 
@@ -26,27 +25,27 @@ type Average struct {
 	share     float32
 }
 
-// NewAverage makes the average of a model's weights. Decay is from 0, for the weights of the last step alone, to below 1. The
-// validation set may be nil.
+// NewAverage makes the average of a model's weights. The decay is from 0 to below 1; 0 keeps the weights of the last step alone. The
+// validation set may be nil or empty.
 func NewAverage(m *model.Model, weights model.Weights, decay float64, validation *dataset.Set) (*Average, error) {
 	a := &Average{Weights: weights.Clone(), decay: decay, trained: weights}
 	var err error
-	if validation != nil {
+	if validation != nil && validation.Len() > 0 {
 		a.evaluator, err = NewEvaluator(m, a.Weights, validation)
 	}
 	return a, err
 }
 
-// average takes the weights after a step into the average.
+// average adds the weights after a step to the average.
 func (t *Trainer) average(it Iteration) {
 	if a := t.Average; a != nil {
-		step := float64((it.Epoch-1)*it.Iterations + it.Iteration)
+		step := float64(it.step())
 		a.share = float32((1 - a.decay) / (1 - math.Pow(a.decay, step)))
 		t.Team.Run(a)
 	}
 }
 
-// Do takes in a share of each weight, as a [team.Job]. A share of 1 is a copy, which no sum rounds.
+// Do averages a share of each weight, as a [team.Job]. A share of 1 is a copy, which rounds nothing.
 func (a *Average) Do(part, parts int) {
 	for i, w := range a.trained {
 		values, average := w.Value.Float32s(), a.Weights[i].Value.Float32s()

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fmtrain/internal/checkpoint"
+	"fmtrain/internal/run"
 )
 
 // The average is that of the weights after each step, the later ones weighing more, without the initial ones; it is measured
@@ -19,7 +20,7 @@ func TestAverage(t *testing.T) {
 		s.decay = decay
 		var seen recorder
 		trainer := s.trainer(t, &seen)
-		trained, average := trainer.Checkpoints.Weights, trainer.Average.Weights
+		trained, average := trainer.Weights, trainer.Average.Weights
 		if !same(bits(trained), bits(average)) {
 			t.Error("before the first step the average is not the initial weights")
 		}
@@ -57,14 +58,14 @@ func TestAverage(t *testing.T) {
 			}
 		}
 
-		for _, path := range []string{trainer.Checkpoints.Last(), BestPath(trainer.Checkpoints.Run)} {
-			saved, err := Load(path)
+		for _, path := range []string{trainer.Checkpoints.Dir.Last(), trainer.Checkpoints.Dir.Best()} {
+			saved, err := run.Load(path)
 			must(t, err)
 			if len(saved.Average) != len(average) || same(bits(saved.Weights), bits(saved.Average)) {
 				t.Errorf("%s: %d averaged weights, or no others than the weights", path, len(saved.Average))
 			}
 		}
-		saved, err := Load(trainer.Checkpoints.Last())
+		saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 		must(t, err)
 		if !same(bits(average), bits(saved.Average)) {
 			t.Error("the last checkpoint has another average")
@@ -74,7 +75,7 @@ func TestAverage(t *testing.T) {
 		var without recorder
 		plain := s.trainer(t, &without)
 		train(t, plain)
-		if !same(bits(plain.Checkpoints.Weights), bits(trained)) {
+		if !same(bits(plain.Weights), bits(trained)) {
 			t.Error("the average changes the training")
 		}
 		for i, e := range seen.epochs {
@@ -98,7 +99,7 @@ func TestAverageWithoutValidation(t *testing.T) {
 			t.Errorf("epoch %d: %+v", e.Epoch, *e.Average)
 		}
 	}
-	if same(bits(trainer.Checkpoints.Weights), bits(trainer.Average.Weights)) {
+	if same(bits(trainer.Weights), bits(trainer.Average.Weights)) {
 		t.Error("the average is the weights")
 	}
 }
@@ -110,19 +111,19 @@ func TestAverageInACheckpoint(t *testing.T) {
 	s.epochs, s.decay = 1, 0.9
 	trainer := s.trainer(t)
 	train(t, trainer)
-	path := trainer.Checkpoints.Last()
+	path := trainer.Checkpoints.Dir.Last()
 	file, err := checkpoint.Load(path)
 	must(t, err)
 	shapes := map[string]string{}
 	for _, tensor := range file.Tensors {
 		shapes[tensor.Name] = fmt.Sprint(tensor.Shape)
 	}
-	for _, w := range trainer.Checkpoints.Weights {
+	for _, w := range trainer.Weights {
 		if shapes["ema."+w.Name] == "" || shapes["ema."+w.Name] != shapes["model."+w.Name] {
 			t.Errorf("%s: the average has shape %q, the weight %q", w.Name, shapes["ema."+w.Name], shapes["model."+w.Name])
 		}
 	}
-	_, err = LoadWeights(path, trainer.Checkpoints.Weights)
+	_, err = run.LoadWeights(path, trainer.Weights)
 	must(t, err)
 
 	kept := file.Tensors
@@ -133,7 +134,7 @@ func TestAverageInACheckpoint(t *testing.T) {
 	} {
 		file.Tensors = tensors
 		must(t, checkpoint.Save(path, file))
-		if _, err := Load(path); err == nil || err.Error() != path+": "+want {
+		if _, err := run.Load(path); err == nil || err.Error() != path+": "+want {
 			t.Errorf("expected %s\nfound    %v", want, err)
 		}
 	}

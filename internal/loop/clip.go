@@ -7,10 +7,9 @@ import (
 	"fmtrain/internal/op"
 )
 
-// clip shortens the gradients of a step if their norm, over the parameters of all groups together, is above the trainer's: then
-// all are multiplied by the one factor that makes it that norm. The direction stays, and so do the bits of a gradient that is
-// short enough. That is torch.nn.utils.clip_grad_norm_ but for the 1e-6 that it adds to the norm, which would shorten some of
-// those too. A frozen group has no gradient and adds nothing.
+// clip limits the norm of a step's gradient, over the parameters of all groups. A larger gradient is multiplied by one factor, so its
+// direction stays; a smaller one keeps its bits. This is torch.nn.utils.clip_grad_norm_ without the 1e-6 that PyTorch adds to the
+// norm, which would change gradients at the limit. A frozen group has no gradient and adds nothing.
 func (t *Trainer) clip() {
 	if t.ClipNorm == 0 {
 		return
@@ -20,8 +19,8 @@ func (t *Trainer) clip() {
 	}
 }
 
-// norm is the square root of the sum of the squares of all gradients. It is taken over blocks of a fixed size whose sums are
-// added in order, so that its bits don't depend on who did which.
+// norm is the square root of the sum of the squares of all gradients. Blocks of a fixed size are summed, and the sums are added in
+// order, so the bits don't depend on the number of threads.
 type norm struct {
 	gradients [][]float32
 	squares   []float64 // of each block
@@ -31,7 +30,7 @@ type norm struct {
 const normBlock = 4096
 
 func (n *norm) of(t *Trainer) float64 {
-	n.gradients = t.gradients.values
+	n.gradients = t.gradients.values()
 	if n.squares == nil {
 		blocks := 0
 		for _, g := range n.gradients {
@@ -47,7 +46,7 @@ func (n *norm) of(t *Trainer) float64 {
 	return math.Sqrt(sum)
 }
 
-// Do sums every so-manieth block, as a [team.Job].
+// Do sums a share of the blocks, as a [team.Job].
 func (n *norm) Do(part, parts int) {
 	block := 0
 	for _, g := range n.gradients {
@@ -60,14 +59,14 @@ func (n *norm) Do(part, parts int) {
 	}
 }
 
-// scaling multiplies all gradients, in place: they are the outputs of ops, which the next run fills anew.
+// scaling multiplies all gradients in place. They are the outputs of ops, and the next run fills them anew.
 type scaling struct {
 	gradients [][]float32
 	factor    float64
 }
 
 func (s *scaling) by(factor float64, t *Trainer) {
-	s.gradients, s.factor = t.gradients.values, factor
+	s.gradients, s.factor = t.gradients.values(), factor
 	t.Team.Run(s)
 }
 

@@ -17,13 +17,13 @@ func clipped(t *testing.T, to float64, members int) (before, after [][]float32) 
 	trainer.Team = team.New(members)
 	defer trainer.Team.Close()
 	trainer.share()
-	_, err := trainer.differentiate(Iteration{Epoch: 1, Iteration: 1}, trainer.Sampler.Order(1)[:s.batch], nil)
+	_, err := trainer.gradients.compute(1, trainer.Sampler.Order(1)[:s.batch], nil)
 	must(t, err)
-	for _, g := range trainer.gradients.values {
+	for _, g := range trainer.gradients.values() {
 		before = append(before, slices.Clone(g))
 	}
 	trainer.clip()
-	return before, trainer.gradients.values
+	return before, trainer.gradients.values()
 }
 
 // plainNorm is the norm over all gradients, as one writes it down.
@@ -84,7 +84,7 @@ func TestClipNormOfARun(t *testing.T) {
 		s.clipNorm = to
 		trainer := s.trainer(t)
 		train(t, trainer)
-		return bits(trainer.Checkpoints.Weights)
+		return bits(trainer.Weights)
 	}
 	without := run(0)
 	if !same(without, run(1e6)) {

@@ -47,14 +47,14 @@ func (e *Evaluator) UseTeam(t *team.Team) {
 type Evaluation struct {
 	Loss, Accuracy float64 // means over the samples
 	Count          int
-	Confusion      Confusion
+	Confusion      metric.Confusion
 	Metrics        metric.Values // of the evaluator's metrics
 }
 
 // Evaluate runs the model over the whole set.
 func (e *Evaluator) Evaluate() (*Evaluation, error) {
-	var total Mean
-	var confusion Confusion
+	var total metric.Tally
+	confusion := metric.NewConfusion(dataset.Classes)
 	graph := e.feed.graph
 	batch := len(graph.Labels)
 	e.Metrics.Reset()
@@ -77,37 +77,4 @@ func (e *Evaluator) Evaluate() (*Evaluation, error) {
 	return &Evaluation{
 		Loss: total.Loss(), Accuracy: total.Accuracy(), Count: total.Seen, Confusion: confusion, Metrics: slices.Clone(e.Metrics.Values()),
 	}, nil
-}
-
-// Confusion counts samples by true class (row) and predicted class (column).
-type Confusion [dataset.Classes][dataset.Classes]int
-
-// ClassScore is how well one class was told from the others.
-type ClassScore struct {
-	Label     string  `json:"label"`
-	Precision float64 `json:"precision"` // of the samples predicted as this class, the fraction that are
-	Recall    float64 `json:"recall"`    // of the samples of this class, the fraction predicted as such
-	F1        float64 `json:"f1"`        // the harmonic mean of the two
-	Support   int     `json:"support"`   // the samples of this class
-}
-
-// Scores are the scores of each class. A fraction of nothing counts as 0.
-func (c *Confusion) Scores() []ClassScore {
-	scores := make([]ClassScore, len(c))
-	for k := range c {
-		var support, predicted int
-		for j := range c {
-			support += c[k][j]
-			predicted += c[j][k]
-		}
-		hits := float64(c[k][k])
-		scores[k] = ClassScore{
-			Label:     dataset.ClassNames[k],
-			Precision: hits / float64(max(predicted, 1)),
-			Recall:    hits / float64(max(support, 1)),
-			F1:        2 * hits / float64(max(predicted+support, 1)),
-			Support:   support,
-		}
-	}
-	return scores
 }

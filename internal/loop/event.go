@@ -1,13 +1,18 @@
 package loop
 
 import (
+	"encoding/json"
+	"errors"
+	"math"
 	"time"
 
 	"fmtrain/internal/metric"
+	"fmtrain/internal/run"
+	"fmtrain/internal/version"
 )
 
-// Observer watches a run: a progress bar, a log of metrics. It is called by the loop, in order and never at the same time;
-// what it is given is the loop's own and is valid until it returns. An error it returns ends the run.
+// Observer watches a run: a progress bar, a log of metrics. The loop calls it in order and never at the same time. What it is given
+// belongs to the loop and is valid until it returns. An error that it returns ends the run.
 type Observer interface {
 	OnStart(*Start) error
 	OnIteration(*Iteration) error
@@ -15,38 +20,49 @@ type Observer interface {
 	OnDone(*Done) error
 }
 
-// Syncer is an [Observer] that keeps lines of a run. Before each checkpoint is written it is to put what it was told where a crash
-// does not reach it: a run that is taken up from the checkpoint adds what comes after. Flush is called by the loop like the
-// observer's other methods; Sync after it, while the training goes on and the others are called.
+// Syncer is an [Observer] that keeps lines of a run. Before each checkpoint is written, its lines must be where a crash can't reach
+// them: a run that resumes from the checkpoint adds only what comes after. The loop calls Flush like the other methods, and Sync
+// after it, while the training goes on and calls the others.
 type Syncer interface {
 	Flush() error
 	Sync() error
 }
 
-// Rates are the learning rates of the parameter groups, in the order of the model's layers.
+// Rates are the learning rates of the groups, in the order of the model's layers.
 type Rates []Rate
 
-// Rate is the learning rate of one parameter group in the step just done.
+// Rate is the learning rate of a group in the step just done.
 type Rate struct {
 	Group     string
 	LearnRate float64
 	Scheduled bool // a schedule moves it
 }
 
-// Start is told before the first epoch.
+// Start comes before the first epoch of a session.
 type Start struct {
 	Settings   any // the resolved settings: a struct with JSON names
 	Epochs     int // the last epoch to do
-	Iterations int // iterations of an epoch
+	Iterations int // of an epoch
 	Samples    int // training images of an epoch
 
 	Validated bool     // there are validation images
 	Averaged  bool     // averaged weights are measured on them
 	Metrics   []string // measured on them besides the loss and the accuracy
 	Rates     Rates    // before the first step
+
+	Program version.Info
+	Began   time.Time
+	Resumed *Resumed // nil for a new run
 }
 
-// Iteration is told after each training step.
+// Resumed says where a run continues.
+type Resumed struct {
+	From         run.Progress
+	Changed      map[string]json.RawMessage // the settings that are not the checkpoint's, with their new values
+	TotalSeconds float64                    // of training, in earlier sessions
+}
+
+// Iteration comes after each step.
 type Iteration struct {
 	Epoch, Epochs         int           // from 1
 	Iteration, Iterations int           // from 1
@@ -58,7 +74,10 @@ type Iteration struct {
 	Rates                 Rates
 }
 
-// Epoch is told at the end of each epoch, after validation.
+// step is the number of the step in the run, from 1.
+func (it Iteration) step() int { return (it.Epoch-1)*it.Iterations + it.Iteration }
+
+// Epoch comes at the end of each epoch, after validation.
 type Epoch struct {
 	Epoch, Epochs        int           // from 1
 	Iterations           int           // of this epoch
@@ -69,19 +88,73 @@ type Epoch struct {
 	SamplesPerSecond     float64
 	Rates                Rates       // of the epoch's last step
 	BestEpoch            int         // the epoch of the best validation accuracy so far; 0 if there is no validation
-	Average              *Validation // what the averaged weights come to; nil if there are none or no validation
+	Average              *Validation // of the averaged weights; nil if there are none or no validation
 }
 
 // Validation is means over the validation images.
 type Validation struct{ Loss, Accuracy float64 }
 
-// Done is told once, after the last epoch and the last checkpoint.
+// Done comes once, after the last epoch and the last checkpoint.
 type Done struct {
-	Epochs        int     // done
-	StoppedEarly  bool    // before the last epoch, because the validation accuracy stood still
-	BestEpoch     int     // of the best validation accuracy; 0 if none was measured
-	Checkpoint    string  // the path of the best checkpoint, or of the last if there is no best or it is lost
-	BestLost      bool    // the best epoch's checkpoint was gone, or another's, when the run was taken up
-	WeightsSHA256 string  // the [Digest] of the weights after the last epoch: those of the last checkpoint
-	Seconds       float64 // of the whole run or, if it was taken up, since then
+	Epochs                 int     // done
+	StoppedEarly           bool    // before the last epoch, because the validation accuracy stood still
+	BestEpoch              int     // of the best validation accuracy; 0 if none was measured
+	BestLoss, BestAccuracy float64 // on the validation images; NaN if there are none, the loss also if an older program measured it
+	Checkpoint             string  // the best checkpoint, or the last if there is no best or it is lost; empty if nothing is saved
+	BestLost               bool    // the best epoch's checkpoint is gone
+	WeightsSHA256          string  // the [run.Digest] of the weights after the last epoch: those of the last checkpoint
+	Seconds                float64 // of this session: since this process began or resumed the run
+	TotalSeconds           float64 // of all sessions: this one, and the training in those before it
+}
+
+// notify calls all observers, even if one of them fails.
+func (t *Trainer) notify(event func(Observer) error) (err error) {
+	for _, o := range t.observers {
+		if failed := event(o); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}
+	return err
+}
+
+// notifyStart announces the session. Before is the training time of earlier ones.
+func (t *Trainer) notifyStart(began time.Time, before time.Duration) error {
+	if t.resumed != nil {
+		t.resumed.TotalSeconds = before.Seconds()
+	}
+	start := &Start{
+		Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len(),
+		Validated: t.Validation != nil, Averaged: t.Average != nil && t.Average.evaluator != nil, Rates: t.rates(),
+		Program: t.Program, Began: began, Resumed: t.resumed,
+	}
+	if t.Validation != nil {
+		start.Metrics = t.Validation.Metrics.Names()
+	}
+	return t.notify(func(o Observer) error { return o.OnStart(start) })
+}
+
+// notifyDone announces the end.
+func (t *Trainer) notifyDone(session, before time.Duration) (*Done, error) {
+	if t.Checkpoints != nil && t.Checkpoints.Dir.CheckBest(t.done) != nil {
+		t.bestLost = true
+	}
+	done := &Done{
+		Epochs:        t.done.Epoch,
+		StoppedEarly:  t.done.Epoch < t.Epochs,
+		BestEpoch:     t.done.BestEpoch,
+		BestLoss:      math.NaN(),
+		BestAccuracy:  math.NaN(),
+		Checkpoint:    t.best(),
+		BestLost:      t.bestLost,
+		WeightsSHA256: run.Digest(t.Weights),
+		Seconds:       session.Seconds(),
+		TotalSeconds:  (before + session).Seconds(),
+	}
+	if t.done.BestEpoch > 0 {
+		done.BestAccuracy = t.done.BestAccuracy
+		if t.done.BestLoss != 0 {
+			done.BestLoss = t.done.BestLoss
+		}
+	}
+	return done, t.notify(func(o Observer) error { return o.OnDone(done) })
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fmtrain/internal/run"
 	"fmtrain/internal/team"
 )
 
@@ -39,7 +40,7 @@ func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
 		if diff := cmp.Diff(events, seen); diff != "" {
 			t.Errorf("team of %d (-alone +team):\n%s", members, diff)
 		}
-		if !same(bits(alone.Checkpoints.Weights), bits(trainer.Checkpoints.Weights)) || !same(bits(alone.Average.Weights), bits(trainer.Average.Weights)) {
+		if !same(bits(alone.Weights), bits(trainer.Weights)) || !same(bits(alone.Average.Weights), bits(trainer.Average.Weights)) {
 			t.Errorf("team of %d: the weights differ", members)
 		}
 	}
@@ -75,8 +76,8 @@ func TestEverythingGoesOn(t *testing.T) {
 		var rest recorder
 		resumed := other.trainer(t, &rest)
 		resumed.Sampler, resumed.Graph.Draw.Seed = whole.Sampler, s.seed
-		resumed.Checkpoints.Run = begun.Checkpoints.Run
-		at, err := Load(begun.Checkpoints.Last())
+		resumed.Checkpoints.Dir = begun.Checkpoints.Dir
+		at, err := run.Load(begun.Checkpoints.Dir.Last())
 		must(t, err)
 		must(t, resumed.Resume(at, false))
 		train(t, resumed)
@@ -86,9 +87,9 @@ func TestEverythingGoesOn(t *testing.T) {
 		if !same(bits(whole.Average.Weights), bits(resumed.Average.Weights)) {
 			t.Errorf("taken up after epoch %d: another average", epoch)
 		}
-		saved, err := Load(resumed.Checkpoints.Last())
+		saved, err := run.Load(resumed.Checkpoints.Dir.Last())
 		must(t, err)
-		want, err := Load(whole.Checkpoints.Last())
+		want, err := run.Load(whole.Checkpoints.Dir.Last())
 		must(t, err)
 		if !same(bits(want.Weights), bits(saved.Weights)) || !same(bits(want.Average), bits(saved.Average)) || !cmp.Equal(want.Progress, saved.Progress) {
 			t.Errorf("taken up after epoch %d: another last checkpoint", epoch)
@@ -111,7 +112,7 @@ func TestInterruptedBetweenSteps(t *testing.T) {
 	if !errors.As(err, &interrupted) || interrupted.Iteration != 2 || interrupted.Iterations != 3 {
 		t.Fatalf("expected an Interrupted after 2 of 3 iterations, found %v", err)
 	}
-	saved, err := Load(interrupted.Checkpoint)
+	saved, err := run.Load(interrupted.Checkpoint)
 	must(t, err)
 	if p := saved.Progress; p.Epoch != 1 || p.Iteration != 2 || p.Running.Seen != 70 || len(p.ValLosses) != 1 {
 		t.Errorf("progress %+v", p)

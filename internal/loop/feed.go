@@ -15,23 +15,23 @@ type feed struct {
 	next  []int32 // of the one after it
 }
 
-// fill makes the batch of these rows of the set, a share of it by each member of the team, and has the images of the next rows
-// brought closer while the step goes on: in a new order they lie anywhere in memory.
+// fill makes the batch of these rows of the set; each member of the team fills a share. It also prefetches the images of the next
+// rows while the step goes on: in a new order they lie anywhere in memory.
 func (f *feed) fill(t *team.Team, rows, next []int32) {
 	f.rows, f.next = rows, next
 	t.Run(f)
 }
 
-// mostPrefetched is the largest batch that is brought closer: 100 KB of images, a tenth of a processor's second cache. A larger
-// one would drive out what the step works on, and takes so long to compute that its filling does not matter.
-const mostPrefetched = 128
+// maxPrefetched is the largest batch that is prefetched: 100 KB of images, a tenth of a processor's second cache. A larger one would
+// evict what the step works on, and its step is so long that the filling does not matter.
+const maxPrefetched = 128
 
 // Do fills a share of the batch, as a [team.Job].
 func (f *feed) Do(part, parts int) {
 	top, bottom := op.Split(len(f.graph.Labels), part, parts)
 	share := func(rows []int32) []int32 { return rows[min(top, len(rows)):min(bottom, len(rows))] }
 	f.set.Fill(f.graph.Images[top*dataset.Pixels:bottom*dataset.Pixels], f.graph.Labels[top:bottom], share(f.rows))
-	if len(f.next) <= mostPrefetched {
+	if len(f.next) <= maxPrefetched {
 		f.set.Prefetch(share(f.next))
 	}
 }

@@ -6,13 +6,14 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
+	"time"
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/model"
 	"fmtrain/internal/modeltest"
+	"fmtrain/internal/run"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
 )
@@ -80,16 +81,18 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 	for _, g := range []group{s.lower, s.upper} {
 		solvers = append(solvers, newSolver(t, g))
 	}
-	run := t.TempDir()
-	must(t, os.Mkdir(filepath.Dir(LastPath(run)), 0o755))
+	dir := run.Dir(t.TempDir())
+	must(t, os.Mkdir(dir.Checkpoints(), 0o755))
 	trainer := &Trainer{
+		Model:       s.spec.Model(),
+		Weights:     weights,
 		Graph:       graph,
 		Solvers:     solvers,
 		Train:       noisyImages(s.images, 1),
 		Sampler:     dataset.NewSampler(s.images, s.seed, true),
 		Epochs:      s.epochs,
-		Checkpoints: &Checkpoints{Run: run, Model: s.spec.Model(), Weights: weights, Groups: graph.Groups, Solvers: solvers},
-		Observers:   observers,
+		Checkpoints: &run.Checkpoints{Dir: dir},
+		observers:   observers,
 		Accumulate:  s.accumulate,
 		ClipNorm:    s.clipNorm,
 		Patience:    s.patience,
@@ -111,7 +114,6 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 	if s.decay > 0 {
 		trainer.Average, err = NewAverage(s.spec.Model(), weights, s.decay, validation)
 		must(t, err)
-		trainer.Checkpoints.Average = trainer.Average.Weights
 	}
 	return trainer
 }
@@ -150,7 +152,12 @@ type recorder struct {
 	onDone      func()
 }
 
-func (r *recorder) OnStart(s *Start) error { r.events = append(r.events, *s); return nil }
+func (r *recorder) OnStart(s *Start) error {
+	kept := *s
+	kept.Began = time.Time{}
+	r.events = append(r.events, kept)
+	return nil
+}
 
 func (r *recorder) OnIteration(it *Iteration) error {
 	kept := *it
@@ -178,7 +185,7 @@ func (r *recorder) OnEpoch(e *Epoch) error {
 
 func (r *recorder) OnDone(d *Done) error {
 	kept := *d
-	kept.Seconds, kept.Checkpoint = 0, ""
+	kept.Seconds, kept.TotalSeconds, kept.Checkpoint = 0, 0, ""
 	r.events = append(r.events, kept)
 	if r.onDone != nil {
 		r.onDone()

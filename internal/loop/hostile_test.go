@@ -3,6 +3,7 @@ package loop
 import (
 	"errors"
 	"maps"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"fmtrain/internal/checkpoint"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/metric"
+	"fmtrain/internal/run"
 )
 
 // saved is the last checkpoint of a small run that has averages too.
@@ -19,9 +21,9 @@ func saved(t testing.TB) *checkpoint.Checkpoint {
 	s := small()
 	s.spec.Hidden, s.epochs, s.decay = []int{2}, 1, 0.9
 	trainer := s.trainer(t)
-	trainer.Checkpoints.Settings = map[string]any{"data": "sample"}
+	trainer.Settings = map[string]any{"data": "sample"}
 	train(t, trainer)
-	file, err := checkpoint.Load(trainer.Checkpoints.Last())
+	file, err := checkpoint.Load(trainer.Checkpoints.Dir.Last())
 	must(t, err)
 	return file
 }
@@ -48,9 +50,13 @@ func interpretWithin(t *testing.T, file *checkpoint.Checkpoint) error {
 	for _, tensor := range file.Tensors {
 		size += 4*len(tensor.Data) + len(tensor.Name)
 	}
+	path := filepath.Join(t.TempDir(), "hostile.safetensors")
+	if err := checkpoint.Save(path, file); err != nil {
+		return nil // no checkpoint can be this
+	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	s, err := interpret(file)
+	s, err := run.Load(path)
 	runtime.ReadMemStats(&after)
 	if used, most := after.TotalAlloc-before.TotalAlloc, uint64(1<<16+64*size); used > most {
 		t.Errorf("allocated %d bytes for %d, want at most %d", used, size, most)
@@ -110,7 +116,11 @@ func FuzzResume(f *testing.F) {
 	f.Add("", `{"solver":"adam","steps":18446744073709551615}`, `{"solver":"nadam","steps":1,"scalars":{"mu_product":-1e999,"x":0}}`, `{"images":""}`)
 	f.Add("", `{"solver":"adam","steps":0}`, `{"solver":"nadam","steps":3}`, "{}")
 	f.Fuzz(func(t *testing.T, progress, lower, upper, data string) {
-		saved, err := interpret(altered(file, map[string]string{"progress": progress, "solver.lower": lower, "solver.upper": upper, "data": data}))
+		path := filepath.Join(t.TempDir(), "hostile.safetensors")
+		if checkpoint.Save(path, altered(file, map[string]string{"progress": progress, "solver.lower": lower, "solver.upper": upper, "data": data})) != nil {
+			return
+		}
+		saved, err := run.Load(path)
 		if err != nil {
 			return
 		}
@@ -155,6 +165,9 @@ func TestHostileMetadata(t *testing.T) {
 	}{
 		{"no JSON", map[string]string{"model": "model"}, `expected JSON under "model"`},
 		{"much that is no JSON", map[string]string{"progress": long}, `expected JSON under "progress"`},
+		{"much in a solver that is no JSON", map[string]string{"solver.lower": long}, `expected JSON under "solver.lower"`},
+		{"a solver of many digits", map[string]string{"solver.lower": `{"steps":` + strings.Repeat("1", 1<<18) + "}"}, `expected JSON under "solver.lower"`},
+		{"a solver of a long group", map[string]string{"solver." + long: "x"}, `expected JSON under "solver.xxx`},
 		{"deep nesting", map[string]string{"model": strings.Repeat("[", 1<<18)}, `expected JSON under "model"`},
 		{"deep nesting in a loss", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","x":`+strings.Repeat("[", 1<<18)+"}"), `expected JSON under "model"`},
 		{"a long activation", spec("relu", long), "expected a layer"},
@@ -192,7 +205,7 @@ func TestUnknownMetadataIsPassedOver(t *testing.T) {
 	t.Chdir(t.TempDir())
 	path := "hostile.safetensors"
 	must(t, checkpoint.Save(path, file))
-	s, err := Load(path)
+	s, err := run.Load(path)
 	must(t, err)
 	if s.Model.Inputs != dataset.Pixels || len(s.Weights) != 6 {
 		t.Errorf("expected the model as it was saved, found %+v", s.Model)

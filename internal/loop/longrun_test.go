@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"testing"
 
+	"fmtrain/internal/run"
 	"fmtrain/internal/team"
 )
 
@@ -29,8 +30,8 @@ func TestLongRunKeepsItsHeap(t *testing.T) {
 	trainer = s.trainer(t, watcher{each: func(it *Iteration) error {
 		switch it.Iteration {
 		case 1:
-			must(t, trainer.save(Progress{Epoch: it.Epoch - 1, Iteration: 1}))
-			must(t, trainer.settle())
+			must(t, trainer.save(run.Progress{Epoch: it.Epoch - 1, Iteration: 1}))
+			must(t, trainer.waitForSave())
 			runtime.ReadMemStats(&before)
 		case steps:
 			var after runtime.MemStats

@@ -1,12 +1,17 @@
-// Package loop is the training loop: epochs and iterations over a data set, the means of what it counts, validation,
-// checkpoints, and the observers that show it.
+// Package loop is the training loop: epochs of steps, validation, saving, stopping, and the observers that show it.
 //
-// One iteration is: the next batch, one run of the graph forward and backward, one step of each group's solver, counting. Where
-// gradients are accumulated it is so many batches and runs, and one step. The order of the samples is a function of the seed and
-// the epoch, so a run is a function of its settings and its data.
+// One step is: compute the gradient of the next rows, clip it, let each group's solver change its weights. The order of the samples
+// is a function of the seed and the epoch, so a run is a function of its settings and its data.
 //
-// What may be switched on has a file of its own: rates.go the schedules, accumulate.go, clip.go, maxnorm.go and average.go what is
-// done with gradients and weights, stop.go early stopping. save.go and resume.go are how a run outlives its process.
+// This file is the loop. The others are:
+//
+//	trainer.go     what a run is made of
+//	gradient.go    the gradient of a step's rows, in batches
+//	clip.go, rates.go, maxnorm.go, average.go    what may be switched on in a step
+//	evaluate.go    measuring a model on a set
+//	stop.go        why a run ends before its last epoch
+//	save.go, resume.go    how a run outlives its process; package run has the files
+//	event.go       what observers are told
 package loop
 
 import (
@@ -16,71 +21,26 @@ import (
 	"math"
 	"time"
 
-	"fmtrain/internal/dataset"
 	"fmtrain/internal/metric"
-	"fmtrain/internal/model"
-	"fmtrain/internal/schedule"
-	"fmtrain/internal/solver"
-	"fmtrain/internal/team"
+	"fmtrain/internal/run"
 )
 
-// Trainer is a run: what is trained, on what, how, and who watches.
-type Trainer struct {
-	Graph       *model.Graph    // for batches of the run's size
-	Solvers     []solver.Solver // one for each of the graph's groups
-	Train       *dataset.Set
-	Sampler     *dataset.Sampler // of the training set
-	Validation  *Evaluator       // nil if no images are set apart
-	Metrics     *metric.Set      // of the samples that are trained on; nil for none
-	Epochs      int
-	Checkpoints *Checkpoints
-	Observers   []Observer
-	Settings    any        // the resolved settings, for the observers
-	Team        *team.Team // does the steps; nil for the caller alone
-
-	Schedules  []schedule.Schedule // one for each group, nil for a constant rate; may be empty
-	Accumulate int                 // batches of a step; 0 is 1
-	ClipNorm   float64             // largest norm of a step's gradients; 0 for any
-	MaxNorm    float64             // largest norm of the weights of a unit; 0 for any
-	Average    *Average            // of the weights; nil for none
-	Patience   int                 // epochs without a better validation accuracy that end the run; 0 for any number
-	Every      Every               // when to save within an epoch
-
-	done      Progress // at the last epoch's end or, of a run that is taken up, where it was
-	saving    saving
-	resumed   bool
-	changed   bool  // it was taken up with other settings than the checkpoint's
-	lost      bool  // the best checkpoint was not there when the run was taken up, and no epoch has been better since
-	start     Rates // those that the schedules multiply
-	pace      *team.Pace
-	feed      feed
-	gradients gradients
-	sums      sums
-	norm      norm
-	scaling   scaling
-	columns   columns
-}
-
-// Run trains until the last epoch. It writes the initial checkpoint first, so that there is always one to go back to. When
-// the context is cancelled or an observer fails it finishes the step, saves, and returns an [*Interrupted]; when a loss or a
-// gradient is not finite it stops before the weights are touched, and returns a [*Diverged]; when a checkpoint can't be written, an
-// [*Unsaved]. But for the initial one, checkpoints are written while the training goes on; when Run returns, they are whole.
-func (t *Trainer) Run(ctx context.Context) (*Done, error) {
+// Run trains until the last epoch, under the eyes of the observers. It saves the initial weights first, so there is always a checkpoint to go back to. Other saves go
+// on beside the training; when Run returns they are complete.
+//
+// If the context is cancelled, an observer fails or an op fails, it saves and returns an [*Interrupted]. If a loss or a gradient is
+// not finite, it returns a [*Diverged], and the step is not made. If a checkpoint can't be written, it returns an [*Unsaved].
+func (t *Trainer) Run(ctx context.Context, observers ...Observer) (*Done, error) {
+	t.observers = append(t.observers, observers...)
 	done, err := t.run(ctx)
-	return done, errors.Join(err, t.settle())
+	return done, errors.Join(err, t.waitForSave())
 }
 
 func (t *Trainer) run(ctx context.Context) (*Done, error) {
-	begin := time.Now()
+	began := time.Now()
+	before := t.Before + t.done.Elapsed
 	t.share()
-	start := &Start{
-		Settings: t.Settings, Epochs: t.Epochs, Iterations: t.iterations(), Samples: t.Train.Len(),
-		Validated: t.Validation != nil, Averaged: t.Average != nil && t.Average.evaluator != nil, Rates: t.rates(),
-	}
-	if t.Validation != nil {
-		start.Metrics = t.Validation.Metrics.Names()
-	}
-	if err := t.tell(func(o Observer) error { return o.OnStart(start) }); err != nil {
+	if err := t.notifyStart(began, before); err != nil {
 		return nil, err
 	}
 	if err := t.saveFirst(); err != nil {
@@ -91,28 +51,15 @@ func (t *Trainer) run(ctx context.Context) (*Done, error) {
 			return nil, err
 		}
 	}
-	digest := Digest(t.Checkpoints.Weights)
-	if err := t.settle(); err != nil {
+	if err := t.waitForSave(); err != nil {
 		return nil, err
 	}
-	if err := t.restoreBest(); err != nil {
-		return nil, err
-	}
-	done := &Done{
-		Epochs:        t.done.Epoch,
-		StoppedEarly:  t.done.Epoch < t.Epochs,
-		BestEpoch:     t.done.BestEpoch,
-		Checkpoint:    t.best(),
-		BestLost:      t.lost,
-		WeightsSHA256: digest,
-		Seconds:       time.Since(begin).Seconds(),
-	}
-	return done, t.tell(func(o Observer) error { return o.OnDone(done) })
+	return t.notifyDone(time.Since(began), before)
 }
 
-// epoch trains on every sample once, or on those that are left of an epoch that is taken up, validates, and saves.
+// epoch trains on every sample once, or on the rest of an epoch that is resumed, validates, and saves.
 func (t *Trainer) epoch(ctx context.Context, epoch int) error {
-	batch := t.stepSamples()
+	size := t.stepSamples()
 	running := t.done.Running
 	order := t.Sampler.Order(epoch)[running.Seen:]
 	it := Iteration{
@@ -120,20 +67,20 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		Elapsed: t.done.Elapsed, Rates: t.rates(),
 	}
 	t.Metrics.Restore(t.done.Metrics, running.Seen)
-	var told error // what an observer failed to show
+	var notifyErr error
 	begin := time.Now().Add(-it.Elapsed)
 	t.pace.Begin()
 	for it.Iteration < it.Iterations {
 		if ctx.Err() != nil {
 			return t.interrupt(it, t.within(it, running), nil)
 		}
-		rows := order[:min(batch, len(order))]
+		rows := order[:min(size, len(order))]
 		order = order[len(rows):]
 		it.Iteration++
 
-		counted, err := t.step(it, rows, order[:min(batch, len(order))])
+		counted, err := t.step(it, rows, order[:min(size, len(order))])
 		if err != nil {
-			return err
+			return t.stepFailed(it, running, err)
 		}
 		running.Add(counted.LossSum, counted.Correct, counted.Seen)
 
@@ -141,12 +88,12 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 		it.Loss, it.Accuracy, it.Seen = running.Loss(), running.Accuracy(), running.Seen
 		it.Metrics = t.Metrics.Values()
 		it.Elapsed = time.Since(begin)
-		told = t.tell(func(o Observer) error { return o.OnIteration(&it) })
-		if told != nil && it.Iteration < it.Iterations {
-			return t.interrupt(it, t.within(it, running), told)
+		notifyErr = t.notify(func(o Observer) error { return o.OnIteration(&it) })
+		if notifyErr != nil && it.Iteration < it.Iterations {
+			return t.interrupt(it, t.within(it, running), notifyErr)
 		}
 		t.pace.Step()
-		if err := t.checkSaved(); err != nil {
+		if err := t.checkSave(); err != nil {
 			return err
 		}
 		if t.Every.due(it, t.saving.of) {
@@ -157,14 +104,16 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 			t.pace.Begin()
 		}
 	}
-	return t.finish(it, told)
+	return t.finish(it, notifyErr)
 }
 
-// step trains on the rows of one batch, or of as many as are accumulated: forward and backward, and then each group's solver,
-// unless something is not finite. What it counted is of the weights before. next are the rows of the step after it.
-func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err error) {
-	if counted, err = t.differentiate(it, rows, next); err != nil {
-		return counted, err
+// step computes the gradient of the rows and lets each group's solver change its weights. What it counts is measured with the weights
+// before the step. next are the rows of the following step.
+func (t *Trainer) step(it Iteration, rows, next []int32) (counted metric.Tally, err error) {
+	t.counted = t.Metrics.AppendSums(t.counted[:0])
+	counted, err = t.gradients.compute(uint64(it.step()), rows, next)
+	if err != nil {
+		return counted, t.noGradient(it, err)
 	}
 	t.clip()
 	if err := t.schedule(it); err != nil {
@@ -180,79 +129,52 @@ func (t *Trainer) step(it Iteration, rows, next []int32) (counted Mean, err erro
 	return counted, nil
 }
 
-// finish validates at the end of an epoch, tells the observers, and saves. The best epoch is the first of the highest
-// validation accuracy; without validation there is none. What an observer has failed to show, now or at the last iteration, ends
-// the run once that is saved.
-func (t *Trainer) finish(it Iteration, told error) error {
+// finish ends an epoch: it validates, notifies the observers, and saves. The best epoch is the first with the highest validation
+// accuracy; without validation there is none. If an observer has failed, now or at the last iteration, the run ends after the save.
+func (t *Trainer) finish(it Iteration, notifyErr error) error {
 	if err := t.checkWeights(it); err != nil {
 		return err
 	}
 	seconds := it.Elapsed.Seconds()
-	t.done = Progress{Epoch: it.Epoch, BestEpoch: t.done.BestEpoch, BestAccuracy: t.done.BestAccuracy, ValLosses: t.done.ValLosses}
+	t.done = run.Progress{
+		Epoch: it.Epoch, BestEpoch: t.done.BestEpoch, BestAccuracy: t.done.BestAccuracy, BestLoss: t.done.BestLoss, ValLosses: t.done.ValLosses,
+	}
 	e := &Epoch{
 		Epoch: it.Epoch, Epochs: it.Epochs, Iterations: it.Iterations,
 		Loss: it.Loss, Accuracy: it.Accuracy, ValLoss: math.NaN(), ValAccuracy: math.NaN(),
 		Seconds: seconds, SamplesPerSecond: float64(it.Seen) / seconds, Rates: it.Rates,
 	}
-	if t.Validation != nil {
-		v, err := t.Validation.Evaluate()
-		if err != nil {
-			return err
-		}
-		if !finite(v.Loss) {
-			return t.diverged(it, "the validation loss")
-		}
-		e.ValLoss, e.ValAccuracy, e.Metrics = v.Loss, v.Accuracy, v.Metrics
-		t.note(v.Loss)
-		if err := t.validateAverage(it, e); err != nil {
-			return err
-		}
-		if t.done.BestEpoch == 0 || v.Accuracy > t.done.BestAccuracy {
-			t.done.BestEpoch, t.done.BestAccuracy = it.Epoch, v.Accuracy
-		}
+	if err := t.validate(it, e); err != nil {
+		return err
 	}
 	e.BestEpoch = t.done.BestEpoch
-	if err := t.tell(func(o Observer) error { return o.OnEpoch(e) }); told == nil {
-		told = err
+	if err := t.notify(func(o Observer) error { return o.OnEpoch(e) }); notifyErr == nil {
+		notifyErr = err
 	}
-	if told != nil {
-		return t.interrupt(it, t.done, told)
+	if notifyErr != nil {
+		return t.interrupt(it, t.done, notifyErr)
 	}
 	return t.save(t.done)
 }
 
-// share gives everything that takes time in a run to the team.
-func (t *Trainer) share() {
-	t.Graph.UseTeam(t.Team)
-	for _, s := range t.Solvers {
-		s.UseTeam(t.Team)
+// validate measures the weights, and their average, on the validation images, if there are any.
+func (t *Trainer) validate(it Iteration, e *Epoch) error {
+	if t.Validation == nil {
+		return nil
 	}
-	if t.Validation != nil {
-		t.Validation.UseTeam(t.Team)
+	v, err := t.Validation.Evaluate()
+	if err != nil {
+		return err
 	}
-	if t.Average != nil && t.Average.evaluator != nil {
-		t.Average.evaluator.UseTeam(t.Team)
+	if !finite(v.Loss) {
+		return t.diverged(it, "the validation loss")
 	}
-	t.feed = feed{graph: t.Graph, set: t.Train}
-	t.pace = team.NewPace(t.Team)
-	t.start = t.rates()
+	e.ValLoss, e.ValAccuracy, e.Metrics = v.Loss, v.Accuracy, v.Metrics
+	t.keepLoss(v.Loss)
+	if t.done.BestEpoch == 0 || v.Accuracy > t.done.BestAccuracy {
+		t.done.BestEpoch, t.done.BestAccuracy, t.done.BestLoss = it.Epoch, v.Accuracy, v.Loss
+	}
+	return t.validateAverage(it, e)
 }
 
-// iterations is the number of steps of an epoch, the short last one counted.
-func (t *Trainer) iterations() int {
-	samples := t.stepSamples()
-	return (t.Train.Len() + samples - 1) / samples
-}
-
-// stepSamples is the number of samples of a step, unless it is the last of an epoch.
-func (t *Trainer) stepSamples() int { return len(t.Graph.Labels) * max(1, t.Accumulate) }
-
-// tell tells all observers, even if one of them fails.
-func (t *Trainer) tell(event func(Observer) error) (err error) {
-	for _, o := range t.Observers {
-		if failed := event(o); failed != nil {
-			err = errors.Join(err, failed)
-		}
-	}
-	return err
-}
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

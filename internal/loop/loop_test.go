@@ -9,8 +9,10 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"fmtrain/internal/model"
+	"fmtrain/internal/run"
 	"fmtrain/internal/solver"
 )
 
@@ -21,7 +23,7 @@ func TestEpochMeansAreOverSamples(t *testing.T) {
 	var seen recorder
 	trainer := s.trainer(t, &seen)
 	train(t, trainer)
-	loss, correct, _ := newTwin(trainer.Checkpoints.Weights, s.spec).measure(trainer.Train)
+	loss, correct, _ := newTwin(trainer.Weights, s.spec).measure(trainer.Train)
 
 	var meanOfMeans float64
 	for _, it := range seen.iterations[:3] {
@@ -108,8 +110,9 @@ func TestEventsInOrder(t *testing.T) {
 		t.Errorf("start (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(&Done{
-		Epochs: 2, Checkpoint: trainer.Checkpoints.Last(), WeightsSHA256: Digest(trainer.Checkpoints.Weights), Seconds: done.Seconds,
-	}, done); diff != "" {
+		Epochs: 2, Checkpoint: trainer.Checkpoints.Dir.Last(), WeightsSHA256: run.Digest(trainer.Weights), Seconds: done.Seconds, TotalSeconds: done.Seconds,
+		BestLoss: math.NaN(), BestAccuracy: math.NaN(),
+	}, done, cmpopts.EquateNaNs()); diff != "" {
 		t.Errorf("done (-want +got):\n%s", diff)
 	}
 }
@@ -130,7 +133,7 @@ func TestReproducible(t *testing.T) {
 		}
 		trainer := s.trainer(t, observers...)
 		train(t, trainer)
-		return bits(trainer.Checkpoints.Weights), seen.events
+		return bits(trainer.Weights), seen.events
 	}
 	weights, events := run(2, 7, true)
 	for name, run := range map[string]func() (map[string][]uint32, []any){
@@ -164,10 +167,10 @@ func TestGroupsHaveRatesOfTheirOwn(t *testing.T) {
 				s.upper.rate = 0
 			}
 			trainer := s.trainer(t)
-			before := bits(trainer.Checkpoints.Weights)
+			before := bits(trainer.Weights)
 			train(t, trainer)
-			after := bits(trainer.Checkpoints.Weights)
-			for _, w := range trainer.Checkpoints.Weights {
+			after := bits(trainer.Weights)
+			for _, w := range trainer.Weights {
 				if unchanged := slices.Equal(before[w.Name], after[w.Name]); unchanged != (w.Group == frozen) {
 					t.Errorf("%s, %s frozen: %s unchanged is %v", name, frozen, w.Name, unchanged)
 				}
@@ -198,7 +201,7 @@ func TestTwoSolversEqualOne(t *testing.T) {
 				must(t, one.Step(all))
 			}
 		}
-		if !same(bits(weights), bits(trainer.Checkpoints.Weights)) {
+		if !same(bits(weights), bits(trainer.Weights)) {
 			t.Errorf("%s: two solvers and one come to other weights", name)
 		}
 	}
@@ -239,7 +242,7 @@ func TestObserverErrorEndsRun(t *testing.T) {
 			t.Errorf("%s: the observers were told %d and %d events, expected %d", at, len(first.events), len(second.events), events)
 		}
 		want := map[string]string{"iteration": "epoch 1, iteration 1", "epoch": "epoch 1", "done": "epoch 3"}[at]
-		if saved, err := Load(trainer.Checkpoints.Last()); want != "" && (err != nil || saved.Progress.String() != want) {
+		if saved, err := run.Load(trainer.Checkpoints.Dir.Last()); want != "" && (err != nil || saved.Progress.String() != want) {
 			t.Errorf("%s: expected the checkpoint of %s, found %v", at, want, err)
 		}
 	}
@@ -263,7 +266,7 @@ func TestObserverFailsAtAnEpochsEnd(t *testing.T) {
 	if !errors.Is(err, broken) || !errors.As(err, &interrupted) || interrupted.Iteration != interrupted.Iterations {
 		t.Errorf("expected an Interrupted by %v, found %v", broken, err)
 	}
-	saved, err := Load(trainer.Checkpoints.Last())
+	saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 	must(t, err)
 	if len(seen.epochs) != 2 || saved.Progress.String() != "epoch 2" {
 		t.Errorf("%d epochs were shown, and the last checkpoint is of %v", len(seen.epochs), saved.Progress)

@@ -9,9 +9,8 @@ import (
 	"fmtrain/internal/op"
 )
 
-// constrain shortens, after a step, the weights of each unit that are longer than MaxNorm to that norm (book, chapter 11,
-// "Max-Norm Regularization"): a column of a weight [in, out]. It leaves alone biases, α and β, and the frozen groups, which no step
-// changes.
+// constrain limits, after a step, the norm of the weights of each unit to MaxNorm (book, chapter 11, "Max-Norm Regularization"). A
+// unit is a column of a weight [in, out]. Biases, α and β are left alone, and so are frozen groups, which no step changes.
 func (t *Trainer) constrain() {
 	if t.MaxNorm == 0 {
 		return

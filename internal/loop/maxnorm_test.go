@@ -20,13 +20,13 @@ func TestMaxNorm(t *testing.T) {
 		return trainer
 	}
 	free, loose, tight := run(0, 1), run(100, 1), run(0.5, 1)
-	if !same(bits(free.Checkpoints.Weights), bits(loose.Checkpoints.Weights)) {
+	if !same(bits(free.Weights), bits(loose.Weights)) {
 		t.Error("expected a norm of 100 to change nothing")
 	}
-	if !same(bits(tight.Checkpoints.Weights), bits(run(0.5, 3).Checkpoints.Weights)) {
+	if !same(bits(tight.Weights), bits(run(0.5, 3).Weights)) {
 		t.Error("expected the same weights from a team of 3")
 	}
-	for _, w := range tight.Checkpoints.Weights {
+	for _, w := range tight.Weights {
 		if w.Value.Dims() != 2 {
 			continue
 		}

@@ -10,6 +10,7 @@ import (
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
+	"fmtrain/internal/run"
 	"fmtrain/internal/team"
 )
 
@@ -53,7 +54,7 @@ func TestEvaluationMetrics(t *testing.T) {
 	result, err := trainer.Validation.Evaluate()
 	must(t, err)
 	const bag = 8
-	scores := result.Confusion.Scores()
+	scores := result.Confusion.Scores(dataset.ClassNames[:])
 	var f1 float64
 	for _, class := range scores {
 		f1 += class.F1 / dataset.Classes
@@ -90,12 +91,12 @@ func TestCheckpointKeepsTheLoss(t *testing.T) {
 		var seen recorder
 		trainer := s.trainer(t, &seen)
 		train(t, trainer)
-		file, err := checkpoint.Load(trainer.Checkpoints.Last())
+		file, err := checkpoint.Load(trainer.Checkpoints.Dir.Last())
 		must(t, err)
 		if named := strings.Contains(file.Metadata["model"], `"loss"`); named != (l.Loss != nil) {
 			t.Errorf("%s: the metadata has %s", l.Name, file.Metadata["model"])
 		}
-		saved, err := Load(trainer.Checkpoints.Last())
+		saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 		must(t, err)
 		if l.Loss != nil && saved.Model.Loss.String() != l.String() {
 			t.Errorf("expected %v, found %v", l, saved.Model.Loss)
@@ -126,7 +127,7 @@ func TestLoadRefusesLosses(t *testing.T) {
 	s.epochs = 0
 	trainer := s.trainer(t)
 	train(t, trainer)
-	path := trainer.Checkpoints.Last()
+	path := trainer.Checkpoints.Dir.Last()
 	file, err := checkpoint.Load(path)
 	must(t, err)
 	for text, want := range map[string]string{
@@ -140,7 +141,7 @@ func TestLoadRefusesLosses(t *testing.T) {
 		must(t, err)
 		file.Metadata["model"] = strings.TrimSuffix(string(spec), "}") + `,"loss":` + text + "}"
 		must(t, checkpoint.Save(path, file))
-		if _, err := Load(path); err == nil || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), want) {
+		if _, err := run.Load(path); err == nil || !strings.HasPrefix(err.Error(), path) || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: expected %s, found %v", text, want, err)
 		}
 	}
@@ -159,7 +160,7 @@ func TestLossesByATeam(t *testing.T) {
 			trainer.Team = team.New(members)
 			defer trainer.Team.Close()
 			train(t, trainer)
-			trained := bits(trainer.Checkpoints.Weights)
+			trained := bits(trainer.Weights)
 			if members == 1 {
 				alone = trained
 			} else if !same(alone, trained) {

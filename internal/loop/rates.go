@@ -6,11 +6,11 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// schedule sets the solvers' learn rates for a step, and their momenta where a schedule moves them, and notes the rates in the
-// iteration: what the observers are shown is what the step used. A group whose schedule is nil keeps its rate.
+// schedule sets the solvers' learning rates for a step, and their momenta if a schedule moves them. It puts the rates into the
+// iteration, so observers see what the step used. A group whose schedule is nil keeps its rate.
 func (t *Trainer) schedule(it Iteration) error {
 	at := schedule.Position{
-		Step:       (it.Epoch-1)*it.Iterations + it.Iteration - 1,
+		Step:       it.step() - 1,
 		Steps:      it.Epochs * it.Iterations,
 		EpochSteps: it.Iterations,
 		Losses:     t.done.ValLosses,
@@ -35,8 +35,8 @@ func (t *Trainer) schedule(it Iteration) error {
 	return nil
 }
 
-// note keeps a validation loss if a schedule looks at them.
-func (t *Trainer) note(loss float64) {
+// keepLoss keeps a validation loss if a schedule looks at them.
+func (t *Trainer) keepLoss(loss float64) {
 	for _, s := range t.Schedules {
 		if schedule.NeedsLosses(s) {
 			t.done.ValLosses = append(t.done.ValLosses, loss)

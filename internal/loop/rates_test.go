@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fmtrain/internal/model"
+	"fmtrain/internal/run"
 	"fmtrain/internal/schedule"
 )
 
@@ -22,7 +23,7 @@ func TestScheduledRates(t *testing.T) {
 		s.schedules = schedules
 		var seen recorder
 		trainer := s.trainer(t, &seen)
-		m := newTwin(trainer.Checkpoints.Weights, s.spec)
+		m := newTwin(trainer.Weights, s.spec)
 		train(t, trainer)
 
 		step := 0
@@ -67,7 +68,7 @@ func TestSchedulesThatChangeNothing(t *testing.T) {
 	run := func(s setup) map[string][]uint32 {
 		trainer := s.trainer(t)
 		train(t, trainer)
-		return bits(trainer.Checkpoints.Weights)
+		return bits(trainer.Weights)
 	}
 	s := small()
 	want := run(s)
@@ -76,7 +77,7 @@ func TestSchedulesThatChangeNothing(t *testing.T) {
 		t.Error("a constant schedule changes the weights")
 	}
 	s.lower.rate, s.schedules = 0, [2]string{"1cycle:max=1000", ""}
-	initial := bits(s.trainer(t).Checkpoints.Weights)
+	initial := bits(s.trainer(t).Weights)
 	got := run(s)
 	for name := range initial {
 		if frozen := name[:5] == model.Lower; frozen != cmp.Equal(initial[name], got[name]) {
@@ -129,7 +130,7 @@ func TestPlateauInARun(t *testing.T) {
 	if reductions == 0 {
 		t.Error("the rate was never lowered: the test shows nothing")
 	}
-	saved, err := Load(trainer.Checkpoints.Last())
+	saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 	must(t, err)
 	if diff := cmp.Diff(losses, saved.Progress.ValLosses); diff != "" {
 		t.Errorf("saved validation losses (-want +got):\n%s", diff)

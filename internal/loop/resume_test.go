@@ -13,6 +13,7 @@ import (
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/metric"
+	"fmtrain/internal/run"
 	"fmtrain/internal/solver"
 )
 
@@ -60,7 +61,7 @@ func TestResumeIsExact(t *testing.T) {
 			done := train(t, whole)
 
 			var events []any
-			run := ""
+			var dir run.Dir
 			for stops := 0; ; stops++ {
 				ctx, cancel := context.WithCancel(context.Background())
 				left := 1 + source.IntN(5)
@@ -78,8 +79,8 @@ func TestResumeIsExact(t *testing.T) {
 				trainer := measured(t, other, &seen)
 				trainer.Sampler, trainer.Graph.Draw.Seed = dataset.NewSampler(s.images, s.seed, true), s.seed
 				if stops > 0 {
-					trainer.Checkpoints.Run = run
-					saved, warnings, err := LoadRun(run)
+					trainer.Checkpoints.Dir = dir
+					saved, warnings, err := dir.Load()
 					must(t, err)
 					if len(warnings) > 0 {
 						t.Errorf("%s, %s: %s", lower, upper, warnings)
@@ -87,7 +88,7 @@ func TestResumeIsExact(t *testing.T) {
 					must(t, trainer.Resume(saved, false))
 					seen.events = seen.events[:0]
 				}
-				run = trainer.Checkpoints.Run
+				dir = trainer.Checkpoints.Dir
 				got, err := trainer.Run(ctx)
 				cancel()
 				if stops > 0 {
@@ -107,10 +108,10 @@ func TestResumeIsExact(t *testing.T) {
 			if diff := cmp.Diff(all.events, events); diff != "" {
 				t.Errorf("%s, %s: events (-whole +resumed):\n%s", lower, upper, diff)
 			}
-			for _, path := range []func(string) string{LastPath, BestPath} {
-				want, err := os.ReadFile(path(whole.Checkpoints.Run))
+			for _, path := range []func(run.Dir) string{run.Dir.Last, run.Dir.Best} {
+				want, err := os.ReadFile(path(whole.Checkpoints.Dir))
 				must(t, err)
-				got, err := os.ReadFile(path(run))
+				got, err := os.ReadFile(path(dir))
 				must(t, err)
 				if string(want) != string(got) {
 					t.Errorf("%s, %s: another %s", lower, upper, path(""))
@@ -126,10 +127,10 @@ func TestResumeOfADoneRun(t *testing.T) {
 	begun := s.trainer(t)
 	want := train(t, begun)
 	again := s.trainer(t)
-	again.Checkpoints.Run = begun.Checkpoints.Run
-	restore(t, again, begun.Checkpoints.Last())
+	again.Checkpoints.Dir = begun.Checkpoints.Dir
+	restore(t, again, begun.Checkpoints.Dir.Last())
 	got := train(t, again)
-	want.Seconds = got.Seconds
+	want.Seconds, want.TotalSeconds = got.Seconds, got.TotalSeconds
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-first +again):\n%s", diff)
 	}
@@ -155,8 +156,8 @@ func TestSavedWithinAnEpoch(t *testing.T) {
 		trainer := s.trainer(t, &seen)
 		trainer.Every = test.every
 		seen.onIteration = func(*Iteration) error {
-			must(t, trainer.settle())
-			saved, err := Load(trainer.Checkpoints.Last())
+			must(t, trainer.waitForSave())
+			saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 			must(t, err)
 			got = append(got, saved.Progress.String())
 			return nil
@@ -165,7 +166,7 @@ func TestSavedWithinAnEpoch(t *testing.T) {
 		if diff := cmp.Diff(test.want, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
-		previous, err := Load(PreviousPath(trainer.Checkpoints.Run))
+		previous, err := run.Load(trainer.Checkpoints.Dir.Previous())
 		must(t, err)
 		if want := got[3]; previous.Progress.String() != want {
 			t.Errorf("%s: the checkpoint before the last is of %v, expected %s", name, previous.Progress, want)
@@ -178,37 +179,37 @@ func TestResumeRefuses(t *testing.T) {
 	s := everything()
 	s.validation, s.patience, s.schedules = 0, 0, [2]string{}
 	begun := s.trainer(t)
-	begun.Checkpoints.Data = Data{"images": "89ab", "labels": "4567"}
+	begun.Data = run.Data{"images": "89ab", "labels": "4567"}
 	train(t, begun)
-	path := begun.Checkpoints.Last()
+	path := begun.Checkpoints.Dir.Last()
 	for name, test := range map[string]struct {
 		change func(*setup)
-		spoil  func(*Saved)
+		spoil  func(*run.Saved)
 		want   string
 	}{
 		"another width":   {func(s *setup) { s.spec.Stack = "784-13-ln-relu-res(13-relu)-10" }, nil, "expected shape (784, 13), found (784, 12)"},
 		"another solver":  {func(s *setup) { s.lower.solver = "sgd" }, nil, "lower group: expected the state of the solver sgd, found that of momentum"},
-		"no solver":       {nil, func(s *Saved) { delete(s.solvers, "upper") }, "expected the state of the upper solver, found none"},
-		"a missing slot":  {nil, func(s *Saved) { delete(s.solvers["upper"].state.Slots["m"], "upper.bias") }, "upper group: solver nadam: expected m of 2 parameters, found it of 1"},
-		"no average":      {nil, func(s *Saved) { s.Average = nil }, "expected averaged weights (tensors ema.…), found none"},
-		"epochs below 0":  {nil, func(s *Saved) { s.Progress.Epoch = -1 }, "progress: expected"},
-		"an epoch's end":  {nil, func(s *Saved) { s.Progress.Iteration = 3 }, "less than the 3 iterations of another"},
-		"images left out": {nil, func(s *Saved) { s.Progress.Iteration, s.Progress.Running.Seen = 1, 34 }, "expected 35 images in 1 iterations of 35, found 34"},
-		"other data":      {nil, func(s *Saved) { s.Data = Data{"images": "0123", "labels": "4567"} }, "expected the images on which the run was begun, with the SHA-256 0123, found another, 89ab"},
-		"unknown data":    {nil, func(s *Saved) { s.Data = nil }, "expected the SHA-256 of the training files, found none"},
-		"a best to come":  {nil, func(s *Saved) { s.Progress.BestEpoch = 7 }, "progress: expected"},
+		"no solver":       {nil, func(s *run.Saved) { delete(s.Solvers, "upper") }, "expected the state of the upper solver, found none"},
+		"a missing slot":  {nil, func(s *run.Saved) { delete(s.Solvers["upper"].State.Slots["m"], "upper.bias") }, "upper group: solver nadam: expected m of 2 parameters, found 1"},
+		"no average":      {nil, func(s *run.Saved) { s.Average = nil }, "expected averaged weights (tensors ema.…), found none"},
+		"epochs below 0":  {nil, func(s *run.Saved) { s.Progress.Epoch = -1 }, "invalid progress: epoch -1"},
+		"an epoch's end":  {nil, func(s *run.Saved) { s.Progress.Iteration = 3 }, "iteration 3 of 3"},
+		"images left out": {nil, func(s *run.Saved) { s.Progress.Iteration, s.Progress.Running.Seen = 1, 34 }, "expected 35 images in 1 iterations of 35, found 34"},
+		"other data":      {nil, func(s *run.Saved) { s.Data = run.Data{"images": "0123", "labels": "4567"} }, "expected the run's own images, with the SHA-256 0123, found another, 89ab"},
+		"unknown data":    {nil, func(s *run.Saved) { s.Data = nil }, "expected the SHA-256 of the training files, found none"},
+		"a best to come":  {nil, func(s *run.Saved) { s.Progress.BestEpoch = 7 }, "invalid progress: epoch 6, best epoch 7"},
 	} {
 		other := s
 		if test.change != nil {
 			test.change(&other)
 		}
-		saved, err := Load(path)
+		saved, err := run.Load(path)
 		must(t, err)
 		if test.spoil != nil {
 			test.spoil(saved)
 		}
 		trainer := other.trainer(t)
-		trainer.Checkpoints.Data = begun.Checkpoints.Data
+		trainer.Data = begun.Data
 		err = trainer.Resume(saved, false)
 		if err == nil || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("%s: expected %q, found %v", name, test.want, err)
@@ -221,13 +222,13 @@ func TestResumeOverridden(t *testing.T) {
 	s := small()
 	begun := s.trainer(t)
 	train(t, begun)
-	saved, err := Load(begun.Checkpoints.Last())
+	saved, err := run.Load(begun.Checkpoints.Dir.Last())
 	must(t, err)
 	s.lower, s.decay, s.epochs = group{"sgd", 0.01}, 0.9, 4
 	trainer := s.trainer(t)
-	saved.Data = Data{"images": "0123"}
+	saved.Data = run.Data{"images": "0123"}
 	must(t, trainer.Resume(saved, true))
-	if !same(bits(trainer.Average.Weights), bits(begun.Checkpoints.Weights)) {
+	if !same(bits(trainer.Average.Weights), bits(begun.Weights)) {
 		t.Error("the average does not begin at the weights")
 	}
 	if got := fmt.Sprint(trainer.Solvers[0].State().Steps, trainer.Solvers[1].State().Steps); got != "0 9" {

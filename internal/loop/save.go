@@ -1,27 +1,24 @@
 package loop
 
 import (
-	"crypto/sha256"
-	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"fmtrain/internal/checkpoint"
-	"fmtrain/internal/model"
+	"fmtrain/internal/metric"
+	"fmtrain/internal/run"
 )
 
-// Every is how often a run is saved within an epoch: at each so-manieth iteration, or whenever so much time has passed in the
-// training loop. The zero value is never: at the ends of epochs alone.
+// Every says how often a run is saved within an epoch: every N iterations, or after a duration in the training loop. The zero value
+// is never. The end of an epoch is always saved.
 type Every struct {
 	Iterations int
 	Time       time.Duration
 }
 
-// due says whether to save after an iteration. After an epoch's last one it is not: the epoch's end is saved anyway.
-func (e Every) due(it Iteration, saved Progress) bool {
+// due says whether to save after an iteration, other than the last of an epoch.
+func (e Every) due(it Iteration, saved run.Progress) bool {
 	if it.Iteration == it.Iterations {
 		return false
 	}
@@ -30,10 +27,10 @@ func (e Every) due(it Iteration, saved Progress) bool {
 
 // Unsaved ends a run whose checkpoint can't be written.
 type Unsaved struct {
-	At         Progress // that should have been saved
+	At         run.Progress // that should have been saved
 	Err        error
-	Saved      Progress // of the last checkpoint that was written
-	Checkpoint string   // the path of that; empty if there is none, or no more
+	Saved      run.Progress // of the last checkpoint that was written
+	Checkpoint string       // its path; empty if there is none, or no more
 }
 
 func (u *Unsaved) Error() string {
@@ -46,41 +43,55 @@ func (u *Unsaved) Error() string {
 
 func (u *Unsaved) Unwrap() error { return u.Err }
 
-// saving is the last save that was begun. It goes on beside the training, with a copy of what there was to save.
+// saving is the last save that was begun. It goes on beside the training, with a copy of what there is to save.
 type saving struct {
-	of    Progress
+	of    run.Progress
 	ended chan error // gives the save's error; nil once that was received, or if there was no save
 }
 
-// save begins to write the checkpoint. What is then written, in this order: what the observers were told, the last checkpoint, and
-// the best, if this is the end of the best epoch; so the best is never of an epoch that a run which is taken up has not come to.
-// A save that is still going on is waited for. What an observer fails to flush is saved all the same.
-func (t *Trainer) save(p Progress) error {
-	if err := t.settle(); err != nil {
+// save begins to write the checkpoint, after waiting for the save before it. The order is: the observers' lines, the last checkpoint,
+// and the best if this is the end of the best epoch. So the best is never of an epoch that a resumed run has not reached. If an
+// observer fails to flush, the checkpoint is written all the same.
+func (t *Trainer) save(p run.Progress) error {
+	if t.Checkpoints == nil {
+		return nil
+	}
+	if err := t.waitForSave(); err != nil {
 		return err
 	}
 	var flushed error
-	for _, o := range t.Observers {
+	for _, o := range t.observers {
 		if s, ok := o.(Syncer); ok {
 			flushed = errors.Join(flushed, s.Flush())
 		}
 	}
-	image, err := t.Checkpoints.Image(p)
+	image, err := t.Checkpoints.Image(t.state(p))
 	if err != nil {
 		return t.unsaved(p, err)
 	}
-	if p.isBest() {
-		t.lost = false
+	if p.IsBest() {
+		t.bestLost = false
 	}
 	ended := make(chan error, 1)
 	t.saving = saving{p, ended}
-	go func() { ended <- t.write(image, p.isBest()) }()
+	go func() { ended <- t.write(image, p.IsBest()) }()
 	return flushed
 }
 
-// write is what save leaves to a goroutine of its own. It touches nothing that the training does.
+// state is what a checkpoint holds.
+func (t *Trainer) state(p run.Progress) run.State {
+	s := run.State{
+		Model: t.Model, Settings: t.Settings, Data: t.Data, Weights: t.Weights, Groups: t.Graph.Groups, Solvers: t.Solvers, Progress: p,
+	}
+	if t.Average != nil {
+		s.Average = t.Average.Weights
+	}
+	return s
+}
+
+// write runs in a goroutine of its own. It touches nothing that the training uses.
 func (t *Trainer) write(image checkpoint.Image, best bool) error {
-	for _, o := range t.Observers {
+	for _, o := range t.observers {
 		if s, ok := o.(Syncer); ok {
 			if err := s.Sync(); err != nil {
 				return err
@@ -93,26 +104,25 @@ func (t *Trainer) write(image checkpoint.Image, best bool) error {
 	return t.Checkpoints.SaveBest()
 }
 
-// settle waits for the end of a save, and returns the error that then ends the run.
-func (t *Trainer) settle() error {
+// waitForSave waits for the end of a save, and returns the error that then ends the run.
+func (t *Trainer) waitForSave() error {
 	if t.saving.ended == nil {
 		return nil
 	}
-	return t.settled(<-t.saving.ended)
+	return t.saveEnded(<-t.saving.ended)
 }
 
-// checkSaved is settle of a save that has ended; for another it does not wait.
-func (t *Trainer) checkSaved() error {
+// checkSave is waitForSave if the save has ended; otherwise it does not wait.
+func (t *Trainer) checkSave() error {
 	select {
 	case err := <-t.saving.ended:
-		return t.settled(err)
+		return t.saveEnded(err)
 	default:
 		return nil
 	}
 }
 
-// settled takes note of how a save has ended.
-func (t *Trainer) settled(err error) error {
+func (t *Trainer) saveEnded(err error) error {
 	t.saving.ended = nil
 	if err != nil {
 		return t.unsaved(t.saving.of, err)
@@ -120,17 +130,17 @@ func (t *Trainer) settled(err error) error {
 	return nil
 }
 
-// saveFirst saves a new run, or one that is taken up with other settings, and waits for it: there is then always a checkpoint to go
-// back to, and one that can't be written is no surprise after hours. Of a run that is taken up at the end of its best epoch it
-// writes the best: the crash may have been between the last and the best.
+// saveFirst saves a new run, or one that resumes with other settings, and waits for it. There is then always a checkpoint to go back
+// to, and a directory that can't be written is no surprise after hours. If a run resumes at the end of its best epoch, it writes the
+// best: a crash may have come between the last and the best.
 func (t *Trainer) saveFirst() error {
-	if !t.resumed || t.changed {
+	switch {
+	case t.resumed == nil || t.changed:
 		if err := t.save(t.done); err != nil {
 			return err
 		}
-		return t.settle()
-	}
-	if t.done.isBest() {
+		return t.waitForSave()
+	case t.Checkpoints != nil && t.done.IsBest():
 		if err := t.Checkpoints.SaveBest(); err != nil {
 			return t.unsaved(t.done, err)
 		}
@@ -138,50 +148,38 @@ func (t *Trainer) saveFirst() error {
 	return nil
 }
 
-// best is the path of the best checkpoint, or of the last if none has been the best yet or the best is lost.
+// best is the path of the best checkpoint, or of the last if there is no best or it is lost.
 func (t *Trainer) best() string {
-	if t.done.BestEpoch == 0 || t.lost {
-		return t.Checkpoints.Last()
+	switch {
+	case t.Checkpoints == nil:
+		return ""
+	case t.done.BestEpoch == 0 || t.bestLost:
+		return t.Checkpoints.Dir.Last()
 	}
-	return BestPath(t.Checkpoints.Run)
+	return t.Checkpoints.Dir.Best()
 }
 
 // saveWithin saves within an epoch.
-func (t *Trainer) saveWithin(it Iteration, running Mean) error {
+func (t *Trainer) saveWithin(it Iteration, running metric.Tally) error {
 	if err := t.checkWeights(it); err != nil {
 		return err
 	}
 	return t.save(t.within(it, running))
 }
 
-// within is the progress after an iteration; before an epoch's first it is that of the epoch's beginning.
-func (t *Trainer) within(it Iteration, running Mean) Progress {
+// within is the progress after an iteration. Before the first iteration of an epoch it is that of the epoch's beginning.
+func (t *Trainer) within(it Iteration, running metric.Tally) run.Progress {
 	p := t.done
 	if it.Iteration == 0 {
 		return p
 	}
-	p.Iteration, p.Running, p.Metrics, p.Elapsed = it.Iteration, running, t.Metrics.Sums(), it.Elapsed
+	p.Iteration, p.Running, p.Metrics, p.Elapsed = it.Iteration, running, t.Metrics.AppendSums(nil), it.Elapsed
 	return p
 }
 
 // unsaved ends the run, which was to be saved.
-func (t *Trainer) unsaved(at Progress, err error) error {
+func (t *Trainer) unsaved(at run.Progress, err error) error {
 	u := &Unsaved{At: at, Err: err}
-	u.Saved, u.Checkpoint = t.Checkpoints.left()
+	u.Saved, u.Checkpoint = t.Checkpoints.LastIntact()
 	return u
-}
-
-// Digest is the SHA-256, in hexadecimal, of a model's weights: of the values of each in the order of the model, row by row,
-// float32, little-endian. They are the bytes of the tensors model.… of a checkpoint, in the order in which it has them.
-func Digest(weights model.Weights) string {
-	h := sha256.New()
-	var buffer []byte
-	for _, w := range weights {
-		buffer = buffer[:0]
-		for _, x := range w.Value.Float32s() {
-			buffer = binary.LittleEndian.AppendUint32(buffer, math.Float32bits(x))
-		}
-		h.Write(buffer)
-	}
-	return hex.EncodeToString(h.Sum(nil))
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"fmtrain/internal/lock"
+	"fmtrain/internal/run"
 )
 
 // syncing is an observer that holds each save up but the first until it is told to let it begin.
@@ -39,12 +40,12 @@ func TestSavesWhileTrainingGoesOn(t *testing.T) {
 	var first map[string][]uint32 // the weights at the end of the first epoch
 	seen.onEpoch = func(*Epoch) error {
 		if first == nil {
-			first = bits(trainer.Checkpoints.Weights)
+			first = bits(trainer.Weights)
 		}
 		return nil
 	}
-	last := func() *Saved {
-		saved, err := Load(trainer.Checkpoints.Last())
+	last := func() *run.Saved {
+		saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 		must(t, err)
 		return saved
 	}
@@ -56,7 +57,7 @@ func TestSavesWhileTrainingGoesOn(t *testing.T) {
 			t.Errorf("the checkpoint of %v was written before the observers were done", saved.Progress)
 		}
 		close(seen.begin)
-		must(t, trainer.settle())
+		must(t, trainer.waitForSave())
 		if saved := last(); saved.Progress.Epoch != 1 || !same(first, bits(saved.Weights)) {
 			t.Errorf("the checkpoint is of %v, or has other weights", saved.Progress)
 		}
@@ -100,7 +101,7 @@ func TestRunWaitsForItsSave(t *testing.T) {
 		if (err == nil) != (name == "it goes on") {
 			t.Errorf("%s: error %v", name, err)
 		}
-		saved, loadErr := Load(trainer.Checkpoints.Last())
+		saved, loadErr := run.Load(trainer.Checkpoints.Dir.Last())
 		must(t, loadErr)
 		if got := saved.Progress.String(); got != test.want {
 			t.Errorf("%s: the last checkpoint is of %s, expected %s", name, got, test.want)
@@ -134,7 +135,7 @@ func TestSavedThoughAnObserverFails(t *testing.T) {
 	if _, err := trainer.Run(t.Context()); !errors.Is(err, seen.err) {
 		t.Errorf("expected %v, found %v", seen.err, err)
 	}
-	saved, err := Load(trainer.Checkpoints.Last())
+	saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 	must(t, err)
 	if got := saved.Progress.String(); got != "epoch 2" {
 		t.Errorf("the last checkpoint is of %s, expected epoch 2", got)
@@ -159,7 +160,7 @@ func TestFailedSaveEndsTheRun(t *testing.T) {
 			if it.Epoch == 1 {
 				return nil
 			}
-			must(t, os.RemoveAll(trainer.Checkpoints.Run))
+			must(t, os.RemoveAll(string(trainer.Checkpoints.Dir)))
 			test.after(trainer, cancel)
 			if test.diverged {
 				time.AfterFunc(10*time.Millisecond, func() { close(seen.begin) })
@@ -196,7 +197,7 @@ func TestFailedSaveEndsTheRun(t *testing.T) {
 
 // poison makes a weight NaN.
 func poison(trainer *Trainer) {
-	trainer.Checkpoints.Weights[0].Value.Float32s()[0] = float32(math.NaN())
+	trainer.Weights[0].Value.Float32s()[0] = float32(math.NaN())
 }
 
 // A save that lasts longer than the time between two saves is not asked for at each iteration.
@@ -229,38 +230,38 @@ func TestLostBest(t *testing.T) {
 	s.validation, s.epochs = 20, 1
 	begun := s.trainer(t)
 	train(t, begun)
-	run := begun.Checkpoints.Run
-	best, err := os.ReadFile(BestPath(run))
+	dir := begun.Checkpoints.Dir
+	best, err := os.ReadFile(dir.Best())
 	must(t, err)
 
 	resume := func(epochs int) (*Done, []string) {
 		s.epochs = epochs
 		trainer := s.trainer(t)
-		trainer.Checkpoints.Run = run
-		saved, warnings, err := LoadRun(run)
+		trainer.Checkpoints.Dir = dir
+		saved, warnings, err := dir.Load()
 		must(t, err)
 		must(t, trainer.Resume(saved, false))
 		trainer.done.BestAccuracy = 1 // no epoch is better
 		return train(t, trainer), warnings
 	}
-	must(t, os.Remove(BestPath(run)))
+	must(t, os.Remove(dir.Best()))
 	done, warnings := resume(1)
-	if made, err := os.ReadFile(BestPath(run)); err != nil || !bytes.Equal(best, made) || len(warnings) > 0 || done.BestLost {
+	if made, err := os.ReadFile(dir.Best()); err != nil || !bytes.Equal(best, made) || len(warnings) > 0 || done.BestLost {
 		t.Errorf("the best checkpoint was not made again: %v, %q", err, warnings)
 	}
 	done, warnings = resume(2)
-	if len(warnings) > 0 || done.BestLost || done.Checkpoint != BestPath(run) {
+	if len(warnings) > 0 || done.BestLost || done.Checkpoint != dir.Best() {
 		t.Errorf("it is whole, but: %+v, %q", done, warnings)
 	}
-	must(t, os.WriteFile(BestPath(run)+".new", best[:100], 0o644))
-	must(t, os.Rename(BestPath(run)+".new", BestPath(run)))
+	must(t, os.WriteFile(dir.Best()+".new", best[:100], 0o644))
+	must(t, os.Rename(dir.Best()+".new", dir.Best()))
 	done, warnings = resume(3)
-	if len(warnings) != 1 || !strings.Contains(warnings[0], "the checkpoint of the best epoch, 1, is lost: ") || !done.BestLost || done.Checkpoint != LastPath(run) {
+	if len(warnings) != 1 || !strings.Contains(warnings[0], "the checkpoint of the best epoch, 1, is lost: ") || !done.BestLost || done.Checkpoint != dir.Last() {
 		t.Errorf("it is damaged, but: %+v, %q", done, warnings)
 	}
-	must(t, os.Remove(BestPath(run)))
-	must(t, os.Link(LastPath(run), BestPath(run)))
-	if _, warnings = resume(4); len(warnings) != 1 || !strings.HasSuffix(warnings[0], "is of epoch 3") {
+	must(t, os.Remove(dir.Best()))
+	must(t, os.Link(dir.Last(), dir.Best()))
+	if _, warnings = resume(4); len(warnings) != 1 || !strings.HasSuffix(warnings[0], "has the weights of epoch 3") {
 		t.Errorf("it is of another epoch, but: %q", warnings)
 	}
 }
@@ -270,9 +271,9 @@ func TestUnsavedBest(t *testing.T) {
 	s := small()
 	s.validation = 20
 	trainer := s.trainer(t)
-	must(t, os.MkdirAll(filepath.Join(BestPath(trainer.Checkpoints.Run), "inner"), 0o755))
+	must(t, os.MkdirAll(filepath.Join(trainer.Checkpoints.Dir.Best(), "inner"), 0o755))
 	_, err := trainer.Run(t.Context())
-	if want := "; the checkpoint of epoch 1 is whole in " + trainer.Checkpoints.Last(); err == nil || !strings.HasSuffix(err.Error(), want) {
+	if want := "; the checkpoint of epoch 1 is whole in " + trainer.Checkpoints.Dir.Last(); err == nil || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("expected %q at the end of %v", want, err)
 	}
 }
@@ -281,18 +282,18 @@ func TestUnsavedBest(t *testing.T) {
 func TestAnotherRunsDirectory(t *testing.T) {
 	var seen recorder
 	trainer := small().trainer(t, &seen)
-	run := trainer.Checkpoints.Run
-	held, err := lock.Acquire(run)
+	dir := trainer.Checkpoints.Dir
+	checkpoints, err := dir.Open()
 	must(t, err)
-	defer held.Close()
-	trainer.Checkpoints.Lock = held
+	defer checkpoints.Close()
+	trainer.Checkpoints = checkpoints
 	seen.onEpoch = func(e *Epoch) error {
 		if e.Epoch == 2 {
-			must(t, trainer.settle())
-			must(t, os.Rename(run, run+".moved"))
-			must(t, os.MkdirAll(filepath.Dir(LastPath(run)), 0o755))
-			must(t, os.Link(LastPath(run+".moved"), LastPath(run))) // which stands for the other's
-			other, err := lock.Acquire(run)
+			must(t, trainer.waitForSave())
+			must(t, os.Rename(string(dir), string(dir)+".moved"))
+			must(t, os.MkdirAll(dir.Checkpoints(), 0o755))
+			must(t, os.Link((dir+".moved").Last(), dir.Last())) // which stands for the other's
+			other, err := lock.Acquire(string(dir))
 			must(t, err)
 			defer other.Close()
 		}
@@ -303,10 +304,10 @@ func TestAnotherRunsDirectory(t *testing.T) {
 	if !errors.Is(err, lock.ErrLost) || !errors.As(err, &unsaved) || unsaved.Checkpoint != "" {
 		t.Errorf("expected an Unsaved because the directory is another's, found %v", err)
 	}
-	if found, err := os.ReadDir(filepath.Dir(LastPath(run))); err != nil || len(found) != 1 {
+	if found, err := os.ReadDir(dir.Checkpoints()); err != nil || len(found) != 1 {
 		t.Errorf("it has written into the other's directory: %v, %v", found, err)
 	}
-	if last, err := Load(LastPath(run)); err != nil || last.Progress.Epoch != 1 {
+	if last, err := run.Load(dir.Last()); err != nil || last.Progress.Epoch != 1 {
 		t.Errorf("it has written over the other's checkpoint: %v", err)
 	}
 }
@@ -315,19 +316,19 @@ func TestAnotherRunsDirectory(t *testing.T) {
 func TestResumeSavesChangedSettings(t *testing.T) {
 	s := small()
 	begun := s.trainer(t)
-	begun.Checkpoints.Settings = map[string]int{"epochs": 3}
+	begun.Settings = map[string]int{"epochs": 3}
 	train(t, begun)
 	for _, epochs := range []int{3, 5} {
 		again := s.trainer(t)
-		again.Checkpoints.Run, again.Checkpoints.Settings = begun.Checkpoints.Run, map[string]int{"epochs": epochs}
-		saved, _, err := LoadRun(begun.Checkpoints.Run)
+		again.Checkpoints.Dir, again.Settings = begun.Checkpoints.Dir, map[string]int{"epochs": epochs}
+		saved, _, err := begun.Checkpoints.Dir.Load()
 		must(t, err)
 		must(t, again.Resume(saved, false))
 		must(t, again.saveFirst())
 		if again.changed != (epochs == 5) {
 			t.Errorf("%d epochs: changed is %v", epochs, again.changed)
 		}
-		saved, err = Load(again.Checkpoints.Last())
+		saved, err = run.Load(again.Checkpoints.Dir.Last())
 		must(t, err)
 		if want := fmt.Sprintf(`{"epochs":%d}`, epochs); string(saved.Settings) != want {
 			t.Errorf("it is saved with %s, expected %s", saved.Settings, want)

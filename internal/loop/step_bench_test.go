@@ -80,7 +80,7 @@ func BenchmarkSave(b *testing.B) {
 		begin := time.Now()
 		must(b, trainer.save(trainer.done))
 		copying += time.Since(begin)
-		must(b, trainer.settle())
+		must(b, trainer.waitForSave())
 	}
 	b.ReportMetric(float64(copying.Nanoseconds())/float64(b.N), "copy-ns/op")
 }

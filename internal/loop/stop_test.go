@@ -12,6 +12,7 @@ import (
 
 	"fmtrain/internal/kernel"
 	"fmtrain/internal/model"
+	"fmtrain/internal/run"
 )
 
 // values are the weight of that name.
@@ -75,7 +76,7 @@ func TestDiverged(t *testing.T) {
 			s := small()
 			var seen recorder
 			trainer := s.trainer(t, &seen)
-			weights := trainer.Checkpoints.Weights
+			weights := trainer.Weights
 			var before map[string][]uint32
 			seen.onIteration = func(it *Iteration) error {
 				if it.Epoch == 2 && it.Iteration == 2 {
@@ -95,15 +96,15 @@ func TestDiverged(t *testing.T) {
 			if !same(before, bits(weights)) {
 				t.Error("the step was made")
 			}
-			checkLastIsFinite(t, trainer, Progress{Epoch: 1})
+			checkLastIsFinite(t, trainer, run.Progress{Epoch: 1})
 		})
 	}
 }
 
 // checkLastIsFinite fails the test unless the last checkpoint has this progress, and weights that are all finite.
-func checkLastIsFinite(t *testing.T, trainer *Trainer, want Progress) {
+func checkLastIsFinite(t *testing.T, trainer *Trainer, want run.Progress) {
 	t.Helper()
-	saved, err := Load(trainer.Checkpoints.Last())
+	saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 	must(t, err)
 	if diff := cmp.Diff(want, saved.Progress); diff != "" {
 		t.Errorf("the last checkpoint's progress (-want +got):\n%s", diff)
@@ -138,7 +139,7 @@ func TestAbsurdLearnRate(t *testing.T) {
 					if diverged.Epoch != 1 || diverged.Iteration < 1 || !strings.HasPrefix(diverged.Where, "lower.0") {
 						t.Errorf("expected it in lower.0 in epoch 1, found: %v", err)
 					}
-					checkLastIsFinite(t, trainer, Progress{})
+					checkLastIsFinite(t, trainer, run.Progress{})
 				})
 			}
 		}
@@ -153,7 +154,7 @@ func TestValidationOverflow(t *testing.T) {
 	trainer := s.trainer(t, &seen)
 	seen.onIteration = func(it *Iteration) error {
 		if it.Epoch == 2 && it.Iteration == 3 {
-			fill(values(t, trainer.Checkpoints.Weights, "upper.weight"), 3e38)
+			fill(values(t, trainer.Weights, "upper.weight"), 3e38)
 		}
 		return nil
 	}
@@ -162,7 +163,7 @@ func TestValidationOverflow(t *testing.T) {
 	if !errors.As(err, &diverged) || diverged.Epoch != 2 || diverged.Where != "the validation loss" {
 		t.Fatalf("expected a Diverged in the validation loss of epoch 2, found %v", err)
 	}
-	checkLastIsFinite(t, trainer, Progress{Epoch: 1, BestEpoch: 1, BestAccuracy: seen.epochs[0].ValAccuracy})
+	checkLastIsFinite(t, trainer, run.Progress{Epoch: 1, BestEpoch: 1, BestAccuracy: seen.epochs[0].ValAccuracy, BestLoss: seen.epochs[0].ValLoss})
 }
 
 // A run that is asked to stop while its weights are not finite keeps its last good checkpoint.
@@ -172,7 +173,7 @@ func TestInterruptedAfterOverflow(t *testing.T) {
 	var seen recorder
 	trainer := small().trainer(t, &seen)
 	seen.onIteration = func(*Iteration) error {
-		values(t, trainer.Checkpoints.Weights, "upper.bias")[0] = float32(math.Inf(1))
+		values(t, trainer.Weights, "upper.bias")[0] = float32(math.Inf(1))
 		cancel()
 		return nil
 	}
@@ -181,7 +182,7 @@ func TestInterruptedAfterOverflow(t *testing.T) {
 	if !errors.As(err, &diverged) || diverged.Where != "upper.bias" {
 		t.Fatalf("expected a Diverged in upper.bias, found %v", err)
 	}
-	checkLastIsFinite(t, trainer, Progress{})
+	checkLastIsFinite(t, trainer, run.Progress{})
 }
 
 // A cancelled run saves how far it has come, in mid-epoch too.
@@ -203,13 +204,13 @@ func TestInterrupted(t *testing.T) {
 	if !errors.As(err, &interrupted) || done != nil {
 		t.Fatalf("expected an Interrupted, found %v, %v", done, err)
 	}
-	if diff := cmp.Diff(&Interrupted{Epoch: 2, Iteration: 2, Iterations: 3, Checkpoint: trainer.Checkpoints.Last()}, interrupted); diff != "" {
+	if diff := cmp.Diff(&Interrupted{Epoch: 2, Iteration: 2, Iterations: 3, Checkpoint: trainer.Checkpoints.Dir.Last()}, interrupted); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 
-	saved, err := Load(interrupted.Checkpoint)
+	saved, err := run.Load(interrupted.Checkpoint)
 	must(t, err)
-	if !same(bits(trainer.Checkpoints.Weights), bits(saved.Weights)) {
+	if !same(bits(trainer.Weights), bits(saved.Weights)) {
 		t.Error("the checkpoint has other weights than the run")
 	}
 	last := seen.iterations[len(seen.iterations)-1]
@@ -252,7 +253,7 @@ func TestInterruptedBetweenEpochs(t *testing.T) {
 			}
 			continue
 		}
-		test.want.Checkpoint = trainer.Checkpoints.Last()
+		test.want.Checkpoint = trainer.Checkpoints.Dir.Last()
 		var interrupted *Interrupted
 		if !errors.As(err, &interrupted) || *interrupted != *test.want {
 			t.Errorf("cancelled after epoch %d, step %d: expected %v, found %v", test.epoch, test.steps, test.want, err)

@@ -20,7 +20,7 @@ func TestTrainingIsTheSameForEveryTeam(t *testing.T) {
 		var alone recorder
 		trainer := s.trainer(t, &alone)
 		train(t, trainer)
-		want := bits(trainer.Checkpoints.Weights)
+		want := bits(trainer.Weights)
 
 		for _, members := range []int{2, 3, 7} {
 			var seen recorder
@@ -36,7 +36,7 @@ func TestTrainingIsTheSameForEveryTeam(t *testing.T) {
 			if diff := cmp.Diff(alone.events, seen.events); diff != "" {
 				t.Errorf("%s, team of %d (-alone +team):\n%s", lower, members, diff)
 			}
-			if !same(want, bits(trainer.Checkpoints.Weights)) {
+			if !same(want, bits(trainer.Weights)) {
 				t.Errorf("%s, team of %d: the weights differ", lower, members)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/modeltest"
 )
@@ -124,7 +125,8 @@ func (m *twin) step(s *dataset.Set, rows []int32, rate func(parameter string) fl
 }
 
 // measure is the mean loss, the correct predictions and the confusion matrix over a whole set.
-func (m *twin) measure(s *dataset.Set) (loss float64, correct int, confusion Confusion) {
+func (m *twin) measure(s *dataset.Set) (loss float64, correct int, confusion metric.Confusion) {
+	confusion = metric.NewConfusion(dataset.Classes)
 	for row := range s.Len() {
 		l, predicted := m.sample(s, row, nil)
 		loss += l / float64(s.Len())
@@ -144,7 +146,7 @@ func TestFollowsPlainTwin(t *testing.T) {
 	s.lower, s.upper = group{"sgd", 0.05}, group{"sgd", 0.2}
 	var seen recorder
 	trainer := s.trainer(t, &seen)
-	m := newTwin(trainer.Checkpoints.Weights, s.spec)
+	m := newTwin(trainer.Weights, s.spec)
 	train(t, trainer)
 
 	rate := func(parameter string) float64 {

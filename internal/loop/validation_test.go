@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"fmtrain/internal/run"
 )
 
 // validated is a run with validation, at rates so high that its accuracy goes up and down.
@@ -25,7 +28,7 @@ func TestValidation(t *testing.T) {
 	trainer := s.trainer(t, &seen)
 	validation := noisyImages(s.validation, 2)
 	seen.onEpoch = func(e *Epoch) error {
-		loss, correct, _ := newTwin(trainer.Checkpoints.Weights, s.spec).measure(validation)
+		loss, correct, _ := newTwin(trainer.Weights, s.spec).measure(validation)
 		if want := float64(correct) / float64(s.validation); e.ValAccuracy != want {
 			t.Errorf("epoch %d: validation accuracy %v, expected %v", e.Epoch, e.ValAccuracy, want)
 		}
@@ -49,7 +52,7 @@ func TestValidationDoesNotTrain(t *testing.T) {
 	s.validation = 0
 	b := s.trainer(t, &without)
 	train(t, b)
-	if !same(bits(a.Checkpoints.Weights), bits(b.Checkpoints.Weights)) {
+	if !same(bits(a.Weights), bits(b.Weights)) {
 		t.Error("other weights with validation than without")
 	}
 	if diff := cmp.Diff(with.iterations, without.iterations); diff != "" {
@@ -67,7 +70,7 @@ func TestBestAndLastCheckpoint(t *testing.T) {
 		trainer := s.trainer(t, &seen)
 		var weights []map[string][]uint32
 		seen.onEpoch = func(*Epoch) error {
-			weights = append(weights, bits(trainer.Checkpoints.Weights))
+			weights = append(weights, bits(trainer.Weights))
 			return nil
 		}
 		done := train(t, trainer)
@@ -84,17 +87,17 @@ func TestBestAndLastCheckpoint(t *testing.T) {
 		if best.Epoch > 1 && best.Epoch < s.epochs {
 			between++
 		}
-		path := BestPath(trainer.Checkpoints.Run)
+		path := trainer.Checkpoints.Dir.Best()
 		if done.BestEpoch != best.Epoch || done.Checkpoint != path {
 			t.Errorf("seed %d: done names epoch %d in %s, expected %d in %s", seed, done.BestEpoch, done.Checkpoint, best.Epoch, path)
 		}
-		for path, epoch := range map[string]int{path: best.Epoch, LastPath(trainer.Checkpoints.Run): s.epochs} {
-			saved, err := Load(path)
+		for path, epoch := range map[string]int{path: best.Epoch, trainer.Checkpoints.Dir.Last(): s.epochs} {
+			saved, err := run.Load(path)
 			must(t, err)
 			if !same(weights[epoch-1], bits(saved.Weights)) {
 				t.Errorf("seed %d: %s: not the weights of epoch %d", seed, path, epoch)
 			}
-			want := Progress{Epoch: epoch, BestEpoch: best.Epoch, BestAccuracy: best.ValAccuracy}
+			want := run.Progress{Epoch: epoch, BestEpoch: best.Epoch, BestAccuracy: best.ValAccuracy, BestLoss: best.ValLoss}
 			if diff := cmp.Diff(want, saved.Progress); diff != "" {
 				t.Errorf("seed %d: %s: progress (-want +got):\n%s", seed, path, diff)
 			}
@@ -124,10 +127,10 @@ func TestWithoutValidation(t *testing.T) {
 			t.Errorf("epoch %d without validation: %+v", e.Epoch, e)
 		}
 	}
-	if done.BestEpoch != 0 || done.Checkpoint != LastPath(trainer.Checkpoints.Run) {
+	if done.BestEpoch != 0 || done.Checkpoint != trainer.Checkpoints.Dir.Last() {
 		t.Errorf("done: %+v", done)
 	}
-	if _, err := os.Stat(BestPath(trainer.Checkpoints.Run)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(trainer.Checkpoints.Dir.Best()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("best.safetensors without validation: %v", err)
 	}
 }
@@ -138,22 +141,22 @@ func TestNoEpochs(t *testing.T) {
 	s.epochs = 0
 	var seen recorder
 	trainer := s.trainer(t, &seen)
-	initial := bits(trainer.Checkpoints.Weights)
+	initial := bits(trainer.Weights)
 	done := train(t, trainer)
 
-	want := []any{Start{Iterations: 3, Samples: 70, Validated: true, Rates: trainer.rates()}, Done{WeightsSHA256: Digest(trainer.Checkpoints.Weights)}}
-	if diff := cmp.Diff(want, seen.events); diff != "" {
+	want := []any{Start{Iterations: 3, Samples: 70, Validated: true, Rates: trainer.rates()}, Done{BestLoss: math.NaN(), BestAccuracy: math.NaN(), WeightsSHA256: run.Digest(trainer.Weights)}}
+	if diff := cmp.Diff(want, seen.events, cmpopts.EquateNaNs()); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)
 	}
-	if done.Checkpoint != LastPath(trainer.Checkpoints.Run) {
+	if done.Checkpoint != trainer.Checkpoints.Dir.Last() {
 		t.Errorf("done names %s", done.Checkpoint)
 	}
-	saved, err := Load(done.Checkpoint)
+	saved, err := run.Load(done.Checkpoint)
 	must(t, err)
-	if !same(initial, bits(saved.Weights)) || !cmp.Equal(saved.Progress, Progress{}) {
+	if !same(initial, bits(saved.Weights)) || !cmp.Equal(saved.Progress, run.Progress{}) {
 		t.Errorf("not the initial checkpoint: progress %+v", saved.Progress)
 	}
-	if _, err := os.Stat(BestPath(trainer.Checkpoints.Run)); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(trainer.Checkpoints.Dir.Best()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("best.safetensors of a run of no epochs: %v", err)
 	}
 }

@@ -203,10 +203,10 @@ func (s *Set) Reset() {
 	}
 }
 
-// Sums are the sums of a [Set.PerSample], to continue from later; nil if there are none.
-func (s *Set) Sums() (sums []float64) {
+// AppendSums appends the sums of the metrics, all of the kind that [Set.PerSample] keeps, for [Set.Restore] later.
+func (s *Set) AppendSums(sums []float64) []float64 {
 	if s == nil {
-		return nil
+		return sums
 	}
 	for _, m := range s.metrics {
 		sums = append(sums, m.Metric.(*Mean).sum)
@@ -214,7 +214,8 @@ func (s *Set) Sums() (sums []float64) {
 	return sums
 }
 
-// Restore continues from [Set.Sums] over a number of samples. If there are not as many sums as metrics, it only resets.
+// Restore makes the set continue from the sums of [Set.AppendSums] and their number of samples. With no sums, or with those of
+// another number of metrics, it is a Reset.
 func (s *Set) Restore(sums []float64, samples int) {
 	s.Reset()
 	if s == nil || len(sums) != len(s.metrics) {

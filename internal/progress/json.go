@@ -15,16 +15,21 @@ import (
 
 // JSON writes one JSON object a line, each in one Write:
 //
-//	{"event":"start", the settings' keys}
+//	{"event":"start", the settings' keys, "version":"v1.0.0","commit":"a1e4801","go":"go1.26.0","system":"linux/amd64","processor":"...","date":"2026-11-26T10:00:00Z"}
+//	{"event":"resume","epoch":1,"iteration":20,"changed":{"epochs":10},"total_seconds":3.1, version to date as above}
 //	{"event":"iteration","epoch":1,"iteration":100,"batch_loss":1.2,"loss":1.6,"accuracy":0.5,"lr":{"lower":0.0001,"upper":0.001}}
 //	{"event":"epoch","epoch":1,"iterations":1719,"loss":0.6,"accuracy":0.79,"val_loss":0.45,"val_accuracy":0.84,"seconds":0.52,"samples_per_second":105432.1,"lr":{"lower":0.0001,"upper":0.001},"best_epoch":1}
-//	{"event":"done","epochs":5,"best_epoch":5,"checkpoint":"runs/1/checkpoints/best.safetensors","weights_sha256":"...","seconds":3.1}
+//	{"event":"done","epochs":5,"best_epoch":5,"checkpoint":"runs/1/checkpoints/best.safetensors","weights_sha256":"...","seconds":3.1,"best_loss":0.4,"best_accuracy":0.86,"session_seconds":3.1,"total_seconds":6.2}
 //
 // Where metrics were asked for, an epoch has those of the validation images after val_accuracy: "metrics":{"top3":0.97,"ece":0.03}.
 //
 // An epoch's line ends in "ema_val_loss" and "ema_val_accuracy" if the weights are averaged, and the last line has
 // "stopped_early":true after its epochs if the run ended before its last epoch. The rates are those of the step, or of the
 // epoch's last step.
+//
+// A resumed run has a start and then a resume. The resume's epoch and iteration say what was done by then, its changed settings are
+// those that differ from the checkpoint's. Total seconds are those of all sessions: of the epochs trained before the resume, and of
+// the session since then.
 //
 // Numbers are in the shortest form that reads back as the same float64; NaN and infinities, which JSON lacks, are null.
 //
@@ -42,8 +47,43 @@ func NewJSON(w io.Writer, logEvery int) *JSON {
 	return &JSON{w: w, logEvery: logEvery, flushDue: time.Second}
 }
 
-// OnStart writes the settings, which must marshal to a JSON object or be nil.
+// OnStart writes the settings, which must marshal to a JSON object or be nil, and of a resumed run the resume.
 func (j *JSON) OnStart(s *loop.Start) error {
+	if err := j.start(s); err != nil || s.Resumed == nil {
+		return err
+	}
+	return j.OnResume(s)
+}
+
+// OnResume writes only the resume, to a file that has the start.
+func (j *JSON) OnResume(s *loop.Start) error {
+	r := s.Resumed
+	j.open("resume")
+	j.integer("epoch", r.From.Epoch)
+	j.integer("iteration", r.From.Iteration)
+	changed, err := json.Marshal(r.Changed)
+	if err != nil {
+		return fmt.Errorf("settings: %w", err)
+	}
+	j.key("changed")
+	j.line = append(j.line, changed...)
+	j.number("total_seconds", r.TotalSeconds)
+	j.program(s)
+	return j.writeAndFlush()
+}
+
+// program writes what trains, and since when.
+func (j *JSON) program(s *loop.Start) {
+	for _, field := range []struct{ key, value string }{
+		{"version", s.Program.Version}, {"commit", s.Program.Commit}, {"go", s.Program.Go}, {"system", s.Program.System},
+		{"processor", s.Program.Processor}, {"date", s.Began.UTC().Format(time.RFC3339)},
+	} {
+		j.key(field.key)
+		j.line = appendString(j.line, field.value)
+	}
+}
+
+func (j *JSON) start(s *loop.Start) error {
 	j.open("start")
 	if s.Settings != nil {
 		var settings bytes.Buffer
@@ -60,6 +100,7 @@ func (j *JSON) OnStart(s *loop.Start) error {
 			j.line = append(append(j.line, ','), members...)
 		}
 	}
+	j.program(s)
 	return j.writeAndFlush()
 }
 
@@ -120,6 +161,10 @@ func (j *JSON) OnDone(d *loop.Done) error {
 	j.key("weights_sha256")
 	j.line = appendString(j.line, d.WeightsSHA256)
 	j.number("seconds", d.Seconds)
+	j.number("best_loss", d.BestLoss)
+	j.number("best_accuracy", d.BestAccuracy)
+	j.number("session_seconds", d.Seconds)
+	j.number("total_seconds", d.TotalSeconds)
 	return j.writeAndFlush()
 }
 

@@ -13,6 +13,8 @@ import (
 
 	"fmtrain/internal/loop"
 	"fmtrain/internal/metric"
+	"fmtrain/internal/run"
+	"fmtrain/internal/version"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -26,24 +28,27 @@ func TestJSONLines(t *testing.T) {
 		Rate float64 `json:"lower_lr"`
 		Seed uint64  `json:"seed"`
 	}{"a & b", 1e-4, 42}
+	program := version.Info{Version: "v1.2.3", Commit: "0abc", Go: "go1.26", System: "linux/amd64", Processor: `a "processor"`}
+	began := time.Date(2026, 11, 26, 11, 0, 0, 0, time.FixedZone("", 3600))
 	for _, err := range []error{
-		j.OnStart(&loop.Start{Settings: settings, Epochs: 1, Iterations: 3, Samples: 70}),
+		j.OnStart(&loop.Start{Settings: settings, Epochs: 1, Iterations: 3, Samples: 70, Program: program, Began: began}),
 		j.OnIteration(&loop.Iteration{Epoch: 1, Epochs: 1, Iteration: 1, Iterations: 3}),
 		j.OnIteration(&loop.Iteration{Epoch: 1, Epochs: 1, Iteration: 2, Iterations: 3,
 			BatchLoss: 0.1, Loss: 1. / 3, Accuracy: 0.5, Seen: 64, Elapsed: 5, Rates: rates}),
 		j.OnIteration(&loop.Iteration{Epoch: 1, Epochs: 1, Iteration: 3, Iterations: 3}),
 		j.OnEpoch(&loop.Epoch{Epoch: 1, Epochs: 1, Iterations: 3, Loss: 2, Accuracy: 1, ValLoss: 1e-7, ValAccuracy: 0.25,
 			Seconds: 0.52, SamplesPerSecond: 105432.125, Rates: rates, BestEpoch: 1}),
-		j.OnDone(&loop.Done{Epochs: 1, BestEpoch: 1, Checkpoint: `runs\"ä"/best.safetensors`, Seconds: 1e21}),
+		j.OnDone(&loop.Done{Epochs: 1, BestEpoch: 1, Checkpoint: `runs\"ä"/best.safetensors`, Seconds: 1e21,
+			BestLoss: 0.5, BestAccuracy: 0.75, TotalSeconds: 2e21}),
 	} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	want := `{"event":"start","data":"a & b","lower_lr":0.0001,"seed":42}
+	want := `{"event":"start","data":"a & b","lower_lr":0.0001,"seed":42,"version":"v1.2.3","commit":"0abc","go":"go1.26","system":"linux/amd64","processor":"a \"processor\"","date":"2026-11-26T10:00:00Z"}
 {"event":"iteration","epoch":1,"iteration":2,"batch_loss":0.1,"loss":0.3333333333333333,"accuracy":0.5,"lr":{"lower":0.0001,"upper":0.001}}
 {"event":"epoch","epoch":1,"iterations":3,"loss":2,"accuracy":1,"val_loss":1e-7,"val_accuracy":0.25,"seconds":0.52,"samples_per_second":105432.125,"lr":{"lower":0.0001,"upper":0.001},"best_epoch":1}
-{"event":"done","epochs":1,"best_epoch":1,"checkpoint":"runs\\\"ä\"/best.safetensors","weights_sha256":"","seconds":1e+21}
+{"event":"done","epochs":1,"best_epoch":1,"checkpoint":"runs\\\"ä\"/best.safetensors","weights_sha256":"","seconds":1e+21,"best_loss":0.5,"best_accuracy":0.75,"session_seconds":1e+21,"total_seconds":2e+21}
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -62,7 +67,7 @@ func TestJSONOptionalKeys(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"event":"epoch","epoch":1,"iterations":3,"loss":0,"accuracy":0,"val_loss":0,"val_accuracy":0,"seconds":0,"samples_per_second":0,"lr":{},"best_epoch":1,"ema_val_loss":0.5,"ema_val_accuracy":0.75}
-{"event":"done","epochs":1,"stopped_early":true,"best_epoch":1,"checkpoint":"c","weights_sha256":"","seconds":0}
+{"event":"done","epochs":1,"stopped_early":true,"best_epoch":1,"checkpoint":"c","weights_sha256":"","seconds":0,"best_loss":0,"best_accuracy":0,"session_seconds":0,"total_seconds":0}
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -94,7 +99,8 @@ func TestJSONReadsBack(t *testing.T) {
 			BestEpoch: rapid.Int().Draw(t, "best_epoch"),
 			Rates:     loop.Rates{{Group: name.Draw(t, "group"), LearnRate: number.Draw(t, "rate")}},
 		}
-		d := &loop.Done{Epochs: e.Epoch, BestEpoch: e.BestEpoch, Checkpoint: name.Draw(t, "checkpoint"), WeightsSHA256: "0a", Seconds: e.Loss}
+		d := &loop.Done{Epochs: e.Epoch, BestEpoch: e.BestEpoch, Checkpoint: name.Draw(t, "checkpoint"), WeightsSHA256: "0a", Seconds: e.Loss,
+			BestLoss: e.ValLoss, BestAccuracy: e.ValAccuracy, TotalSeconds: e.Seconds}
 		var text bytes.Buffer
 		j := NewJSON(&text, 0)
 		if err := errors.Join(j.OnEpoch(e), j.OnDone(d)); err != nil {
@@ -105,7 +111,8 @@ func TestJSONReadsBack(t *testing.T) {
 			{"event": "epoch", "epoch": e.Epoch, "iterations": e.Iterations, "loss": e.Loss, "accuracy": e.Accuracy,
 				"val_loss": e.ValLoss, "val_accuracy": e.ValAccuracy, "seconds": e.Seconds,
 				"samples_per_second": e.SamplesPerSecond, "lr": lr, "best_epoch": e.BestEpoch},
-			{"event": "done", "epochs": d.Epochs, "best_epoch": d.BestEpoch, "checkpoint": d.Checkpoint, "weights_sha256": "0a", "seconds": d.Seconds},
+			{"event": "done", "epochs": d.Epochs, "best_epoch": d.BestEpoch, "checkpoint": d.Checkpoint, "weights_sha256": "0a", "seconds": d.Seconds,
+				"best_loss": d.BestLoss, "best_accuracy": d.BestAccuracy, "session_seconds": d.Seconds, "total_seconds": d.TotalSeconds},
 		} {
 			var got any
 			if err := json.Unmarshal([]byte(strings.Split(text.String(), "\n")[i]), &got); err != nil {
@@ -133,12 +140,12 @@ func TestJSONNotFinite(t *testing.T) {
 	if err := j.OnEpoch(&loop.Epoch{Loss: nan, Accuracy: nan, ValLoss: inf, ValAccuracy: -inf, Seconds: nan, SamplesPerSecond: inf}); err != nil {
 		t.Fatal(err)
 	}
-	if err := j.OnDone(&loop.Done{Seconds: inf}); err != nil {
+	if err := j.OnDone(&loop.Done{Seconds: inf, TotalSeconds: inf, BestLoss: nan, BestAccuracy: nan}); err != nil {
 		t.Fatal(err)
 	}
 	want := `{"event":"iteration","epoch":0,"iteration":1,"batch_loss":null,"loss":null,"accuracy":null,"lr":{"lower":null}}
 {"event":"epoch","epoch":0,"iterations":0,"loss":null,"accuracy":null,"val_loss":null,"val_accuracy":null,"seconds":null,"samples_per_second":null,"lr":{},"best_epoch":0}
-{"event":"done","epochs":0,"best_epoch":0,"checkpoint":"","weights_sha256":"","seconds":null}
+{"event":"done","epochs":0,"best_epoch":0,"checkpoint":"","weights_sha256":"","seconds":null,"best_loss":null,"best_accuracy":null,"session_seconds":null,"total_seconds":null}
 `
 	if diff := cmp.Diff(want, got.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -160,7 +167,7 @@ func TestJSONSettings(t *testing.T) {
 		if err := NewJSON(&got, 0).OnStart(&loop.Start{Settings: c.settings}); err != nil {
 			got.WriteString(err.Error())
 		}
-		if strings.TrimSpace(got.String()) != c.want {
+		if line, _, found := strings.Cut(got.String(), `,"version":`); found && line+"}" != c.want || !found && line != c.want {
 			t.Errorf("settings %v: %s, expected %s", c.settings, &got, c.want)
 		}
 	}
@@ -249,4 +256,23 @@ func TestShortestNumbers(t *testing.T) {
 			t.Errorf("%s reads back as %v (%v)", got, back, err)
 		}
 	})
+}
+
+// A resumed run has a start and a resume; a file that has its start gets only the resume.
+func TestJSONResume(t *testing.T) {
+	var got bytes.Buffer
+	j := NewJSON(&got, 0)
+	s := &loop.Start{Settings: map[string]int{"epochs": 9}, Program: version.Info{Version: "v2"}, Resumed: &loop.Resumed{
+		From:         run.Progress{Epoch: 3, Iteration: 20},
+		Changed:      map[string]json.RawMessage{"epochs": json.RawMessage("9"), "data": json.RawMessage(`"x"`)},
+		TotalSeconds: 1.5,
+	}}
+	if err := errors.Join(j.OnStart(s), j.OnResume(s)); err != nil {
+		t.Fatal(err)
+	}
+	const program = `"version":"v2","commit":"","go":"","system":"","processor":"","date":"0001-01-01T00:00:00Z"}` + "\n"
+	const resume = `{"event":"resume","epoch":3,"iteration":20,"changed":{"data":"x","epochs":9},"total_seconds":1.5,` + program
+	if diff := cmp.Diff(`{"event":"start","epochs":9,`+program+resume+resume, got.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 }

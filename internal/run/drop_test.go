@@ -1,4 +1,4 @@
-package progress
+package run
 
 import (
 	"os"
@@ -8,8 +8,6 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"fmtrain/internal/loop"
 )
 
 // Of a file of lines those stay that were written by then, whole.
@@ -25,24 +23,24 @@ func TestDropBeyond(t *testing.T) {
 `
 	path := filepath.Join(t.TempDir(), "metrics.jsonl")
 	for _, test := range []struct {
-		at    loop.Progress
+		at    Progress
 		lines int // that stay
 		end   string
 	}{
-		{loop.Progress{}, 1, ""},
-		{loop.Progress{Iteration: 1}, 2, ""},
-		{loop.Progress{Epoch: 1}, 4, ""},
-		{loop.Progress{Epoch: 1, Iteration: 1}, 5, `{"event":"iter`},
-		{loop.Progress{Epoch: 2}, 7, "\x00\x00\n"},
-		{loop.Progress{Epoch: 5}, 7, `{"event":"else"}` + "\n"},
-		{loop.Progress{Epoch: 5}, 7, `{"event":"start",` + strings.Repeat(" ", 3*longestLine) + "}\n"},
-		{loop.Progress{Epoch: 5}, 7, strings.Repeat(" ", 2*longestLine) + `{"event":"start"}` + "\n"},
+		{Progress{}, 1, ""},
+		{Progress{Iteration: 1}, 2, ""},
+		{Progress{Epoch: 1}, 4, ""},
+		{Progress{Epoch: 1, Iteration: 1}, 5, `{"event":"iter`},
+		{Progress{Epoch: 2}, 7, "\x00\x00\n"},
+		{Progress{Epoch: 5}, 7, `{"event":"else"}` + "\n"},
+		{Progress{Epoch: 5}, 7, `{"event":"start",` + strings.Repeat(" ", 3*longestLine) + "}\n"},
+		{Progress{Epoch: 5}, 7, strings.Repeat(" ", 2*longestLine) + `{"event":"start"}` + "\n"},
 	} {
 		if err := os.WriteFile(path, []byte(all+test.end), 0o644); err != nil {
 			t.Fatal(err)
 		}
 		for range 2 { // the second time there is nothing to drop
-			if err := DropBeyond(path, test.at); err != nil {
+			if err := dropBeyond(path, test.at); err != nil {
 				t.Fatal(err)
 			}
 			got, err := os.ReadFile(path)
@@ -62,7 +60,7 @@ func TestDropALongLine(t *testing.T) {
 	const before, after = `{"event":"start"}` + "\n", `{"event":"epoch","epoch":1}` + "\n"
 	for _, length := range []int{longestLine - 1, longestLine, longestLine + 1, 2 * longestLine, 3*longestLine + 5} {
 		var kept strings.Builder
-		if _, err := copyKept(&kept, strings.NewReader(before+strings.Repeat(" ", length)+"\n"+after), loop.Progress{Epoch: 1}); err != nil {
+		if _, err := copyKept(&kept, strings.NewReader(before+strings.Repeat(" ", length)+"\n"+after), Progress{Epoch: 1}); err != nil {
 			t.Fatal(err)
 		}
 		if kept.String() != before+after {
@@ -76,7 +74,7 @@ func TestDropALongLine(t *testing.T) {
 func FuzzDropBeyond(f *testing.F) {
 	f.Add(`{"event":"start"}`+"\n"+`{"event":"iteration","epoch":1,"iteration":1}`+"\n"+`{"event":"done"}`+"\n", 0, 1)
 	f.Add("\x00\n\n"+`{"event":"epoch","epoch":1e99}`+"\n"+`{"event":"epoch","Epoch":2}`+"\n"+`{"event":`, 3, 0)
-	kept := func(t *testing.T, content string, p loop.Progress) string {
+	kept := func(t *testing.T, content string, p Progress) string {
 		var left strings.Builder
 		n, err := copyKept(&left, strings.NewReader(content), p)
 		if err != nil || n != int64(left.Len()) {
@@ -85,7 +83,7 @@ func FuzzDropBeyond(f *testing.F) {
 		return left.String()
 	}
 	f.Fuzz(func(t *testing.T, content string, epoch, iteration int) {
-		p := loop.Progress{Epoch: epoch, Iteration: iteration}
+		p := Progress{Epoch: epoch, Iteration: iteration}
 		left := kept(t, content, p)
 		before := strings.SplitAfter(content, "\n")
 		for line := range strings.Lines(left) {

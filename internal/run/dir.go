@@ -1,0 +1,70 @@
+// Package run is the run directory: its layout, its lock, its checkpoints, its metrics, and how to find one.
+//
+//	runs/book/
+//	  config.yaml                       the settings, for a person
+//	  metrics.jsonl                     the events of the training, one JSON object a line
+//	  lock                              held by the process that trains
+//	  eval-test.json                    the last evaluation of each split
+//	  checkpoints/last.safetensors      to resume from
+//	  checkpoints/previous.safetensors  the last one before it
+//	  checkpoints/best.safetensors      of the best validation accuracy
+//
+// One process at a time may write to a run: [Create] and [Open] give it the lock. Everything else only reads, needs no lock, and may
+// go on while the run is trained, because every file but metrics.jsonl is replaced as a whole.
+//
+// To read a run: [List] and [NewestUnfinished] find runs, [Checkpoint] resolves what a user has typed, [Load] reads a checkpoint,
+// [Dir.Summary] reads the metrics, and [Dir.ReadEvaluation] an evaluation.
+package run
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"fmtrain/internal/atomicfile"
+)
+
+// Parent is where runs go that are given no directory.
+const Parent = "runs"
+
+// ConfigName is the file of the settings, by which a run directory is known.
+const ConfigName = "config.yaml"
+
+// Dir is the path of a run directory.
+type Dir string
+
+func (d Dir) path(names ...string) string {
+	return filepath.Join(append([]string{string(d)}, names...)...)
+}
+
+// The files of a run.
+func (d Dir) Config() string      { return d.path(ConfigName) }
+func (d Dir) Metrics() string     { return d.path("metrics.jsonl") }
+func (d Dir) Checkpoints() string { return d.path("checkpoints") }
+func (d Dir) Last() string        { return d.path("checkpoints", "last.safetensors") }
+func (d Dir) Previous() string    { return d.path("checkpoints", "previous.safetensors") }
+func (d Dir) Best() string        { return d.path("checkpoints", "best.safetensors") }
+
+// WriteConfig replaces config.yaml.
+func (d Dir) WriteConfig(write func(io.Writer) error) error {
+	return atomicfile.Write(d.Config(), 0o644, write)
+}
+
+// exists says whether there is anything at the path. Where that can't be told, there is.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// IsRun says whether the directory is a run: whether it has settings or a checkpoint.
+func (d Dir) IsRun() bool {
+	return exists(d.Config()) || exists(d.Last()) || exists(d.Best())
+}
+
+// Of is the run directory that a checkpoint lies in; ok is false for a checkpoint elsewhere.
+func Of(checkpoint string) (d Dir, ok bool) {
+	d = Dir(filepath.Dir(filepath.Dir(checkpoint)))
+	return d, filepath.Base(filepath.Dir(checkpoint)) == "checkpoints" && exists(d.Config())
+}

@@ -1,0 +1,36 @@
+package run
+
+import (
+	"bufio"
+	"errors"
+	"io"
+)
+
+// longestLine is the most bytes that a line of metrics.jsonl may have. The longest that is written, with the settings, has a few
+// KiB.
+const longestLine = 1 << 20
+
+// eachLine calls visit with each line, its end included. It skips a line that is too long, and a last one without an end: the
+// process died in the middle of it. The line is valid until visit returns.
+func eachLine(r io.Reader, visit func(line []byte) error) error {
+	lines := bufio.NewReaderSize(r, longestLine)
+	tooLong := false // the current line
+	for {
+		piece, err := lines.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			tooLong = true
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		case tooLong:
+			tooLong = false // this piece was its end
+			continue
+		}
+		if err := visit(piece); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package run
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"fmtrain/internal/lock"
+)
+
+// Phase says whether a run can be resumed.
+type Phase string
+
+// The phases of a run.
+const (
+	Training   Phase = "training"   // another process holds its lock
+	Unfinished Phase = "unfinished" // it was stopped before its end
+	Finished   Phase = "finished"
+	Empty      Phase = "empty" // it has no checkpoint
+)
+
+// Info is a run in a list.
+type Info struct {
+	Dir  Dir
+	Last time.Time // when it was begun, or last resumed
+}
+
+// List finds the runs in a directory, the newest first. A directory that is not there has none.
+func List(parent string) ([]Info, error) {
+	entries, err := os.ReadDir(parent)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var runs []Info
+	for _, e := range entries {
+		d := Dir(filepath.Join(parent, e.Name()))
+		if info, err := os.Stat(d.Config()); err == nil {
+			runs = append(runs, Info{d, info.ModTime()})
+		}
+	}
+	slices.SortStableFunc(runs, func(a, b Info) int {
+		return cmp.Or(b.Last.Compare(a.Last), cmp.Compare(b.Dir, a.Dir))
+	})
+	return runs, nil
+}
+
+// Phase reads whether the run can be resumed.
+func (d Dir) Phase() (Phase, error) {
+	if lock.Held(string(d)) {
+		return Training, nil
+	}
+	if !exists(d.Last()) && !exists(d.Previous()) {
+		return Empty, nil
+	}
+	s, err := d.Summary()
+	if err != nil {
+		return "", err
+	}
+	if s.Done {
+		return Finished, nil
+	}
+	return Unfinished, nil
+}
+
+// ErrNone means that a directory has no run to choose from.
+var ErrNone = errors.New("no run")
+
+// Newest is the run in a directory that was begun or resumed last. If there is none, the error is an [ErrNone].
+func Newest(parent string) (Dir, error) {
+	runs, err := List(parent)
+	if err != nil {
+		return "", err
+	}
+	if len(runs) == 0 {
+		return "", fmt.Errorf("%w in %s", ErrNone, parent)
+	}
+	return runs[0].Dir, nil
+}
+
+// NewestUnfinished is the newest run in a directory that can be resumed. If there is none, the error is an [ErrNone].
+func NewestUnfinished(parent string) (Dir, error) {
+	runs, err := List(parent)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range runs {
+		if phase, err := r.Dir.Phase(); err == nil && phase == Unfinished {
+			return r.Dir, nil
+		}
+	}
+	return "", fmt.Errorf("%w in %s can be resumed", ErrNone, parent)
+}
+
+// Parental is the error for a directory that is no run but holds some.
+type Parental struct {
+	Path string
+	Runs []Info // the newest first
+}
+
+func (p *Parental) Error() string {
+	return fmt.Sprintf("%s: expected a run directory or a checkpoint, found a directory of %d runs; the newest is %s", p.Path, len(p.Runs), p.Runs[0].Dir)
+}
+
+// Checkpoint is the checkpoint that a path names: the path itself if it is a file; for a run its best checkpoint, or the last if there
+// is no best yet. A directory of runs is a [*Parental].
+func Checkpoint(path string) (string, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("expected a run directory or a checkpoint: %w", err)
+	}
+	if !info.IsDir() {
+		return path, nil
+	}
+	d := Dir(path)
+	for _, path := range []string{d.Best(), d.Last()} {
+		if exists(path) {
+			_, err := os.Stat(path)
+			return path, err
+		}
+	}
+	if err := d.checkParental(); err != nil {
+		return "", err
+	}
+	return "", fmt.Errorf("%s: expected a run directory with %s, found none", path, Dir("").Last())
+}
+
+// checkParental is a [*Parental] if the directory is no run but holds some.
+func (d Dir) checkParental() error {
+	if runs, err := List(string(d)); !d.IsRun() && err == nil && len(runs) > 0 {
+		return &Parental{string(d), runs}
+	}
+	return nil
+}
