@@ -63,7 +63,7 @@ func runDebug(ctx context.Context, s streams, c config.Config, dot string) error
 	}
 	m, err := build.NewModel(c, nil)
 	if err != nil {
-		return misnamed(err) // of --init
+		return err
 	}
 	graph, train := m.Graph, data.Training
 	order := dataset.NewSampler(train.Len(), c.Seed, c.Shuffle).Order(1)

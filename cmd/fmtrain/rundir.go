@@ -53,16 +53,7 @@ func checkpointOf(target string) (string, error) {
 		}
 		target = string(newest)
 	}
-	path, err := run.Checkpoint(target)
-	return path, misnamed(err)
-}
-
-// misnamed makes a path that isn't there a mistake on the command line.
-func misnamed(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return usageError{err}
-	}
-	return err
+	return run.Checkpoint(target)
 }
 
 // printRuns lists the runs of a directory, the newest first.

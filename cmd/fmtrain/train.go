@@ -57,7 +57,7 @@ func newTrain(s streams) *cobra.Command {
 				if resume == newest {
 					dir, err := run.NewestUnfinished(run.Parent)
 					if errors.Is(err, run.ErrNone) {
-						return usageError{fmt.Errorf("--resume: %w; name one with --resume RUN", err)}
+						return usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", run.Parent)}
 					}
 					if err != nil {
 						return err
@@ -156,7 +156,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *resumption)
 	}
 	m, err := build.NewModel(c, r.From)
 	if err != nil {
-		return misnamed(err) // of --init
+		return err
 	}
 	if from == nil {
 		if r.Checkpoints, err = run.Create(c.Out); err != nil {
