@@ -69,11 +69,11 @@ func newRepository(t *testing.T, root string) *repository {
 		return err
 	}))
 	for _, b := range blocksOf(r.read(t, "docs/guide.md")) {
-		switch b.kind {
-		case "go":
+		if b.kind == "go" {
 			r.added[b.file], r.added[path.Dir(b.file)] = true, true
-		case "diff":
-			for _, m := range regexp.MustCompile(`(?m)^\+.*"([a-z-]+)"`).FindAllStringSubmatch(b.text, -1) {
+		}
+		if b.kind == "go" || b.kind == "diff" {
+			for _, m := range regexp.MustCompile(`(?:Name|key): "([a-z-]+)"`).FindAllStringSubmatch(b.text, -1) {
 				r.known[m[1]] = true
 			}
 		}

@@ -29,7 +29,7 @@ func under(cmd *cobra.Command, heading string, common bool, names ...string) {
 	}
 }
 
-func headingOfFlag(f *pflag.Flag) string {
+func headingOf(f *pflag.Flag) string {
 	return strings.Join(f.Annotations[config.HeadingAnnotation], "")
 }
 
@@ -81,7 +81,7 @@ func printHelp(w io.Writer, cmd *cobra.Command, short bool, width int) {
 	for _, heading := range append([]string{flagHeading}, config.Headings()...) {
 		first := true
 		for _, f := range flags {
-			if headingOfFlag(f) != heading {
+			if headingOf(f) != heading {
 				continue
 			}
 			if first {
@@ -103,7 +103,7 @@ func printShortHelp(w io.Writer, cmd *cobra.Command, flags []*pflag.Flag, width 
 	for _, heading := range config.Headings() {
 		first := true
 		for _, f := range flags {
-			if !isCommon(f) || headingOfFlag(f) != heading {
+			if !isCommon(f) || headingOf(f) != heading {
 				continue
 			}
 			if first {
@@ -112,11 +112,12 @@ func printShortHelp(w io.Writer, cmd *cobra.Command, flags []*pflag.Flag, width 
 			}
 			name, help := flagText(f)
 			help, _, _ = strings.Cut(help, ";")
-			printEntry(w, name, help+defaultOf(f), 22, width)
+			printEntry(w, name, help+defaultOf(f), 24, width)
 		}
 	}
 	fmt.Fprintln(w, "Examples:")
-	for _, line := range strings.Split(cmd.Example, "\n")[:3] {
+	examples := strings.Split(cmd.Example, "\n")
+	for _, line := range examples[:min(2, len(examples))] {
 		fmt.Fprintln(w, table.Wrap(line, width, "      "))
 	}
 }

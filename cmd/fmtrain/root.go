@@ -14,6 +14,7 @@ import (
 	"fmtrain/internal/config"
 	"fmtrain/internal/kernel"
 	"fmtrain/internal/loop"
+	"fmtrain/internal/run"
 )
 
 // Exit codes.
@@ -86,7 +87,7 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.As(err, &memory), errors.Is(err, config.ErrInvalid):
+	case errors.As(err, &usage), errors.As(err, &memory), errors.Is(err, config.ErrInvalid), errors.Is(err, run.ErrNotFound):
 		return exitUsage
 	case errors.Is(err, errCheckFailed):
 		return exitCheckFailed

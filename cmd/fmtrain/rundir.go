@@ -53,11 +53,7 @@ func checkpointOf(target string) (string, error) {
 		}
 		target = string(newest)
 	}
-	path, err := run.Checkpoint(target)
-	if errors.Is(err, fs.ErrNotExist) {
-		return "", usageError{err}
-	}
-	return path, err
+	return run.Checkpoint(target)
 }
 
 // printRuns lists the runs of a directory, the newest first.

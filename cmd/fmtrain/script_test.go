@@ -244,7 +244,7 @@ func weightsSHA256(ts *testscript.TestScript, neg bool, args []string) {
 	times, err := strconv.Atoi(args[1])
 	ts.Check(err)
 	for range times {
-		ts.Check(ts.Exec("fmtrain", append(args[2:], "--out", "", "--progress", "none")...))
+		ts.Check(ts.Exec("fmtrain", append(args[2:], "--progress", "none")...))
 		found := regexp.MustCompile(`SHA-256 ([0-9a-f]{64})\n`).FindStringSubmatch(ts.ReadFile("stdout"))
 		if found == nil {
 			ts.Fatalf("no SHA-256 on stdout")

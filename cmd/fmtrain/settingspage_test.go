@@ -9,7 +9,8 @@ import (
 	"testing"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
+
+	"fmtrain/internal/config"
 )
 
 var update = flag.Bool("update", false, "write the tables of docs/settings.md")
@@ -57,31 +58,22 @@ func commandTable(root *cobra.Command) string {
 // settingTables has a table for each heading of the flags of train.
 func settingTables(train *cobra.Command) string {
 	var b strings.Builder
-	var last string
-	train.Flags().VisitAll(func(f *pflag.Flag) {
-		if b.Len() == 0 || headingOf(f) != last {
-			last = headingOf(f)
-			if last != "" {
-				fmt.Fprintf(&b, "\n### %s\n\n", last)
+	for _, heading := range config.Headings() {
+		fmt.Fprintf(&b, "\n### %s\n\n| flag | default | |\n|---|---|---|\n", heading)
+		for _, f := range flagsOf(train) {
+			if headingOf(f) != heading {
+				continue
 			}
-			b.WriteString("| flag | default | |\n|---|---|---|\n")
+			name, usage := flagText(f)
+			value := f.DefValue
+			if value != "" {
+				value = "`" + value + "`"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", cell(strings.TrimSpace(name)), value, cell(usage))
 		}
-		noun, usage := pflag.UnquoteUsage(f)
-		name := "--" + f.Name
-		if noun != "" {
-			name += " " + noun
-		}
-		value := f.DefValue
-		if value != "" {
-			value = "`" + value + "`"
-		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", cell(name), value, cell(usage))
-	})
+	}
 	return strings.TrimPrefix(b.String(), "\n")
 }
-
-// headingOf is the heading of a flag in the help.
-func headingOf(*pflag.Flag) string { return "" }
 
 // cell is a text in a table.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }

@@ -138,8 +138,8 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	// What is refused now is the number of epochs, which is looked at once the run is locked.
-	if output, err := fmtrain(dir, "train", "--resume", "run", "--epochs", "0").CombinedOutput(); err == nil || !strings.Contains(string(output), "as many as the run has begun") {
+	// What is refused now is the seed, which is looked at once the run is locked.
+	if output, err := fmtrain(dir, "train", "--resume", "run", "--seed", "7").CombinedOutput(); err == nil || !strings.Contains(string(output), "--seed: the run started with 42, found 7") {
 		t.Errorf("after the process was killed: %v\n%s", err, output)
 	}
 }

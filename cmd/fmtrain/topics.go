@@ -121,7 +121,8 @@ var topics = []topic{
 				{"package", "/usr/share of Debian's package dataset-fashion-mnist"},
 			}
 		},
-		after: "If they are nowhere, training downloads them. If that fails too, it uses the sample, a tenth of the images, and warns."},
+		after: "If they are nowhere, training downloads them. If that fails too, it uses the sample, a tenth of the images, and warns. " +
+			"The command data shows, verifies and downloads the data; data --help has its flags."},
 	{name: "environment", about: "environment variables",
 		entries: func() []entry {
 			return []entry{

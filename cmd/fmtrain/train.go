@@ -57,7 +57,7 @@ func newTrain(s streams) *cobra.Command {
 				if resume == newest {
 					dir, err := run.NewestUnfinished(run.Parent)
 					if errors.Is(err, run.ErrNone) {
-						return usageError{fmt.Errorf("--resume: %w; name one with --resume RUN", err)}
+						return usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", run.Parent)}
 					}
 					if err != nil {
 						return err
@@ -117,7 +117,7 @@ func checkFlags(flags *pflag.FlagSet, file, resume, name string) error {
 
 // addConfig gives a command the flag --config, whose value goes to file.
 func addConfig(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "config", "", "settings of a `FILE`, a run directory or a built-in config; see help configs")
+	cmd.Flags().StringVar(file, "config", "", "settings: a `FILE`, a run directory or a built-in config; see help configs")
 	under(cmd, config.HeadingRun, true, "config")
 	complete(cmd, "config", configs.Names())
 }

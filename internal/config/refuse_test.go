@@ -19,14 +19,11 @@ var (
 	aMetric   = metric.Allowed(dataset.ClassNames[:])
 	aSolver   = "one of " + strings.Join(solver.Names(), ", ")
 	aLoss     = "one of auto, " + strings.Join(loss.Names(), ", ")
+	allNames  = strings.Join(Keys(), ", ")
 )
 
 const (
-	aWidth   = "at least one hidden layer, each width a whole number from 1 to 65536"
-	allNames = "data, out, epochs, batch-size, accumulate, model, layers, hidden, activation, dropout, lr, solver, schedule, weight-decay, lower-solver, lower-lr, lower-schedule, upper-solver, upper-lr, upper-schedule, upper-layers, " +
-		"lower-weight-decay, upper-weight-decay, groups, weight-decay-all, l2, activity-l2, max-norm, clip-norm, ema, layernorm-form, layernorm-epsilon, loss, label-smoothing, focal-gamma, huber-delta, " +
-		"metrics, validation, patience, seed, shuffle, " +
-		"threads, vm, init, checkpoint-every, log-every, progress, json"
+	aWidth = "at least one hidden layer, each width a whole number from 1 to 65536"
 )
 
 // A bad value is refused from a file and from a flag, with the key, the value and what is allowed. An empty file value
@@ -54,7 +51,7 @@ func TestRefusedValues(t *testing.T) {
 		{"hidden", "[100, [100]]", "the list [100, a list]", aWidth, "100,[100]"},
 		{"hidden", "{a: 1}", "a mapping", aWidth, "{a: 1}"},
 		{"model", "cnn", `the text "cnn"`, "one of mlp, mlp-ln, resmlp", "cnn"},
-		{"activation", "swish", `the text "swish"`, "one of relu, gelu, tanh, elu, selu", "swish"},
+		{"activation", "swish", `the text "swish"`, "one of " + strings.Join(layer.Activations(), ", "), "swish"},
 		{"upper-solver", "lbfgs2", `the text "lbfgs2"`, aSolver, "lbfgs2"},
 		{"lower-lr", "-1e-4", "-1e-4", "a finite number of at least 0", "-1e-4"},
 		{"lower-lr", ".nan", ".nan", "a finite number of at least 0", "nan"},

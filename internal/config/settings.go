@@ -10,7 +10,6 @@ import (
 	"fmtrain/internal/layer"
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loss"
-	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/schedule"
 	"fmtrain/internal/solver"
@@ -72,9 +71,9 @@ func settingsFor(c *Config, all *Group) []*setting {
 
 	table := []*setting{
 		{key: "data", kind: textual("DIR").of(&c.Data), heading: HeadingData, common: true, resume: true,
-			help: "directory of the four IDX files, or sample for the embedded images; not given: look in the usual places"},
+			help: "directory of the four IDX files; sample is the embedded sample; see help data for the default"},
 		{key: "out", kind: textual("DIR").of(&c.Out), heading: HeadingOutput, common: true,
-			help: "run directory for settings, metrics and checkpoints; not given: a new one in runs/"},
+			help: "run directory for settings, metrics and checkpoints; the default is a new one in runs/"},
 		{key: "epochs", kind: whole(0, maxEpochs).of(&c.Epochs), heading: HeadingRun, common: true, resume: true,
 			help: "passes over the training images; 0 saves the initial weights and ends"},
 		{key: "batch-size", kind: whole(1, maxSize).of(&c.BatchSize), heading: HeadingRun, common: true,
@@ -83,12 +82,12 @@ func settingsFor(c *Config, all *Group) []*setting {
 			header: "accumulate: %s batches in a step",
 			help:   "batches in a step, whose gradients are averaged"},
 
-		{key: "model", kind: choice[string](Models).of(&c.Model), heading: HeadingNetwork, common: true,
+		{key: "model", kind: choice[string](Models).of(&c.Model), heading: HeadingNetwork,
 			help: "network: mlp (dense layers), mlp-ln (with LayerNorm) or resmlp (residual blocks)"},
 		{key: "layers", kind: layerList().of(&c.Layers), heading: HeadingNetwork, common: true,
 			replaces: []string{"model", "hidden", "activation", "dropout"},
 			advice:   "--model NAME trains a built-in network instead",
-			help:     "full layer list, as in 300-ln-relu-dropout:0.2-10; replaces --model, --hidden, --activation and --dropout"},
+			help:     "full layer list, as in 300-ln-relu-dropout:0.2-10; replaces --model, --hidden, --activation and --dropout; see help layers"},
 		{key: "hidden", kind: widths().of(&c.Hidden), heading: HeadingNetwork, common: true,
 			help: "width of each hidden layer, from the input on"},
 		{key: "activation", kind: choice[string](layer.Activations()).of(&c.Activation), heading: HeadingNetwork,
@@ -99,21 +98,21 @@ func settingsFor(c *Config, all *Group) []*setting {
 		{key: "lr", kind: rate.of(&all.LR), heading: HeadingSolvers, common: true, auto: true, forAll: []string{"lower-lr", "upper-lr"},
 			help: "learning rate of all groups"},
 		{key: "solver", kind: solvers.of(&all.Solver), heading: HeadingSolvers, common: true, auto: true, forAll: []string{"lower-solver", "upper-solver"},
-			help: "solver of all groups: " + strings.Join(solver.Names(), ", ")},
+			help: "solver of all groups; see help solvers"},
 		{key: "schedule", kind: schedules().of(&all.Schedule), heading: HeadingSolvers, common: true, auto: true, forAll: []string{"lower-schedule", "upper-schedule"},
-			help: "learning-rate schedule of all groups, as in cosine:warmup=500"},
+			help: "learning-rate schedule of all groups; see help schedules"},
 		{key: "weight-decay", kind: rate.of(&all.WeightDecay), heading: HeadingRegularisation, auto: true, forAll: []string{"lower-weight-decay", "upper-weight-decay"},
 			help: "weight decay of all groups"},
 
 		{key: "lower-solver", kind: solvers.of(&lower.Solver), heading: HeadingSolvers,
 			help: "solver of the lower group, the layers near the input"},
-		{key: "lower-lr", kind: rate.of(&lower.LR), heading: HeadingSolvers, common: true,
+		{key: "lower-lr", kind: rate.of(&lower.LR), heading: HeadingSolvers,
 			help: "learning rate of the lower group; 0 freezes it"},
 		{key: "lower-schedule", kind: schedules().of(&lower.Schedule), heading: HeadingSolvers,
 			help: "learning-rate schedule of the lower group"},
 		{key: "upper-solver", kind: solvers.of(&upper.Solver), heading: HeadingSolvers,
 			help: "solver of the upper group, the layers near the output"},
-		{key: "upper-lr", kind: rate.of(&upper.LR), heading: HeadingSolvers, common: true,
+		{key: "upper-lr", kind: rate.of(&upper.LR), heading: HeadingSolvers,
 			help: "learning rate of the upper group; 0 freezes it"},
 		{key: "upper-schedule", kind: schedules().of(&upper.Schedule), heading: HeadingSolvers,
 			help: "learning-rate schedule of the upper group"},
@@ -126,7 +125,7 @@ func settingsFor(c *Config, all *Group) []*setting {
 		{key: "groups", kind: groupList().of(&c.Groups), heading: HeadingSolvers,
 			replaces: []string{"lower-solver", "lower-lr", "lower-schedule", "upper-solver", "upper-lr", "upper-schedule", "lower-weight-decay", "upper-weight-decay"},
 			advice:   "--lr, --solver, --schedule and --weight-decay hold for all groups",
-			help:     "any number of groups in place of lower and upper, as a YAML list; see fmtrain help groups"},
+			help:     "any number of groups in place of lower and upper, as a YAML list; see help groups"},
 		{key: "weight-decay-all", kind: boolean().of(&c.WeightDecayAll), heading: HeadingRegularisation,
 			header: "weight decay: of biases, α and β too",
 			help:   "let adamw decay biases, α and β too"},
@@ -152,24 +151,24 @@ func settingsFor(c *Config, all *Group) []*setting {
 			help: "ε of LayerNorm"},
 
 		{key: "loss", kind: choice[string](append([]string{auto}, loss.Names()...)).of(&c.Loss), heading: HeadingRun, common: true, auto: true,
-			help: "loss to minimise: " + strings.Join(loss.Names(), ", ") + "; auto: the loss of --init, else cross-entropy"},
+			help: "loss to minimise; auto is the loss of --init, else cross-entropy; see help losses"},
 	}
 	for i := range c.LossSettings {
 		table = append(table, lossSetting(&c.LossSettings[i]))
 	}
 	return append(table, []*setting{
 		{key: "metrics", kind: metrics().of(&c.Metrics), heading: HeadingOutput,
-			help: "metrics to report, of " + strings.Join(metric.KindNames(), ", ")},
+			help: "metrics to report; see help metrics"},
 		{key: "validation", kind: orAuto(whole(0, math.MaxInt)).of(&c.Validation), heading: HeadingData, auto: true,
 			help: "training images held out for validation, the first ones; auto: a twelfth"},
 		{key: "patience", kind: whole(0, math.MaxInt).of(&c.Patience), heading: HeadingRun,
 			header: "early stopping: patience %s",
 			help:   "stop after N epochs without a better validation accuracy; 0: never"},
-		{key: "seed", kind: seed().of(&c.Seed), heading: HeadingRun, common: true,
+		{key: "seed", kind: seed().of(&c.Seed), heading: HeadingRun,
 			help: "seed of the initial weights, the order of the images and dropout"},
 		{key: "shuffle", kind: boolean().of(&c.Shuffle), heading: HeadingData,
 			header: "order of the images: as in the files",
-			help:   "draw a new order of the images each epoch"},
+			help:   "draw a new order of the images each epoch; --shuffle=false keeps the order of the files"},
 		{key: "threads", kind: orAuto(whole(1, maxThreads)).of(&c.Threads), heading: HeadingRun, auto: true, resume: true,
 			help: "maximum number of threads for a step; auto: all physical cores; the results are the same"},
 		{key: "vm", kind: choice[string](model.Machines()).of(&c.VM), heading: HeadingRun, resume: true,
@@ -184,7 +183,7 @@ func settingsFor(c *Config, all *Group) []*setting {
 			help: "write metrics every N iterations; 0: once an epoch"},
 		{key: "progress", kind: choice[string](progressModes).of(&c.Progress), heading: HeadingOutput, resume: true,
 			help: "how to show the run: " + strings.Join(progressModes, ", ")},
-		{key: "json", kind: boolean().of(&c.JSON), heading: HeadingOutput, common: true, resume: true,
+		{key: "json", kind: boolean().of(&c.JSON), heading: HeadingOutput, resume: true,
 			help: "print the metrics on stdout, one JSON object a line"},
 	}...)
 }

@@ -5,14 +5,14 @@ import (
 	"encoding/hex"
 )
 
-// digest is the SHA-256 of bytes as they arrive. It is taken on a goroutine of its own, while the next bytes are being
-// inflated, which takes several times as long.
+// digest is the SHA-256 of bytes as they arrive. A separate goroutine computes it while the next bytes are inflated, which takes
+// several times as long.
 type digest struct {
 	pieces chan []byte
 	sum    chan string
 }
 
-// maxWaiting is how many pieces may wait to be hashed. They take no memory of their own.
+// maxWaiting is the number of pieces that may wait to be hashed. They are not copied.
 const maxWaiting = 64
 
 func newDigest() *digest {
@@ -27,10 +27,10 @@ func newDigest() *digest {
 	return d
 }
 
-// add appends a piece to the bytes hashed. It is not copied: its bytes must stay as they are until finish returns.
+// add hashes a piece. It is not copied, so its bytes must not change until finish returns.
 func (d *digest) add(piece []byte) { d.pieces <- piece }
 
-// finish gives the sum of all pieces in hexadecimal, and ends the goroutine. It must be called, once, and is the last call.
+// finish returns the sum of all pieces in hexadecimal and ends the goroutine. It must be called once, as the last call.
 func (d *digest) finish() string {
 	close(d.pieces)
 	return <-d.sum

@@ -22,13 +22,13 @@ import (
 // maxOverhead is how much larger than its content a compressed file may be.
 const maxOverhead = 1 << 20
 
-// Fetch downloads into dir, which it makes, those of Fashion-MNIST's four files that aren't there yet, compressed as the
-// mirrors hold them. A damaged file is replaced. A well-formed file that isn't Fashion-MNIST's is not: then Fetch fails
-// before it downloads anything.
+// Fetch downloads Fashion-MNIST's four files into dir, which it makes if necessary. It skips the files that are there, and keeps
+// the mirrors' compression. A damaged file is replaced. If a file is well-formed but isn't Fashion-MNIST's, Fetch fails before
+// it downloads anything.
 //
-// Each file is written under a temporary name, its decompressed bytes are compared with the known SHA-256, it is synced and
-// only then gets its name; so an interrupted Fetch leaves whole files, and the next one goes on from there. Directories that it
-// made are gone again if it fails before they hold a file. The error says of each mirror what went wrong.
+// Each file is written under a temporary name, checked against the known SHA-256 of its decompressed bytes, and synced. Only
+// then it gets its name. So an interrupted Fetch leaves whole files, and the next one continues from there. If Fetch fails, it
+// removes the directories that it made, as far as they are empty. The error says what went wrong with each mirror.
 func Fetch(ctx context.Context, o Options, dir string) (err error) {
 	if dir == SampleName {
 		return fmt.Errorf("expected a directory to download into, found %q, the name of the embedded sample", dir)
@@ -66,7 +66,7 @@ func Fetch(ctx context.Context, o Options, dir string) (err error) {
 	return nil
 }
 
-// missing are the directories that don't exist, from dir up.
+// missing lists dir and its parents, as far as they don't exist.
 func missing(dir string) (dirs []string) {
 	for dir = filepath.Clean(dir); !exists(dir) && dir != filepath.Dir(dir); dir = filepath.Dir(dir) {
 		dirs = append(dirs, dir)
@@ -74,7 +74,7 @@ func missing(dir string) (dirs []string) {
 	return dirs
 }
 
-// removeEmpty removes directories, each of which is in the next, as far as they are empty.
+// removeEmpty removes directories as far as they are empty. Each is in the next.
 func removeEmpty(dirs []string) {
 	for _, dir := range dirs {
 		if os.Remove(dir) != nil && exists(dir) {
@@ -111,11 +111,11 @@ func secure(u *url.URL) error {
 // pause is the time between the two rounds of a download.
 const pause = time.Second
 
-// fetch tries the mirrors in turn, and after a pause those again whose failure may have passed. The one that has the file is the
-// first to be asked for the next.
+// fetch tries the mirrors in turn. After a pause it tries those again whose failure may have passed. The mirror that has the file
+// comes first for the next file.
 //
-// The time to wait for an answer is shared equally by the mirrors not yet tried in a round, so that one that never answers
-// leaves enough for the others, and one that fails at once leaves all of its share.
+// The time to wait for an answer is divided equally among the mirrors not yet tried in a round. So a mirror that never answers
+// leaves enough time for the others, and one that fails at once leaves all of its share.
 func (d *downloader) fetch(ctx context.Context, f file) error {
 	failures := make([]error, len(d.Mirrors))
 	for round := range 2 {
@@ -152,7 +152,7 @@ func (d *downloader) fetch(ctx context.Context, f file) error {
 	return fmt.Errorf("no mirror delivers %s.gz: %s", f.name, cmp.Or(strings.Join(texts, "; "), "there are no mirrors"))
 }
 
-// mayPass tells whether a download that failed may succeed soon after: the server was busy, or the connection was cut.
+// mayPass says whether a failed download may soon succeed: the server was busy, or the connection was cut.
 func mayPass(err error) bool {
 	if status, ok := errors.AsType[statusError](err); ok {
 		return status.code >= 500 || status.code == http.StatusTooManyRequests
@@ -177,7 +177,7 @@ func host(mirror string) string {
 	return u.Host
 }
 
-// fetchFrom downloads, verifies and names one file. It also gives the time until the mirror answered.
+// fetchFrom downloads, verifies and names one file. It also returns the time until the mirror answered.
 func (d *downloader) fetchFrom(ctx context.Context, address string, f file,
 	timeout time.Duration) (waited time.Duration, err error) {
 	name := f.name + ".gz"
@@ -218,7 +218,7 @@ func (d *downloader) transfer(ctx context.Context, address string, dst io.Writer
 	if err := secure(req.URL); err != nil {
 		return 0, err
 	}
-	// Asked for by name, gzip is not undone on the way: neither by a server that stores it as an encoding nor by the client.
+	// With this header neither the server nor the client undoes the gzip compression.
 	req.Header.Set("Accept-Encoding", "gzip")
 
 	start := time.Now()
@@ -252,7 +252,7 @@ func (d *downloader) transfer(ctx context.Context, address string, dst io.Writer
 	return waited, nil
 }
 
-// reason is why a request failed: the time-out if there was one, or else the error without the addresses around it.
+// reason is why a request failed: the time-out if there was one, otherwise the error without addresses.
 func reason(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
@@ -282,7 +282,7 @@ func (m *meter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// check tells whether r is the file, compressed. It decompresses at most one byte more than the file has.
+// check is an error unless r is the file, compressed. It decompresses at most one byte more than the file has.
 func (f file) check(r io.ReadSeeker) error {
 	start := make([]byte, 16)
 	n, err := io.ReadFull(r, start)

@@ -14,8 +14,8 @@ type file struct {
 	name    string
 	format  format
 	records int64
-	// The SHA-256 of the decompressed bytes: of Fashion-MNIST, and of the MNIST digits that go by the same names. Compressed
-	// bytes differ from one distributor to the next.
+	// The SHA-256 of the decompressed bytes: of Fashion-MNIST, and of the MNIST digits, whose files have the same names.
+	// Compressed bytes differ between distributors.
 	fashion, digits string
 }
 
@@ -56,27 +56,27 @@ var fashionMNIST = catalogue{
 	},
 }
 
-// State is what is known of a file.
+// State is what is known about a file.
 type State uint8
 
-// The states of a file. All but Missing and Damaged ones are well-formed and can be trained on.
+// The states of a file. Except for Missing and Damaged, a file is well-formed and can be trained on.
 const (
 	Missing State = iota
 	Damaged
 	Fashion
 	Digits
 	Unknown
-	Embedded // in the sample, as it should be
+	Embedded // in the embedded sample, intact
 )
 
 func (s State) String() string {
 	return [...]string{"missing", "damaged", "Fashion-MNIST", "MNIST digits, not Fashion-MNIST", "not Fashion-MNIST", "embedded sample, intact"}[s]
 }
 
-// FileStatus is what was found under one of the four names.
+// FileStatus describes the file under one of the four names.
 type FileStatus struct {
 	Name    string // without directory or .gz
-	Path    string // of the file found; of the plain one if it is missing
+	Path    string // of the file found, or of the plain one if both are missing
 	Size    int64  // in bytes, as stored
 	Records int    // images or labels; 0 if the file is missing or damaged
 	SHA256  string // of the decompressed bytes, in hexadecimal; empty if the file is missing or damaged
@@ -84,8 +84,8 @@ type FileStatus struct {
 	Err     error // why the file is missing or damaged
 }
 
-// Verify reads the four files of a directory, or of the embedded sample if dir is [SampleName], to their ends and tells of
-// each whether it is what it should be. Where images and labels differ in number, the labels count as damaged.
+// Verify reads the four files of a directory to their ends and reports the state of each. If dir is [SampleName], it reads the
+// embedded sample. If images and labels differ in number, the labels count as damaged.
 func Verify(dir string) [4]FileStatus {
 	status, _ := verify(filesOf(dir), dir, &fashionMNIST, trainImages)
 	for i := range status {
@@ -104,7 +104,7 @@ func filesOf(dir string) fs.FS {
 	return os.DirFS(dir)
 }
 
-// verify reads the files from the first one on, which is one of images.
+// verify reads the files from the first one on, which is a file of images.
 func verify(fsys fs.FS, dir string, c *catalogue, first int) (status [4]FileStatus, bodies [4][]uint8) {
 	status, bodies = readFiles(fsys, dir, c, first)
 	for i := first; i < len(status); i += 2 {
@@ -118,8 +118,8 @@ func verify(fsys fs.FS, dir string, c *catalogue, first int) (status [4]FileStat
 	return status, bodies
 }
 
-// readFiles reads the files from the first one on at once, each on its own: decompressing them is what takes the time. A body
-// is nil where the status has an error.
+// readFiles reads the files from the first one on, all at the same time, because decompressing takes long. A body is nil if the
+// status has an error.
 func readFiles(fsys fs.FS, dir string, c *catalogue, first int) (status [4]FileStatus, bodies [4][]uint8) {
 	var wg sync.WaitGroup
 	for i := first; i < len(c); i++ {

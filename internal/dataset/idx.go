@@ -10,13 +10,13 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// MaxRecords is the largest number of images or labels that a file may hold. It bounds the memory that a hostile header can
-// claim, and lets a sample's number be an int32.
+// MaxRecords is the largest number of images or labels that a file may hold. It limits the memory that a hostile header can claim,
+// and a sample's number fits an int32.
 const MaxRecords = 10_000_000
 
-// format is one of the two kinds of IDX file: a header of big-endian uint32 (magic number, number of records, then the sizes
-// of a record's dimensions), followed by the records, one byte an entry. The magic number's third byte is the type (8:
-// unsigned byte), its fourth the number of dimensions.
+// format is one of the two kinds of IDX file. The header is big-endian uint32: the magic number, the number of records, and the
+// sizes of a record's dimensions. The records follow, one byte an entry. The magic number's third byte is the type (8: unsigned
+// byte), its fourth the number of dimensions.
 type format struct {
 	magic  uint32
 	record string
@@ -39,24 +39,23 @@ func (f format) recordSize() int64 {
 	return size
 }
 
-// ReadImages reads an IDX file of 28x28 images, plain or gzip (told by its first bytes), to its end: n*Pixels bytes. It
-// refuses a file with another magic number or image size, without images, with fewer or more bytes than its header promises,
-// or whose gzip checksum is wrong. Errors begin with name. However much the header promises, memory grows only with what
-// arrives, and no more is decompressed than promised.
+// ReadImages reads an IDX file of 28x28 images, plain or gzip, to its end: n*Pixels bytes. It refuses a file with another magic
+// number or image size, without images, with fewer or more bytes than its header promises, or with a wrong gzip checksum.
+// Errors begin with name. Memory grows only with the bytes that arrive, whatever the header promises, and no more is
+// decompressed than promised.
 func ReadImages(r io.Reader, name string) ([]uint8, error) {
 	return readIDX(r, name, imageFormat, 0, ignore)
 }
 
-// ReadLabels reads an IDX file of labels as [ReadImages] reads images: n bytes of 0 to 9. Another label is refused.
+// ReadLabels reads an IDX file of labels, as [ReadImages] reads images: n bytes from 0 to 9. It refuses other labels.
 func ReadLabels(r io.Reader, name string) ([]uint8, error) {
 	return readIDX(r, name, labelFormat, 0, ignore)
 }
 
 func ignore([]byte) {}
 
-// readIDX also tells seen of the decompressed bytes, header included, piece by piece as they arrive. They don't change
-// afterwards. stored is the number of bytes that r is known to hold, 0 if nothing is known: it lets the memory be allocated
-// at once.
+// readIDX also passes the decompressed bytes, including the header, to seen, piece by piece as they arrive. They don't change
+// afterwards. stored is the number of bytes in r, or 0 if it is unknown. With it the memory can be allocated at once.
 func readIDX(r io.Reader, name string, f format, stored int64, seen func(piece []byte)) ([]uint8, error) {
 	plain, err := decompress(r)
 	if err != nil {
@@ -71,7 +70,7 @@ func readIDX(r io.Reader, name string, f format, stored int64, seen func(piece [
 
 var gzipMark = []byte{0x1f, 0x8b}
 
-// decompress gives the bytes of r, through gzip if they begin with its mark.
+// decompress returns the bytes of r, through gzip if they begin with its mark.
 func decompress(r io.Reader) (io.Reader, error) {
 	buffered := bufio.NewReaderSize(r, 1<<16)
 	start, err := buffered.Peek(len(gzipMark))
@@ -120,7 +119,7 @@ func (f format) read(r io.Reader, stored int64, seen func(piece []byte)) ([]uint
 	return body, nil
 }
 
-// readHeader reads the header, whose length is f.headerSize(), and gives the number of records.
+// readHeader reads the header, whose length is f.headerSize(), and returns the number of records.
 func (f format) readHeader(r io.Reader, header []byte) (count int64, err error) {
 	n, err := io.ReadFull(r, header)
 	if n >= 4 {
@@ -150,39 +149,38 @@ func (f format) readHeader(r io.Reader, header []byte) (count int64, err error) 
 	return count, nil
 }
 
-// describeMagic helps with the usual mistakes: images and labels exchanged, or a web page saved under a data file's name.
+// describeMagic helps with common mistakes: images and labels swapped, or a web page saved under a data file's name.
 func describeMagic(magic uint32) string {
 	switch magic {
 	case imageFormat.magic:
-		return fmt.Sprintf("%d, that of images", magic)
+		return fmt.Sprintf("%d (images)", magic)
 	case labelFormat.magic:
-		return fmt.Sprintf("%d, that of labels", magic)
+		return fmt.Sprintf("%d (labels)", magic)
 	}
 	return fmt.Sprintf("%d (%q)", magic, binary.BigEndian.AppendUint32(nil, magic))
 }
 
-// pieceSize is how many bytes readUpTo lets gather before it tells of them.
+// pieceSize is the number of bytes that readUpTo collects before it passes them to seen.
 const pieceSize = 1 << 18
 
-// maxRatio is how much larger than the file its content may be for readUpTo to allocate all of it at once. The images of
-// Fashion-MNIST inflate to 1.8 times their size, those of MNIST to 4.7 times.
+// maxRatio is how many times larger than the file its content may be for readUpTo to allocate all of it at once. Fashion-MNIST's
+// images inflate to 1.8 times their size, MNIST's to 4.7 times.
 const maxRatio = 8
 
-// readUpTo reads size bytes, or those up to the end if there are fewer, and tells seen of them piece by piece; they don't
-// change afterwards. What it allocates stays within four times what has arrived, beyond a first megabyte or maxRatio times
-// the stored bytes.
+// readUpTo reads size bytes, or fewer if r ends before. It passes them to seen piece by piece; they don't change afterwards. It
+// first allocates a megabyte or maxRatio times the stored bytes, and then at most four times what has arrived.
 func readUpTo(r io.Reader, size, stored int64, seen func(piece []byte)) ([]byte, error) {
 	buf := make([]byte, 0, min(size, max(1<<20, maxRatio*stored)))
-	told := 0
+	passed := 0
 	for int64(len(buf)) < size {
 		if len(buf) == cap(buf) {
 			buf = append(make([]byte, 0, min(size, 4*int64(cap(buf)))), buf...)
 		}
 		n, err := r.Read(buf[len(buf):cap(buf)])
 		buf = buf[:len(buf)+n]
-		if len(buf)-told >= pieceSize {
-			seen(buf[told:])
-			told = len(buf)
+		if len(buf)-passed >= pieceSize {
+			seen(buf[passed:])
+			passed = len(buf)
 		}
 		if err == io.EOF {
 			break
@@ -191,7 +189,7 @@ func readUpTo(r io.Reader, size, stored int64, seen func(piece []byte)) ([]byte,
 			return buf, err
 		}
 	}
-	seen(buf[told:])
+	seen(buf[passed:])
 	return buf, nil
 }
 

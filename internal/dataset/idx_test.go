@@ -57,7 +57,7 @@ func TestReadImagesRefuses(t *testing.T) {
 		{"nothing", nil, "f: expected an IDX header of 16 bytes, found 0 bytes"},
 		{"two bytes", []byte{0, 0}, "f: expected an IDX header of 16 bytes, found 2 bytes"},
 		{"header cut", good[:10], "f: damaged after 10 of the 16 bytes of its IDX header: unexpected EOF"},
-		{"labels", words(2049, 2), "f: expected the magic number 2051 of an IDX file of images, found 2049, that of labels"},
+		{"labels", words(2049, 2), "f: expected the magic number 2051 of an IDX file of images, found 2049 (labels)"},
 		{"web page", []byte("<!DOCTYPE html>"), `f: expected the magic number 2051 of an IDX file of images, found 1008813135 ("<!DO")`},
 		{"other size", words(2051, 1, 32, 28), "f: expected images of [28 28] bytes, found [32 28]"},
 		{"transposed sizes", words(2051, 1, 28, 29), "f: expected images of [28 28] bytes, found [28 29]"},
@@ -94,7 +94,7 @@ func TestReadLabelsRefuses(t *testing.T) {
 		want string
 	}{
 		{"header cut", words(2049), "f: damaged after 4 of the 8 bytes of its IDX header: unexpected EOF"},
-		{"images", words(2051, 1, 28, 28), "f: expected the magic number 2049 of an IDX file of labels, found 2051, that of images"},
+		{"images", words(2051, 1, 28, 28), "f: expected the magic number 2049 of an IDX file of labels, found 2051 (images)"},
 		{"a label of 10", join(words(2049, 3), []byte{9, 0, 10}), "f: label 2 (counted from 0): expected 0 to 9, found 10"},
 		{"cut", join(words(2049, 3), []byte{9, 0}), "f: expected 3 bytes for the 3 labels its header promises, found 2"},
 		{"one more", join(words(2049, 1), []byte{9, 0}), "f: expected it to end after the 1 labels its header promises, found more bytes"},

@@ -18,24 +18,24 @@ const DirVariable = "FMTRAIN_DATA"
 
 // Options says where to look for the data, and how to download it.
 type Options struct {
-	// Dir is the directory that the user named, or [SampleName], or empty; EnvDir is what [DirVariable] holds. What is named here
-	// must be right: nothing else is tried.
+	// Dir is the directory that the user named, or [SampleName], or empty. EnvDir is the value of [DirVariable]. If one is set,
+	// no other place is tried.
 	Dir, EnvDir string
-	// CacheDir is the directory that downloads go to, empty if there is none; SystemDir is that of the distribution's
-	// package. They are used if they hold the four files.
+	// CacheDir is the directory for downloads, empty if there is none. SystemDir is where the distribution's package puts the
+	// files. Each is used if it holds the four files.
 	CacheDir, SystemDir string
-	// Mirrors are addresses that begin with https:// and end with /, tried in this order.
+	// Mirrors are addresses that begin with https:// and end with /. They are tried in this order.
 	Mirrors []string
 	Client  *http.Client
-	// AnswerTimeout is how long a download waits for the first answer to its request for a file, over all mirrors together, in
-	// each of the two rounds in which they are tried; StallTimeout, how long it then waits for the next bytes.
+	// AnswerTimeout is how long a download waits for an answer to its request for a file, over all mirrors together. Mirrors are
+	// tried in two rounds, and each round has this time. StallTimeout is how long it then waits for the next bytes.
 	AnswerTimeout, StallTimeout time.Duration
-	// Progress, if not nil, is told how many bytes of a file have arrived; total is -1 if the mirror didn't say. It starts
-	// again from 0 when the next mirror is tried, or the same again.
+	// Progress, if not nil, is called with the number of bytes of a file that have arrived. total is -1 if the mirror didn't
+	// say. Each new attempt starts from 0.
 	Progress func(name string, done, total int64)
 
-	// TestOnly says that the training files are not wanted, whose decompression takes most of the time. They must be there all
-	// the same where directories are searched.
+	// TestOnly leaves out the training files, which take most of the time to decompress. A directory that is found by searching
+	// must have them all the same.
 	TestOnly bool
 
 	known *catalogue // nil for Fashion-MNIST
@@ -43,8 +43,8 @@ type Options struct {
 
 func (o Options) catalogue() *catalogue { return cmp.Or(o.known, &fashionMNIST) }
 
-// DefaultOptions looks in $FMTRAIN_DATA, the user's cache directory and where Debian's package dataset-fashion-mnist puts
-// the files, and downloads from Keras's mirror and the two of the data set's authors.
+// DefaultOptions looks in $FMTRAIN_DATA, in the user's cache directory, and where Debian's package dataset-fashion-mnist puts the
+// files. It downloads from Keras's mirror and from two mirrors of the data set's authors.
 func DefaultOptions() Options {
 	o := Options{
 		EnvDir:    os.Getenv(DirVariable),
@@ -64,10 +64,10 @@ func DefaultOptions() Options {
 	return o
 }
 
-// Kind is which data set it is.
+// Kind says which data set it is.
 type Kind uint8
 
-// The kinds of data: the real set, the embedded part of it, or another set of the same form.
+// The kinds of data: the real set, its embedded part, or another set in the same format.
 const (
 	FashionMNIST Kind = iota
 	Sample
@@ -81,15 +81,15 @@ func (k Kind) String() string {
 // Data is a data set in memory.
 type Data struct {
 	Train, Test *Set   // Train may be nil with [Options.TestOnly]
-	Origin      string // its directory, or [SampleName]: what leads [Load] to it again
+	Origin      string // its directory, or [SampleName]; as Options.Dir it leads to the same data
 	Kind        Kind
-	Warnings    []string // what the user must know of it, a sentence or two each
+	Warnings    []string // what the user must know about it, a sentence or two each
 
 	// TrainSHA256 is the SHA-256, in hexadecimal, of the decompressed files of Train by their names.
 	TrainSHA256 map[string]string
 }
 
-// Absolute is a data directory by its absolute path, for a run to be repeated from anywhere. [SampleName] stays as it is.
+// Absolute makes a data directory's path absolute, so that a run can be repeated from anywhere. [SampleName] stays as it is.
 func Absolute(dir string) (string, error) {
 	if dir == SampleName {
 		return dir, nil
@@ -97,8 +97,8 @@ func Absolute(dir string) (string, error) {
 	return filepath.Abs(dir)
 }
 
-// Find is the directory that the options lead to without a download: o.Dir, o.EnvDir, or the first of o.CacheDir and
-// o.SystemDir that holds the four files; empty if there is none.
+// Find returns the directory that the options lead to without a download: o.Dir, o.EnvDir, or the first of o.CacheDir and
+// o.SystemDir that holds the four files. It is empty if there is none.
 func Find(o Options) string {
 	for _, dir := range []string{o.Dir, o.EnvDir} {
 		if dir != "" {
@@ -113,7 +113,7 @@ func Find(o Options) string {
 	return ""
 }
 
-// complete tells whether all four files exist.
+// complete says whether all four files exist.
 func (c *catalogue) complete(dir string) bool {
 	for _, f := range c {
 		if !exists(filepath.Join(dir, f.name)) && !exists(filepath.Join(dir, f.name+".gz")) {
@@ -128,10 +128,10 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Load reads the data from the first of these places that has it: o.Dir, o.EnvDir, o.CacheDir, o.SystemDir, a mirror (by way
-// of o.CacheDir), the sample embedded in the program. The error names the directory or file, if one that the user named
-// doesn't hold four readable files; otherwise there is one only if ctx is done. Data that is well-formed but isn't
-// Fashion-MNIST is used, with a warning.
+// Load reads the data from the first of these places that has it: o.Dir, o.EnvDir, o.CacheDir, o.SystemDir, a mirror (it downloads
+// to o.CacheDir), the sample embedded in the program. It fails if a directory that the user named doesn't hold four readable
+// files, and names what is wrong; otherwise only if ctx is done. Well-formed data that isn't Fashion-MNIST is used, with a
+// warning.
 func Load(ctx context.Context, o Options) (*Data, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -157,7 +157,7 @@ func Load(ctx context.Context, o Options) (*Data, error) {
 			data.Warnings = append(warnings, data.Warnings...)
 			return data, nil
 		}
-		warnings = append(warnings, fmt.Sprintf("passed over: %v", err))
+		warnings = append(warnings, fmt.Sprintf("skipped: %v", err))
 	}
 
 	data, err := download(ctx, o)
@@ -165,7 +165,7 @@ func Load(ctx context.Context, o Options) (*Data, error) {
 		return nil, ctx.Err()
 	}
 	if err != nil {
-		warnings = append(warnings, fmt.Sprintf("Fashion-MNIST wasn't found, and couldn't be downloaded: %v", err))
+		warnings = append(warnings, fmt.Sprintf("Fashion-MNIST was not found and couldn't be downloaded: %v", err))
 		data, err = openSample()
 	}
 	if err != nil {
@@ -208,8 +208,8 @@ func (o Options) open(dir string) (*Data, error) {
 	return data, nil
 }
 
-// read makes the sets of the readable files from the first one on. If files are missing the error names them all; else it is
-// that of the first damaged one.
+// read makes the sets from the files, from the first one on. If files are missing, the error names them all. Otherwise it is the
+// first damaged file's error.
 func read(fsys fs.FS, dir string, c *catalogue, first int) (*Data, []FileStatus, error) {
 	all, bodies := verify(fsys, dir, c, first)
 	status := all[first:]
@@ -220,7 +220,7 @@ func read(fsys fs.FS, dir string, c *catalogue, first int) (*Data, []FileStatus,
 		}
 	}
 	if len(missing) > 0 {
-		return nil, status, fmt.Errorf("data directory %s: expected the four files of Fashion-MNIST, each as it is or with .gz, "+
+		return nil, status, fmt.Errorf("data directory %s: expected the four files of Fashion-MNIST, each plain or with .gz, "+
 			"found no %s (fmtrain data fetch --data %s downloads them)", dir, strings.Join(missing, ", no "), dir)
 	}
 	for _, s := range status {
@@ -239,7 +239,7 @@ func read(fsys fs.FS, dir string, c *catalogue, first int) (*Data, []FileStatus,
 	return data, status, nil
 }
 
-// identify tells from the files' hashes which data set it is.
+// identify recognises the data set by the files' hashes.
 func identify(dir string, status []FileStatus) (Kind, []string) {
 	var strange []string
 	digits := 0

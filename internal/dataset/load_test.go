@@ -135,7 +135,7 @@ func TestLoadFallsBackWithAWarning(t *testing.T) {
 		t.Fatal(err)
 	}
 	all := strings.Join(data.Warnings, "\n")
-	for _, part := range []string{"couldn't be downloaded: there is no user cache directory", "embedded sample", "not those of the full set"} {
+	for _, part := range []string{"couldn't be downloaded: there is no user cache directory", "embedded sample", "results differ from the full set"} {
 		if !strings.Contains(all, part) {
 			t.Errorf("expected a warning with %q, found %q", part, data.Warnings)
 		}

@@ -7,7 +7,7 @@ import (
 
 //go:generate go run ./makesample -data /usr/share/datasets/fashion-mnist -out sample
 
-// SampleName stands for the embedded sample where a data directory is asked for. (A directory of that name is ./sample.)
+// SampleName stands for the embedded sample in the place of a data directory. (./sample is a directory with that name.)
 const SampleName = "sample"
 
 // The sample holds the first SampleTrain/Classes training images and the first SampleTest/Classes test images of each class
@@ -20,7 +20,7 @@ const (
 //go:embed sample
 var embedded embed.FS
 
-// sample is the directory of the embedded files. The error would be that of an invalid path.
+// sample is the directory of the embedded files. An error could only mean an invalid path.
 var sample, _ = fs.Sub(embedded, "sample")
 
 func openSample() (*Data, error) {
@@ -29,6 +29,6 @@ func openSample() (*Data, error) {
 		return nil, err
 	}
 	data.Origin, data.Kind = SampleName, Sample
-	data.Warnings = []string{"this is the embedded sample, a tenth of Fashion-MNIST: results are not those of the full set"}
+	data.Warnings = []string{"this is the embedded sample, a tenth of Fashion-MNIST: results differ from the full set"}
 	return data, nil
 }

@@ -16,7 +16,7 @@ func TestSample(t *testing.T) {
 	if data.Kind != Sample || data.Origin != SampleName {
 		t.Errorf("expected the embedded sample, found %v from %s", data.Kind, data.Origin)
 	}
-	if len(data.Warnings) != 1 || !strings.Contains(data.Warnings[0], "not those of the full set") {
+	if len(data.Warnings) != 1 || !strings.Contains(data.Warnings[0], "results differ from the full set") {
 		t.Errorf("expected one warning about the results, found %q", data.Warnings)
 	}
 	for _, c := range []struct {

@@ -1,8 +1,8 @@
 // Package dataset holds the images and labels that a model is trained on, from their files to the batches of a step.
 //
-// The format is that of MNIST (IDX files, 28x28 grey images, labels 0 to 9) and the data set Fashion-MNIST: Xiao, Rasul and
-// Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine Learning Algorithms", 2017. Pixels stay bytes in
-// memory, a quarter of what float32 would take; a batch is converted as it is filled.
+// The data set is Fashion-MNIST: Xiao, Rasul and Vollgraf, "Fashion-MNIST: a Novel Image Dataset for Benchmarking Machine
+// Learning Algorithms", 2017. It has MNIST's format: IDX files, 28x28 grey images, labels 0 to 9. In memory pixels stay bytes, a
+// quarter of the size of float32; a batch is converted when it is filled.
 //
 //	Load -> Data{Train, Test} -> Split -> Sampler.Order -> Set.Fill
 package dataset
@@ -27,8 +27,8 @@ var ClassNames = [Classes]string{
 	"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot",
 }
 
-// Padding is the label of a row that holds no image: the loss and the counts leave it out.
-const Padding = -1
+// Ignored is the label of a row that holds no image. The loss, the gradients and the counts leave such a row out.
+const Ignored = -1
 
 // Set is n images of Pixels bytes each, row by row, 0 for the background and 255 for the darkest, and their n labels.
 type Set struct {
@@ -47,15 +47,15 @@ func (s *Set) Slice(lo, hi int) *Set {
 	}
 }
 
-// Fill makes a batch of the images of the given rows: row i of x becomes image rows[i], each pixel p as float32(p)/255, and
-// labels[i] its label. A batch may be longer than rows, as the last of an epoch is: what remains of x is set to 0 and of
-// labels to [Padding]. Fill allocates nothing.
+// Fill makes a batch. Row i of x becomes image rows[i], each pixel p as float32(p)/255, and labels[i] becomes its label. There may
+// be fewer rows than the batch holds, as at the end of an epoch: then the rest of x is 0 and the rest of labels is [Ignored].
+// Fill allocates nothing.
 //
-// x is [len(labels), Pixels] row by row. Fill panics if its length is another, if there are more rows than labels, or if a
-// row isn't in 0 <= rows[i] < s.Len().
+// x is [len(labels), Pixels] row by row. Fill panics if x has another length, if there are more rows than labels, or unless
+// 0 <= rows[i] < s.Len().
 func (s *Set) Fill(x []float32, labels []int32, rows []int32) {
 	if len(x) != len(labels)*Pixels || len(rows) > len(labels) {
-		panic(fmt.Sprintf("dataset: Fill of %d rows into %d values and %d labels", len(rows), len(x), len(labels)))
+		panic(fmt.Sprintf("dataset: Fill with %d rows into %d values and %d labels", len(rows), len(x), len(labels)))
 	}
 	for i, row := range rows {
 		kernel.Intensities(x[i*Pixels:(i+1)*Pixels], s.Images[int(row)*Pixels:(int(row)+1)*Pixels])
@@ -63,19 +63,19 @@ func (s *Set) Fill(x []float32, labels []int32, rows []int32) {
 	}
 	clear(x[len(rows)*Pixels:])
 	for i := len(rows); i < len(labels); i++ {
-		labels[i] = Padding
+		labels[i] = Ignored
 	}
 }
 
-// Prefetch has the images of the given rows brought to the processor's caches, for a Fill of them soon after.
+// Prefetch asks for the images of the given rows to be brought to the processor's caches, before a Fill.
 func (s *Set) Prefetch(rows []int32) {
 	for _, row := range rows {
 		kernel.Prefetch(s.Images[int(row)*Pixels : (int(row)+1)*Pixels])
 	}
 }
 
-// Stats describes a set. Mean and Std are those of all pixels on the scale 0 to 1 that [Set.Fill] uses; Std is that of the
-// population. Of an empty set they are 0.
+// Stats describes a set. Mean and Std are over all pixels, on the scale 0 to 1 that [Set.Fill] uses. Std is the population's
+// standard deviation. Both are 0 for an empty set.
 type Stats struct {
 	Count     int
 	PerClass  [Classes]int
@@ -108,12 +108,12 @@ func (s *Set) Stats() Stats {
 	return stats
 }
 
-// DefaultValidation is how many of n training images are kept for validation unless the user says otherwise: a twelfth,
-// 5,000 of the 60,000 as in the book.
+// DefaultValidation is the default number of validation images among n training images: a twelfth, 5,000 of 60,000 as in the
+// book.
 func DefaultValidation(n int) int { return n / 12 }
 
-// Split parts the training images into those for validation, the first ones, and the rest, which are trained on. Both share
-// the memory of train. At least one image must remain to train on.
+// Split divides the training images: the first ones are for validation, the rest for training. Both share the memory of train.
+// At least one image must remain for training.
 func Split(train *Set, validation int) (val, rest *Set, err error) {
 	n := train.Len()
 	if validation < 0 || validation >= n {

@@ -8,7 +8,16 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"fmtrain/internal/layer"
 )
+
+// The label that a set gives to a row without an image is the one that the losses ignore.
+func TestIgnored(t *testing.T) {
+	if Ignored != layer.Ignored {
+		t.Errorf("expected the label %d, found %d", layer.Ignored, Ignored)
+	}
+}
 
 // ramp is a set of n images in which pixel j of image i is the byte i+j, and label i is i modulo 10.
 func ramp(n int) *Set {
@@ -34,7 +43,7 @@ func TestFill(t *testing.T) {
 		}
 		s.Fill(x, labels, rows)
 		for i := range size {
-			wantLabel := int32(Padding)
+			wantLabel := int32(Ignored)
 			if i < len(rows) {
 				wantLabel = rows[i] % Classes
 			}

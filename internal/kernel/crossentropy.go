@@ -4,9 +4,9 @@ import "math"
 
 //go:generate go run -C asm . -out ../crossentropy_amd64.s -stubs ../crossentropy_amd64_stubs.go -pkg kernel crossentropy
 
-// CrossEntropyRow is the cross-entropy −log softmax(logits)[label] of one sample, and sets p to softmax(logits). exps is
+// CrossEntropyRow returns the cross-entropy −log softmax(logits)[label] of one sample and sets p to softmax(logits). exps is
 // working memory of the same length. It is stable for any finite logits: the largest is subtracted before the exponentials,
-// which are taken in float64.
+// which are in float64.
 func CrossEntropyRow(p []float32, exps []float64, logits []float32, label int) float64 {
 	check("CrossEntropyRow", "p", len(p), len(logits))
 	check("CrossEntropyRow", "exps", len(exps), len(logits))
@@ -15,7 +15,7 @@ func CrossEntropyRow(p []float32, exps []float64, logits []float32, label int) f
 	return math.Log(sum) - (float64(logits[label]) - largest)
 }
 
-// ArgMax is the index of the largest value, the first of equals.
+// ArgMax is the index of the largest value, the first one if several are equal.
 func ArgMax(x []float32) int {
 	best := 0
 	for i, v := range x {
@@ -45,7 +45,7 @@ func softmaxGo(p []float32, exps []float64, x []float32, largest float64) (sum f
 
 // exponential are the constants of expNegative, in the order in which the assembly reads them.
 var exponential = struct {
-	least              float64     // exp of it is 1e-304: nothing beside a sum of 1 or more, and 0 as a float32
+	least              float64     // its exp is 1e-304: nothing beside a sum of 1 or more, and 0 as a float32
 	log2E              float64     // 1/ln 2
 	shift              float64     // a number added to it is rounded to a whole one, which its last bits hold
 	ln2Upper, ln2Lower float64     // of ln 2, the bits that times a whole number of 11 bits is exact, and the next
@@ -64,8 +64,9 @@ func inverseFactorials() (c [14]float64) {
 	return c
 }
 
-// expNegative is exp(x) for x ≤ 0 to about 1e-15 of it, or exp(-700) if x is below: with x = n·ln 2 + r it is 2ⁿ·exp(r).
-// It is written out because the assembly, which takes eight at a time, must give the same bits; so nothing is fused.
+// expNegative is exp(x) for x ≤ 0 with a relative error of about 1e-15. Below −700 it is exp(−700). With x = n·ln 2 + r it is
+// 2ⁿ·exp(r). It is written out because the assembly, which computes eight at a time, must give the same bits. So nothing is
+// fused.
 func expNegative(x float64) float64 {
 	c := &exponential
 	if x < c.least {

@@ -9,7 +9,7 @@ import (
 // Generic is the name of the plain kernels, which are Go alone.
 const Generic = "generic"
 
-// instructions are the kernels of one instruction set. They do no checking of lengths.
+// instructions are the kernels of one instruction set. They don't check lengths.
 type instructions struct {
 	name string
 
@@ -43,7 +43,7 @@ type instructions struct {
 	nAdam           func(w, m, v, g []float32, gradientRate, meanRate, slope1, slope2, scale, epsilon, decay float32)
 }
 
-// generic are the plain kernels. They serve where there are no others, and are what the others are tested against.
+// generic are the plain kernels. They run where there are no others, and the others are tested against them.
 var generic = instructions{
 	name: Generic,
 

@@ -2,11 +2,12 @@ package kernel
 
 import "math"
 
-// DropoutMask sets the mask of the values from number first on: no bits with the probability rate, from 0 to below 1, else all.
+// DropoutMask sets the mask of the values from number first on. With the probability rate, from 0 to below 1, a mask has no bits,
+// otherwise all.
 //
-// A value's mask is a function of the key and of its number alone, whoever computes it and whatever else is computed. The draws
-// are those of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014), whose n-th is a hash
-// of key + n·γ and so can be had without those before it.
+// A value's mask depends only on the key and the value's number, whichever member of a team computes it. The draws come from
+// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014). Its n-th draw is a hash of
+// key + n·γ, so it doesn't need the draws before it.
 func DropoutMask(mask []uint32, key, first uint64, rate float64) {
 	const gamma = 0x9e3779b97f4a7c15
 	threshold := uint64(math.Round(rate * (1 << 32))) // of a draw's upper 32 bits

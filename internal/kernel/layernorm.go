@@ -11,7 +11,7 @@ type LayerNormStats struct {
 	Correction []float64 // what the projection on x̂ is multiplied by: scale/σ in the book's form, 1 in Keras's, [rows]
 }
 
-// NewLayerNormStats makes the statistics of so many rows.
+// NewLayerNormStats makes room for the statistics of that many rows.
 func NewLayerNormStats(rows int) LayerNormStats {
 	return LayerNormStats{make([]float64, rows), make([]float64, rows), make([]float64, rows)}
 }

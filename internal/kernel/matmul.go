@@ -8,26 +8,23 @@ import "fmt"
 //
 //	c[i,j] = start + a[i,0]·b[0,j] + a[i,1]·b[1,j] + ... + a[i,k-1]·b[k-1,j]
 //
-// summed from left to right in float32, from a start of 0, of the bias or of a multiple of c. The order depends on nothing else:
-// an entry of c has the same bits wherever its row and column lie in the matrices, and whatever m, n and the number of
-// processors are. With AVX2, AVX-512 and NEON each step is a fused multiply-add, rounded once, so that they give the same bits; in
-// plain Go the product is rounded and then the sum. Either is within about k·2⁻²⁴·(|start| + Σ|a·b|) of the exact sum, so they
-// are within twice that of each other. No term is left out for a factor of 0, so 0·∞ is NaN.
+// summed from left to right in float32. The start is 0, the bias or a multiple of c. The order depends on nothing else: an entry
+// of c has the same bits wherever its row and column lie in the matrices, and whatever m, n and the number of processors are.
+// With AVX2, AVX-512 and NEON each step is a fused multiply-add, rounded once, so they give the same bits. Plain Go rounds the
+// product and then the sum. Both are within about k·2⁻²⁴·(|start| + Σ|a·b|) of the exact sum, so they differ by at most twice
+// as much. No term is left out for a factor of 0, so 0·∞ is NaN.
 //
-// They are computed as Goto and van de Geijn do ("Anatomy of high-performance matrix multiplication", 2008): a tile of c stays
-// in registers while k is run through, and the part of b that the tiles of a column share stays in the cache. k is run through
-// in blocks, between which c holds the sums.
+// The method is Goto and van de Geijn's ("Anatomy of high-performance matrix multiplication", 2008). A tile of c stays in
+// registers while k runs, and the part of b that the tiles of a column share stays in the cache. k runs in blocks; between them
+// c holds the sums.
 
-// Gemm sets c = alpha·a·b + beta·c, as BLAS's function of that name does, for c of as many rows as a and as many columns as b.
-// Transposes and parts of matrices are given as such: the rows [top,bottom) of c = aᵀ·b, which do not depend on the others, are
-// Gemm(c.Rows(top, bottom), a.T().Rows(top, bottom), b, 1, 0).
+// Gemm sets c = alpha·a·b + beta·c, as BLAS's gemm does. Transposes and parts of matrices are views: the rows [top,bottom) of
+// c = aᵀ·b, which do not depend on the others, are Gemm(c.Rows(top, bottom), a.T().Rows(top, bottom), b, 1, 0).
 //
-// The sums start from beta·c, rounded, and the factors of their terms are the entries of a and alpha times those of b, rounded.
-// So a factor of 1 changes no bit. With beta = 0 c is not read, and with alpha = 0 neither are a and b: a NaN in them goes no
-// further.
+// The sums start from beta·c, rounded. A term is an entry of a times alpha·b, rounded. So a factor of 1 changes no bit. With
+// beta = 0, c is not read, and with alpha = 0, a and b are not read: a NaN in them has no effect.
 //
-// It panics if the shapes do not fit, or if c is a transpose, whose rows do not lie in one piece each. c must not share memory
-// with a or b.
+// It panics if the shapes do not fit, or if c is a transpose. c must not share memory with a or b.
 func Gemm(c, a, b Matrix, alpha, beta float32) {
 	switch {
 	case b.rows != a.columns:
@@ -52,8 +49,8 @@ func Gemm(c, a, b Matrix, alpha, beta float32) {
 	}
 }
 
-// MatMulBias sets c = a·b + bias, with a of shape [m,k], b [k,n], bias [n] on each row, and c [m,n]. The sums start from the
-// bias, so the bits may differ from those of a product with the bias added after.
+// MatMulBias sets c = a·b + bias, with a [m,k], b [k,n], bias [n] added to each row, and c [m,n]. The sums start from the bias, so
+// the bits may differ from a product to which the bias is added later.
 func MatMulBias(c, a, b, bias []float32, m, k, n int) {
 	check("MatMulBias", "c", len(c), m*n)
 	check("MatMulBias", "a", len(a), m*k)
@@ -62,8 +59,8 @@ func MatMulBias(c, a, b, bias []float32, m, k, n int) {
 	product(rowMajor(c, m, n), rowMajor(a, m, k), rowMajor(b, k, n), Matrix{bias, m, n, 0, 1})
 }
 
-// product sets c = start + a·b. The start is c itself, or one row for all, which has a distance of 0 to the next, or no matrix,
-// which is 0.
+// product sets c = start + a·b. The start is c itself, or one row for all rows (its row distance is 0), or the zero Matrix, which
+// means 0.
 func product(c, a, b, start Matrix) {
 	switch {
 	case c.rows == 0 || c.columns == 0:
@@ -81,7 +78,7 @@ func product(c, a, b, start Matrix) {
 	}
 }
 
-// scaledSide is the side of the blocks of b that are multiplied by a factor: 256 KB, which the second cache holds.
+// scaledSide is the side of the blocks of b that are multiplied by a factor. A block has 256 KB, which the second cache holds.
 const scaledSide = 256
 
 var scaledBlocks = newScratch[[scaledSide * scaledSide]float32]()
@@ -110,7 +107,7 @@ func productOfScaled(c, a, b, start Matrix, alpha float32) {
 	}
 }
 
-// scale multiplies the entries of a matrix whose rows lie in one piece each.
+// scale multiplies the entries of a matrix. Each row must be contiguous.
 func (x Matrix) scale(factor float32) {
 	if factor == 1 {
 		return
@@ -122,8 +119,8 @@ func (x Matrix) scale(factor float32) {
 	}
 }
 
-// blockLength is the length of the blocks that size values are shared out to evenly, none longer than most.
-func blockLength(size, most int) int {
-	blocks := (size + most - 1) / most
+// blockLength is the length of even blocks of size values, none longer than longest.
+func blockLength(size, longest int) int {
+	blocks := (size + longest - 1) / longest
 	return (size + blocks - 1) / blocks
 }

@@ -2,15 +2,15 @@ package kernel
 
 import "fmt"
 
-// A Matrix is a view of some values of a slice as rows and columns, which shares memory with the slice and with the views made
-// of it. Either the entries of each row or those of each column lie beside each other. The zero Matrix has no entries.
+// A Matrix is a view of values of a slice as rows and columns. It shares memory with the slice and with other views. The entries of
+// each row, or of each column, are contiguous. The zero Matrix has no entries.
 type Matrix struct {
 	values        []float32 // from the first entry on
 	rows, columns int
-	row, column   int // distances of the entries below each other, and side by side; one of them is 1
+	row, column   int // distance from an entry to the next row and to the next column; one of them is 1
 }
 
-// RowMajor is the values as a matrix, row after row. It panics if their number is not rows·columns.
+// RowMajor views values as a matrix, row after row. It panics if their number is not rows·columns.
 func RowMajor(values []float32, rows, columns int) Matrix {
 	check("RowMajor", "values", len(values), rows*columns)
 	return rowMajor(values, rows, columns)
@@ -41,7 +41,7 @@ func (x Matrix) Columns(left, right int) Matrix {
 	return x.part(0, left, x.rows, right-left)
 }
 
-// part are so many rows and columns from [i,j] on.
+// part is the view of rows and columns from [i,j] on.
 func (x Matrix) part(i, j, rows, columns int) Matrix {
 	if rows == 0 || columns == 0 { // there may be no entry [i,j]
 		return Matrix{nil, rows, columns, x.row, x.column}

@@ -1,7 +1,7 @@
 package kernel
 
-// SumSquares is Σ x², in float64: four sums of every fourth value, added up at the end, whatever the processor. The square of a
-// float32 is exact in float64, and no sum of them overflows.
+// SumSquares is Σ x² in float64. On every processor it takes four sums, of every fourth value, and adds them at the end. The square
+// of a float32 is exact in float64, and no sum of them overflows.
 func SumSquares(x []float32) float64 {
 	var s0, s1, s2, s3 float64
 	i := 0
@@ -23,7 +23,7 @@ func SumSquares(x []float32) float64 {
 //
 //	a ← a + share·(x − a)
 //
-// Each operation is rounded. It is [SGD] with x for the gradient, a rate of −share and a weight decay of −1, and has its speed.
+// Each operation is rounded. It is [SGD] with x as the gradient, a rate of −share and a weight decay of −1, so it is as fast.
 func Average(a, x []float32, share float32) {
 	check("Average", "x", len(x), len(a))
 	active.sgd(a, x, -share, -1)

@@ -1,10 +1,10 @@
 package kernel
 
-// A scratch lends out working memory, each piece to one call at a time. Unlike a sync.Pool it forgets nothing at a garbage
-// collection, so that what is lent one after the other is allocated once.
+// A scratch lends working memory, each piece to one call at a time. Unlike a sync.Pool it forgets nothing at a garbage collection,
+// so a piece is allocated once.
 type scratch[T any] chan *T
 
-// newScratch keeps as many pieces as processors are likely to ask for at once; further ones are allocated and let go.
+// newScratch keeps up to 64 pieces, more than processors usually ask for at once. Further ones are allocated and dropped.
 func newScratch[T any]() scratch[T] { return make(scratch[T], 64) }
 
 func (s scratch[T]) get() *T {

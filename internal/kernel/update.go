@@ -4,20 +4,20 @@ import "math"
 
 //go:generate go run -C asm . -out ../update_amd64.s -stubs ../update_amd64_stubs.go -pkg kernel update
 
-// The solvers' updates. Each function is one solver's whole update of one parameter w by its gradient g, in one pass over
-// the slices: the slots that the solver keeps of the parameter are updated in place, then w. All slices have one length, none
-// may overlap another, and g is only read. The scalars are the caller's, worked out in float64 and rounded once.
+// The solvers' updates. Each function is one solver's whole update of one parameter w by its gradient g, in one pass over the
+// slices. It updates the parameter's slots in place, then w. All slices have one length, none may overlap another, and g is
+// only read. The caller computes the scalars in float64 and rounds them once.
 //
-// Averages and velocities take c = 1−β, not the decay rate β. The float32 nearest to β = 0.999 is off by 1.3e-8: nothing
-// beside β, but 1.3e-5 of c, and β·a + (1−β)·x would settle that far from the mean of x. c is from 0 to 1, and
-// rounded to 24 bits of its own.
+// Averages and velocities take c = 1−β, not the decay rate β. The float32 nearest to β = 0.999 is off by 1.3e-8. That is nothing
+// beside β, but 1.3e-5 of c, and β·a + (1−β)·x would settle that far from the mean of x. c is from 0 to 1 and has 24 bits of
+// precision itself.
 //
 // decay is the weight decay. All but [AdamW] add decay·w to the gradient, the derivative of ½·decay·‖w‖² (L2).
 //
-// The formulas are those of torch.optim: https://pytorch.org/docs/stable/optim.html
+// The formulas follow torch.optim: https://pytorch.org/docs/stable/optim.html
 //
-// The assembly does the same operations in the same order, each rounded, some values at a time, so that it gives the bits of
-// the plain twin.
+// The assembly does the same operations in the same order, each rounded, on several values at a time. So it gives the same bits
+// as the plain twin.
 
 // slope is a share c from 0 to 1 for [average]: c where that starts from a, c−1 where it starts from x. The sign, also of a
 // zero, says which.
@@ -76,7 +76,7 @@ func momentumGo(w, velocity, g []float32, rate, friction, decay float32) {
 	}
 }
 
-// Nesterov is [Momentum] that looks one step ahead: w moves by what the velocity would be if the same gradient came again.
+// Nesterov is [Momentum] that looks one step ahead: w moves by the velocity after another step with the same gradient.
 //
 //	velocity ← (1−friction)·velocity + g + decay·w
 //	w ← w − rate·(g + decay·w + (1−friction)·velocity)
@@ -157,13 +157,14 @@ func rmsPropMomentumGo(w, square, velocity, g []float32, rate, slope, friction, 
 	}
 }
 
-// Adam divides the moving average of the gradient by the root of that of its square (Kingma & Ba 2015, algorithm 1):
+// Adam divides the moving average of the gradient by the root of the moving average of its square (Kingma & Ba 2015,
+// algorithm 1):
 //
 //	m ← (1−share1)·m + share1·d,   v ← (1−share2)·v + share2·d²   with d = g + decay·w
 //	w ← w − rate·m/(scale·√v + epsilon)
 //
-// The averages start at 0 and are too small at first; the caller puts the correction into rate = learn rate/(1−β₁ᵗ) and
-// scale = 1/√(1−β₂ᵗ) at step t.
+// The averages start at 0 and are too small at first. The caller corrects for it: at step t, rate = learning rate/(1−β₁ᵗ) and
+// scale = 1/√(1−β₂ᵗ).
 func Adam(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
 	check("Adam", "m", len(m), len(w))
 	check("Adam", "v", len(v), len(w))
@@ -185,7 +186,7 @@ func adamGo(w, m, v, g []float32, rate, slope1, slope2, scale, epsilon, decay fl
 //
 //	w ← w − decay·w − rate·m/(scale·√v + epsilon)
 //
-// Here decay is the learn rate times the weight decay. The two steps are added before w is rounded: w·(1−decay) alone would
+// Here decay is the learning rate times the weight decay. The two steps are added before w is rounded: w·(1−decay) alone would
 // lose most of a decay as small as 4e-7.
 func AdamW(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
 	check("AdamW", "m", len(m), len(w))
@@ -203,11 +204,11 @@ func adamWGo(w, m, v, g []float32, rate, slope1, slope2, scale, epsilon, decay f
 	}
 }
 
-// NAdam is [Adam] with Nesterov's look ahead (Dozat 2016): the gradient has a rate of its own beside its average.
+// NAdam is [Adam] with Nesterov's look ahead (Dozat 2016): the gradient and its average have separate rates.
 //
 //	w ← w − (gradientRate·d + meanRate·m)/(scale·√v + epsilon)
 //
-// m, v, d and scale are those of [Adam]; the caller works the momentum's schedule into the two rates.
+// m, v, d and scale are the same as in [Adam]. The two rates contain the momentum's schedule.
 func NAdam(w, m, v, g []float32, gradientRate, meanRate, share1, share2, scale, epsilon, decay float32) {
 	check("NAdam", "m", len(m), len(w))
 	check("NAdam", "v", len(v), len(w))

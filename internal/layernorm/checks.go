@@ -11,12 +11,12 @@ import (
 	"fmtrain/internal/gradcheck"
 )
 
-// Check is one comparison: the largest error found and what is allowed. Of several cases with a tolerance each, it is the
-// pair that comes nearest to its tolerance, or exceeds it most.
+// Check is one comparison: the largest error found and the allowed error. If the cases have different tolerances, it is the pair
+// that comes nearest to its tolerance, or exceeds it most.
 type Check struct {
 	Name      string  `json:"name"`
 	Against   string  `json:"against"`
-	Measure   string  `json:"measure"` // what the error is an error of, and what the tolerance allows for
+	Measure   string  `json:"measure"` // what the error measures, and what the tolerance allows
 	Values    int     `json:"values"`  // numbers compared
 	Error     float64 `json:"error"`
 	Tolerance float64 `json:"tolerance"`
@@ -35,7 +35,7 @@ const (
 	// meanConditioning, times 2⁻²⁴·|μ|/s·|α|, is the mean error that a row far from zero may have. Keras's formula in float32
 	// was measured at 0.6 to 1.04 of that, for |μ|/s from 1 to 99 (TestMeanErrorOfRowsFarFromZero).
 	meanConditioning = 1.2
-	// illConditioned is the |μ|/σ from which on a row's own representation limits what float32 arithmetic can show.
+	// illConditioned is the |μ|/σ from which a row's own representation limits what float32 arithmetic can show.
 	illConditioned = 100
 )
 
@@ -46,8 +46,8 @@ func forwardTolerance(y []float64) float64 {
 	return math.Max(4*ulp, 1e-6)
 }
 
-// compare takes in a difference with its tolerance, and keeps it if it is the nearest to its tolerance so far, or the furthest
-// beyond. A NaN or an infinity is an error without bounds, which JSON can only give as the largest number.
+// compare adds a difference with its tolerance. It keeps the one that is nearest to its tolerance so far, or furthest beyond. NaN
+// and infinities count as the largest number, which JSON can show.
 func (c *Check) compare(err, tolerance float64) {
 	if math.IsNaN(err) || math.IsInf(err, 0) {
 		err = math.MaxFloat64
@@ -59,7 +59,7 @@ func (c *Check) compare(err, tolerance float64) {
 	c.Passed = c.Error <= c.Tolerance
 }
 
-// ratio is how much of its tolerance an error takes up: all of 0 is taken up by any error.
+// ratio is the error divided by its tolerance. With a tolerance of 0 it is infinite for any error but 0.
 func ratio(err, tolerance float64) float64 {
 	if err == 0 {
 		return 0
@@ -73,7 +73,7 @@ func (c *Check) compareAll(got []float32, want []float64, tolerance float64) {
 	}
 }
 
-// compareGradients takes in dx, dα and dβ, each relative to its own largest entry.
+// compareGradients compares dx, dα and dβ, each relative to its largest entry.
 func (c *Check) compareGradients(got [][]float32, want *Truth, tolerance float64) {
 	for i, w := range [][]float64{want.DX, want.DAlpha, want.DBeta} {
 		largest := largestOf(w)
@@ -86,7 +86,7 @@ func (c *Check) compareGradients(got [][]float32, want *Truth, tolerance float64
 	}
 }
 
-// largestOf is the largest magnitude of the values, leaving out NaN.
+// largestOf is the largest magnitude of the values, without NaN.
 func largestOf(values []float64) (largest float64) {
 	for _, v := range values {
 		if size := math.Abs(v); size > largest {
@@ -214,7 +214,7 @@ func checkFarRows(exact, keras *Golden) (Check, error) {
 	return check, nil
 }
 
-// hardRows makes a case whose rows a careless LayerNorm gets wrong, among ordinary ones.
+// hardRows makes a case of rows that a careless LayerNorm gets wrong, and of ordinary ones.
 func hardRows(features int) *GoldenCase {
 	r := rand.New(rand.NewPCG(2017, uint64(features)))
 	normal := func(mean, sigma float64) []float32 {
@@ -266,7 +266,7 @@ func checkReference() ([]Check, error) {
 	return checks, nil
 }
 
-// ordinary makes a problem of ordinary rows of the given shape.
+// ordinary makes a problem with ordinary rows of the given shape.
 func ordinary(form Form, shape ...int) *gradcheck.Problem {
 	r := rand.New(rand.NewPCG(12, uint64(len(shape))))
 	values := func(n int, mean float64) []float32 {

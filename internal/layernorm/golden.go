@@ -14,8 +14,8 @@ import (
 	"fmtrain/internal/gradcheck"
 )
 
-// Golden is a file of reference values. Each case holds an input and what comes of it: either y alone, in the form that
-// epsilon_form names for the whole file (Keras's float32 output), or y and the gradients, by form (float64 truth).
+// Golden is a file of reference values. Each case holds an input and its results: either y alone, in the form that epsilon_form
+// names for the whole file (Keras's float32 output), or y and the gradients for each form (float64 truth).
 type Golden struct {
 	Name        string       `json:"-"`
 	Source      string       `json:"source"`
@@ -23,7 +23,7 @@ type Golden struct {
 	Cases       []GoldenCase `json:"cases"`
 }
 
-// maxRank bounds the rank of an input. Gorgonia counts axes in a byte.
+// maxRank is the largest rank of an input. Gorgonia counts axes in a byte.
 const maxRank = 32
 
 // GoldenCase is one input, of rank 1 to maxRank, with α and β as long as its last axis.
@@ -47,11 +47,11 @@ type Truth struct {
 	DBeta  []float64 `json:"dbeta"`
 }
 
-// maxGolden is the number of bytes that a golden file may have, a dozen times that of the largest of the program's own.
+// maxGolden is the largest size of a golden file in bytes, twelve times the size of the largest one of the project.
 const maxGolden = 16 << 20
 
-// ReadGolden reads a golden file and checks that its shapes fit. An error names the file and what is wrong with it. The memory that
-// it takes is a small multiple of the file's length, whatever is in it.
+// ReadGolden reads a golden file and checks that its shapes fit. An error names the file and what is wrong with it. It uses only a
+// small multiple of the file's length in memory, whatever is in the file.
 func ReadGolden(name string, r io.Reader) (*Golden, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxGolden+1))
 	if err != nil {
@@ -71,8 +71,8 @@ func ReadGolden(name string, r io.Reader) (*Golden, error) {
 	return g, nil
 }
 
-// decode reads the cases one by one, so that the first that is wrong is the last to take up memory: {} has three bytes in a list of
-// cases, a [GoldenCase] a hundred times as many.
+// decode reads the cases one by one and stops at the first wrong one, to save memory: {} has three bytes in a list of cases, a
+// [GoldenCase] a hundred times as many.
 func (g *Golden) decode(text []byte) error {
 	file := struct {
 		*Golden
@@ -145,7 +145,7 @@ type length struct {
 	found, want int
 }
 
-// truth is what is known of a case in a form, nil if nothing. Keras's files know y alone.
+// truth is what is known about a case in a form; nil if nothing is. Keras's files only have y.
 func (g *Golden) truth(c *GoldenCase, form Form) *Truth {
 	byForm := map[Form]*Truth{Book: c.Sigma, Keras: c.Variance}
 	if t := byForm[form]; t != nil {
@@ -175,7 +175,7 @@ func (c *GoldenCase) problem(form Form) *gradcheck.Problem {
 	}
 }
 
-// conditioning is |μ|/s of each row, s being the scale it is divided by: how much an error in μ is magnified in x̂.
+// conditioning is |μ|/s of each row, where s is the scale that x−μ is divided by. It says how much x̂ magnifies an error in μ.
 func (c *GoldenCase) conditioning(form Form) []float64 {
 	n := len(c.Alpha)
 	rows := make([]float64, len(c.X)/n)

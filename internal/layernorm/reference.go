@@ -2,8 +2,8 @@ package layernorm
 
 import "math"
 
-// Reference is LayerNorm and its gradient in float64, written out from the formulas of the package's comment with no
-// thought of speed. It shares no code with the op.
+// Reference is LayerNorm and its gradient in float64, written straight from the formulas in the package's comment, without regard
+// to speed. It shares no code with the op.
 func Reference(x, alpha, beta, dy []float32, form Form, epsilon float64) *Truth {
 	n := len(alpha)
 	t := &Truth{

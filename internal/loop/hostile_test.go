@@ -173,7 +173,7 @@ func TestHostileMetadata(t *testing.T) {
 		{"a long activation", spec("relu", long), "expected a layer"},
 		{"a long form", spec("book", long), "expected a LayerNorm"},
 		{"a loss of a long name", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"`+long+`"}`), "loss: expected one of"},
-		{"a loss with a long setting", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","`+long+`":1}`), "expected no setting"},
+		{"a loss with a long setting", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","`+long+`":1}`), "has no setting"},
 		{"a loss with a long value", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":"focal","focal_gamma":"`+long+`"}`), "focal_gamma: expected"},
 		{"a loss that is a long name", spec(`"upper_layers":1`, `"upper_layers":1,"loss":{"name":["`+long+`"]}`), "expected a name"},
 		{"a million layers", spec("784-2", "784"+strings.Repeat("-1", 1<<20)), "expected at most 4096 layers"},

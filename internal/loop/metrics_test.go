@@ -133,7 +133,7 @@ func TestLoadRefusesLosses(t *testing.T) {
 	for text, want := range map[string]string{
 		`{"name":"triplet"}`:                  "loss: expected one of " + strings.Join(loss.Names(), ", ") + `, found "triplet"`,
 		`{"name":"focal","focal_gamma":-2}`:   "loss focal: focal_gamma: expected a finite number of at least 0, found -2",
-		`{"name":"hinge","margin":2}`:         "loss hinge: expected no setting margin, found it",
+		`{"name":"hinge","margin":2}`:         "loss hinge has no setting margin",
 		`"focal"`:                             "loss: expected an object",
 		`{"name":"huber","huber_delta":null}`: "loss huber: huber_delta: expected a finite number above 0, found <nil>",
 	} {

@@ -96,6 +96,9 @@ func NewestUnfinished(parent string) (Dir, error) {
 	return "", fmt.Errorf("%w in %s can be resumed", ErrNone, parent)
 }
 
+// ErrNotFound means that a path which was named is not there.
+var ErrNotFound = errors.New("found nothing of this name")
+
 // Parental is the error for a directory that is no run but holds some.
 type Parental struct {
 	Path string
@@ -110,8 +113,11 @@ func (p *Parental) Error() string {
 // is no best yet. A directory of runs is a [*Parental].
 func Checkpoint(path string) (string, error) {
 	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("%s: expected a run directory or a checkpoint, %w", path, ErrNotFound)
+	}
 	if err != nil {
-		return "", fmt.Errorf("expected a run directory or a checkpoint: %w", err)
+		return "", err
 	}
 	if !info.IsDir() {
 		return path, nil

@@ -143,7 +143,7 @@ func TestCheckpoint(t *testing.T) {
 	if _, err := Checkpoint(t.TempDir()); err == nil || errors.As(err, &parental) {
 		t.Errorf("an empty directory: %v", err)
 	}
-	if _, err := Checkpoint(filepath.Join(parent, "b")); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := Checkpoint(filepath.Join(parent, "b")); !errors.Is(err, ErrNotFound) {
 		t.Errorf("nothing: %v", err)
 	}
 	if of, ok := Of(dir.Best()); !ok || of != dir {

@@ -2,8 +2,8 @@
 //
 //	go run ./makesample -data DIR -out sample
 //
-// It takes the first images of each class, as many of each, and keeps the order of the files. The same Go version writes
-// the same bytes.
+// It takes the same number of images of each class, the first ones, in the order of the files. The same Go version writes the same
+// bytes.
 package main
 
 import (
