@@ -32,7 +32,7 @@ func badFlag(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
 		return noArgs(cmd, args)
 	}
-	hint := "see " + cmd.CommandPath() + " --help"
+	hint := "see " + called(cmd) + " --help"
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		var names []string
 		for _, f := range flagsOf(cmd) {
@@ -52,7 +52,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	word, what := args[0], "argument"
-	hint := "see " + cmd.CommandPath() + " --help"
+	hint := "see " + called(cmd) + " --help"
 	if cmd.HasSubCommands() {
 		what = "command"
 		var names []string
@@ -65,6 +65,11 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		hint = fmt.Sprintf("say --%s=%s", name, word)
 	}
 	return usageError{fmt.Errorf("unknown %s %q; %s", what, word, hint)}
+}
+
+// called is a command as the user calls it.
+func called(cmd *cobra.Command) string {
+	return strings.Replace(cmd.CommandPath(), cmd.Root().Name(), program(), 1)
 }
 
 // switchOf is the flag that was probably meant by true or false as an argument: one that was given without a value.

@@ -206,13 +206,11 @@ var fmtrainCommand = regexp.MustCompile(`(?m)^(?:\$ )?(?:fmtrain|go run \./cmd/f
 // the sample; of any other command the flags must be there.
 func (r *repository) commands(t *testing.T, text string) {
 	t.Helper()
-	dir, runs := t.TempDir(), 0
 	train := func(args ...string) {
 		t.Helper()
-		runs++
-		args = append(args, "--epochs=0", "--data=sample", fmt.Sprintf("--out=run-%d", runs))
+		args = append(args, "--epochs=0", "--data=sample")
 		cmd := exec.Command("fmtrain", args...)
-		cmd.Dir = dir
+		cmd.Dir = t.TempDir()
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("fmtrain %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
@@ -220,7 +218,7 @@ func (r *repository) commands(t *testing.T, text string) {
 	for _, b := range blocksOf(text) {
 		switch b.kind {
 		case "yaml":
-			file := filepath.Join(dir, "config.yaml")
+			file := filepath.Join(t.TempDir(), "config.yaml")
 			check(t, os.WriteFile(file, []byte(b.text), 0o644))
 			train("train", "--config", file)
 		case "":

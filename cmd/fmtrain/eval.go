@@ -65,9 +65,7 @@ func newEval(s streams) *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
-				if o.target = args[0]; o.target == "" {
-					return usageError{errors.New("expected a run or a checkpoint, found an empty argument")}
-				}
+				o.target = args[0]
 			}
 			return runEval(cmd.Context(), s, o)
 		},

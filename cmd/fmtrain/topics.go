@@ -190,7 +190,7 @@ func newHelp(s streams) *cobra.Command {
 			about, rest, err := cmd.Root().Find(args)
 			if err != nil || len(rest) > 0 {
 				word := strings.Join(args, " ")
-				return usageError{fmt.Errorf("no help on %q; %s", word, suggestion(word, helpWords(cmd.Root()), "see fmtrain help"))}
+				return usageError{fmt.Errorf("no help on %q; %s", word, suggestion(word, helpWords(cmd.Root()), "see "+program()+" help"))}
 			}
 			printHelp(s.out, about, false, helpWidth(s.out))
 			return nil

@@ -2,9 +2,9 @@ package build
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"testing"
+
+	"github.com/spf13/pflag"
 
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
@@ -24,15 +24,19 @@ func sample(t *testing.T) *dataset.Data {
 	return data
 }
 
-// small is settings of a run that has everything.
+// small is the settings of a run that has everything.
 func small(t *testing.T) config.Config {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "small.yaml")
-	text := "{data: sample, hidden: [4], epochs: 1, batch-size: 100, ema: 0.9, metrics: [accuracy, top3], upper-schedule: cosine:warmup=5}"
-	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+	flags := pflag.NewFlagSet("train", pflag.ContinueOnError)
+	config.AddFlags(flags)
+	err := flags.Parse([]string{
+		"--data", dataset.SampleName, "--hidden", "4", "--epochs", "1", "--batch-size", "100", "--ema", "0.9", "--metrics", "top3",
+		"--upper-schedule", "cosine:warmup=5",
+	})
+	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := config.Resolve(file, nil)
+	c, err := config.Resolve("", flags)
 	if err != nil {
 		t.Fatal(err)
 	}
