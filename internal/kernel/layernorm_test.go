@@ -68,7 +68,7 @@ func within(t *rapid.T, what string, at int, got, want, tolerance float64) {
 	}
 }
 
-// The gradients are held against central differences of the float64 formula, row by row.
+// The gradients are checked against central differences of the float64 formula, row by row.
 func TestLayerNormAgainstFloat64(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawLayerNorm(t, 1e-3)

@@ -64,7 +64,7 @@ func TestGorgoniaAdamWNeverMoves(t *testing.T) {
 	}
 }
 
-func TestGorgoniaAdaGradIgnoresTheLearnRate(t *testing.T) {
+func TestGorgoniaAdaGradIgnoresTheLearningRate(t *testing.T) {
 	slow := firstStep(t, gorgonia.NewAdaGradSolver(gorgonia.WithLearnRate(1e-5)))
 	fast := firstStep(t, gorgonia.NewAdaGradSolver(gorgonia.WithLearnRate(0.1)))
 	if slow != fast || slow == 0 {
