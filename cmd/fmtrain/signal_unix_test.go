@@ -106,6 +106,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 			t.Fatal("it doesn't train after a minute")
 		}
 	}
+	time.Sleep(500 * time.Millisecond) // from the end of the save to the middle of the step, which takes many seconds
 	for range 100 {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			break
