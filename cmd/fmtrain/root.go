@@ -82,12 +82,13 @@ func execute(ctx context.Context, args []string, s streams) int {
 func exitCode(err error) int {
 	var usage usageError
 	var memory *build.MemoryError
+	var parental *run.Parental
 	var diverged *loop.Diverged
 	var interrupted *loop.Interrupted
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.As(err, &memory), errors.Is(err, config.ErrInvalid), errors.Is(err, run.ErrNotFound):
+	case errors.As(err, &usage), errors.As(err, &memory), errors.As(err, &parental), errors.Is(err, config.ErrInvalid), errors.Is(err, run.ErrNotFound):
 		return exitUsage
 	case errors.Is(err, errCheckFailed):
 		return exitCheckFailed

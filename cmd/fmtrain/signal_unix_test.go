@@ -116,7 +116,7 @@ func endsAtSecondSignal(t *testing.T) bool {
 			t.Fatal("it doesn't train after a minute")
 		}
 	}
-	time.Sleep(50 * time.Millisecond) // the first step begins
+	time.Sleep(500 * time.Millisecond) // from the end of the save to the middle of the step, which takes seconds
 	for range 400 {
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			break

@@ -63,7 +63,7 @@ var topics = []topic{
 			"(--upper-layers says how many), the others the group lower. --groups, or groups in a config, lists any number of groups instead:\n\n" +
 			"  groups:\n" +
 			"  - {name: norms, parameters: \"*.norm.*\", solver: sgd, lr: 0.01}\n" +
-			"  - {name: body, parameters: \"lower.*\", solver: adamw, lr: 1e-3, schedule: cosine}\n" +
+			"  - {name: body, parameters: \"lower.*\", solver: adamw, lr: 1e-3}\n" +
 			"  - {name: head, parameters: \"*\", frozen: true}\n\n" +
 			"A parameter belongs to the first group whose pattern matches its name, such as lower.0.weight, lower.0.norm.alpha or upper.bias. " +
 			"The command debug lists the names. The settings of a group:",
@@ -106,8 +106,12 @@ var topics = []topic{
 			"a run directory, whose settings it takes, or a built-in config: " + list(configs.Names()) + ". Flags go before a config, a config before the defaults. " +
 			"The settings:",
 		entries: func() (all []entry) {
-			for _, key := range config.Keys() {
-				all = append(all, entry{key, ""})
+			for _, e := range config.Entries() {
+				about := e.Help
+				if e.Default != "" {
+					about += " [" + e.Default + "]"
+				}
+				all = append(all, entry{e.Key, about})
 			}
 			return all
 		}},

@@ -90,42 +90,36 @@ type Every struct {
 }
 
 // Default is the settings of a plain fmtrain train: the network of the book's exercise with LayerNorm, and the best of the
-// plain pairs of solvers at its rates.
+// plain pairs of solvers at its rates. The values are those of the table.
 func Default() Config {
-	c := Config{
-		Epochs:           5,
-		BatchSize:        32,
-		Accumulate:       1,
-		Model:            mlpLN,
-		Hidden:           []int{100},
-		Activation:       "relu",
-		Groups:           lowerAndUpper(),
-		UpperLayers:      1,
-		LayerNormForm:    layernorm.Book,
-		LayerNormEpsilon: 1e-3,
-		Loss:             auto,
-		Metrics:          []string{"accuracy"},
-		Seed:             42,
-		Shuffle:          true,
-		VM:               "static",
-		CheckpointEvery:  Every{Time: time.Minute},
-		Progress:         "auto",
-	}
+	c := Config{Groups: lowerAndUpper()}
 	for _, name := range loss.Names() {
 		l, _ := loss.New(name) // a name of the registry
 		for _, s := range l.Settings() {
 			c.LossSettings = append(c.LossSettings, LossSetting{Name: s.Name})
 		}
 	}
+	for _, s := range settings(&c) {
+		if s.byDefault == "" {
+			continue
+		}
+		if err := s.read(raw{text: s.byDefault}); err != nil {
+			panic(fmt.Sprintf("config: the default of %s: %v", s.key, err))
+		}
+	}
+	for i := range c.Groups {
+		c.Groups[i].WeightDecay = ownWeightDecay(c.Groups[i].Solver)
+	}
 	c.Network, _ = c.network() // the defaults can be built
 	return c
 }
 
-// lowerAndUpper are the groups of a run that lists none of its own.
+// lowerAndUpper are the groups of a run that lists none of its own, before anything is said of how they are trained.
 func lowerAndUpper() []Group {
+	constant := &schedule.Constant{}
 	return []Group{
-		{Name: model.Lower, Parameters: model.Lower + ".*", Solver: "adam", LR: 1e-4, Schedule: &schedule.Constant{}},
-		{Name: model.Upper, Parameters: model.Upper + ".*", Solver: "nadam", LR: 1e-3, Schedule: &schedule.Constant{}},
+		{Name: model.Lower, Parameters: model.Lower + ".*", Schedule: constant},
+		{Name: model.Upper, Parameters: model.Upper + ".*", Schedule: constant},
 	}
 }
 

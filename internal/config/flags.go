@@ -17,10 +17,7 @@ const (
 func AddFlags(fs *pflag.FlagSet) {
 	c := Default()
 	for _, s := range settings(&c) {
-		v := &flagText{noun: s.noun, text: s.text()}
-		if s.auto {
-			v.text = auto
-		}
+		v := &flagText{noun: s.noun, text: s.shown()}
 		f := fs.VarPF(v, s.key, "", s.help)
 		if s.noun == "bool" {
 			f.NoOptDefVal = "true"
@@ -51,8 +48,14 @@ func (f *flagText) Set(text string) error { f.text = text; return nil }
 func (f *flagText) String() string        { return f.text }
 func (f *flagText) Type() string          { return f.noun }
 
-// Keys are the keys of all settings, in the order of a file.
-func Keys() []string {
+// Entry is a setting as help shows it.
+type Entry struct{ Key, Default, Help string }
+
+// Entries are all settings, in the order of a file.
+func Entries() (all []Entry) {
 	c := Default()
-	return keysOf(settings(&c))
+	for _, s := range settings(&c) {
+		all = append(all, Entry{Key: s.key, Default: s.shown(), Help: s.help})
+	}
+	return all
 }

@@ -95,7 +95,7 @@ func parseGroups(text string) ([]Group, error) {
 		}
 	}
 	if len(list) == 0 {
-		return lowerAndUpper(), nil
+		return Default().Groups, nil
 	}
 	var groups []Group
 	for i := range list {

@@ -19,8 +19,14 @@ var (
 	aMetric   = metric.Allowed(dataset.ClassNames[:])
 	aSolver   = "one of " + strings.Join(solver.Names(), ", ")
 	aLoss     = "one of auto, " + strings.Join(loss.Names(), ", ")
-	allNames  = strings.Join(Keys(), ", ")
+	allNames  = strings.Join(allKeys(), ", ")
 )
+
+// allKeys are the keys of all settings.
+func allKeys() []string {
+	c := Default()
+	return keysOf(settings(&c))
+}
 
 const (
 	aWidth = "at least one hidden layer, each width a whole number from 1 to 65536"

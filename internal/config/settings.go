@@ -44,6 +44,8 @@ type setting struct {
 	heading string // in the help
 	help    string // a phrase, without a full stop
 
+	byDefault string // the value of a run that says nothing else, as one would type it; empty: the zero value, or auto
+
 	common   bool     // -h shows it too
 	auto     bool     // the word auto means the default
 	resume   bool     // a resume may change it
@@ -53,6 +55,14 @@ type setting struct {
 	forAll   []string // settings whose value this one gives, unless they are set themselves; it is not kept
 }
 
+// shown is the value of a Config with the defaults, as help shows it.
+func (s *setting) shown() string {
+	if s.auto {
+		return auto
+	}
+	return s.text()
+}
+
 // settings is the table for a Config, in the order of a written file. Every field of a Config has an entry.
 func settings(c *Config) []*setting { return settingsFor(c, &Group{Schedule: &schedule.Constant{}}) }
 
@@ -60,7 +70,7 @@ func settings(c *Config) []*setting { return settingsFor(c, &Group{Schedule: &sc
 func settingsFor(c *Config, all *Group) []*setting {
 	two := c.Groups
 	if c.OwnGroups() {
-		two = lowerAndUpper()
+		two = Default().Groups
 	}
 	lower, upper := &two[0], &two[1]
 	solvers := choice[string](solver.Names())
@@ -74,23 +84,23 @@ func settingsFor(c *Config, all *Group) []*setting {
 			help: "directory of the four IDX files; sample is the embedded sample; see help data for the default"},
 		{key: "out", kind: textual("DIR").of(&c.Out), heading: HeadingOutput, common: true,
 			help: "run directory for settings, metrics and checkpoints; the default is a new one in runs/"},
-		{key: "epochs", kind: whole(0, maxEpochs).of(&c.Epochs), heading: HeadingRun, common: true, resume: true,
+		{key: "epochs", kind: whole(0, maxEpochs).of(&c.Epochs), byDefault: "5", heading: HeadingRun, common: true, resume: true,
 			help: "passes over the training images; 0 saves the initial weights and ends"},
-		{key: "batch-size", kind: whole(1, maxSize).of(&c.BatchSize), heading: HeadingRun, common: true,
+		{key: "batch-size", kind: whole(1, maxSize).of(&c.BatchSize), byDefault: "32", heading: HeadingRun, common: true,
 			help: "images in a batch"},
-		{key: "accumulate", kind: whole(1, maxBatches).of(&c.Accumulate), heading: HeadingRun,
+		{key: "accumulate", kind: whole(1, maxBatches).of(&c.Accumulate), byDefault: "1", heading: HeadingRun,
 			header: "accumulate: %s batches in a step",
 			help:   "batches in a step, whose gradients are averaged"},
 
-		{key: "model", kind: choice[string](Models).of(&c.Model), heading: HeadingNetwork,
+		{key: "model", kind: choice[string](Models).of(&c.Model), byDefault: "mlp-ln", heading: HeadingNetwork,
 			help: "network: mlp (dense layers), mlp-ln (with LayerNorm) or resmlp (residual blocks)"},
 		{key: "layers", kind: layerList().of(&c.Layers), heading: HeadingNetwork, common: true,
 			replaces: []string{"model", "hidden", "activation", "dropout"},
 			advice:   "--model NAME trains a built-in network instead",
 			help:     "full layer list, as in 300-ln-relu-dropout:0.2-10; replaces --model, --hidden, --activation and --dropout; see help layers"},
-		{key: "hidden", kind: widths().of(&c.Hidden), heading: HeadingNetwork, common: true,
+		{key: "hidden", kind: widths().of(&c.Hidden), byDefault: "100", heading: HeadingNetwork, common: true,
 			help: "width of each hidden layer, from the input on"},
-		{key: "activation", kind: choice[string](layer.Activations()).of(&c.Activation), heading: HeadingNetwork,
+		{key: "activation", kind: choice[string](layer.Activations()).of(&c.Activation), byDefault: "relu", heading: HeadingNetwork,
 			help: "activation of the hidden layers: " + strings.Join(layer.Activations(), ", ")},
 		{key: "dropout", kind: number("RATE", bounds.Fraction).of(&c.Dropout), heading: HeadingRegularisation,
 			help: "dropout after each hidden activation; 0: none"},
@@ -104,19 +114,19 @@ func settingsFor(c *Config, all *Group) []*setting {
 		{key: "weight-decay", kind: rate.of(&all.WeightDecay), heading: HeadingRegularisation, auto: true, forAll: []string{"lower-weight-decay", "upper-weight-decay"},
 			help: "weight decay of all groups"},
 
-		{key: "lower-solver", kind: solvers.of(&lower.Solver), heading: HeadingSolvers,
+		{key: "lower-solver", kind: solvers.of(&lower.Solver), byDefault: "adam", heading: HeadingSolvers,
 			help: "solver of the lower group, the layers near the input"},
-		{key: "lower-lr", kind: rate.of(&lower.LR), heading: HeadingSolvers,
+		{key: "lower-lr", kind: rate.of(&lower.LR), byDefault: "1e-4", heading: HeadingSolvers,
 			help: "learning rate of the lower group; 0 freezes it"},
-		{key: "lower-schedule", kind: schedules().of(&lower.Schedule), heading: HeadingSolvers,
+		{key: "lower-schedule", kind: schedules().of(&lower.Schedule), byDefault: "constant", heading: HeadingSolvers,
 			help: "learning-rate schedule of the lower group"},
-		{key: "upper-solver", kind: solvers.of(&upper.Solver), heading: HeadingSolvers,
+		{key: "upper-solver", kind: solvers.of(&upper.Solver), byDefault: "nadam", heading: HeadingSolvers,
 			help: "solver of the upper group, the layers near the output"},
-		{key: "upper-lr", kind: rate.of(&upper.LR), heading: HeadingSolvers,
+		{key: "upper-lr", kind: rate.of(&upper.LR), byDefault: "1e-3", heading: HeadingSolvers,
 			help: "learning rate of the upper group; 0 freezes it"},
-		{key: "upper-schedule", kind: schedules().of(&upper.Schedule), heading: HeadingSolvers,
+		{key: "upper-schedule", kind: schedules().of(&upper.Schedule), byDefault: "constant", heading: HeadingSolvers,
 			help: "learning-rate schedule of the upper group"},
-		{key: "upper-layers", kind: whole(1, math.MaxInt).of(&c.UpperLayers), heading: HeadingSolvers,
+		{key: "upper-layers", kind: whole(1, math.MaxInt).of(&c.UpperLayers), byDefault: "1", heading: HeadingSolvers,
 			help: "dense layers in the upper group, counted from the output"},
 		{key: "lower-weight-decay", kind: decay.of(&lower.WeightDecay), heading: HeadingRegularisation, auto: true,
 			help: "weight decay of the lower group; auto: 0.004 for adamw, else 0"},
@@ -145,43 +155,43 @@ func settingsFor(c *Config, all *Group) []*setting {
 			header: "weight averaging: EMA, decay %s",
 			help:   "keep and measure a moving average of the weights, as with 0.999; 0: none"},
 
-		{key: "layernorm-form", kind: choice[layernorm.Form](layerNormForms).of(&c.LayerNormForm), heading: HeadingNetwork,
+		{key: "layernorm-form", kind: choice[layernorm.Form](layerNormForms).of(&c.LayerNormForm), byDefault: "book", heading: HeadingNetwork,
 			help: "LayerNorm: book divides by σ+ε, keras by √(σ²+ε), none leaves it out"},
-		{key: "layernorm-epsilon", kind: number("EPSILON", bounds.Positive).of(&c.LayerNormEpsilon), heading: HeadingNetwork,
+		{key: "layernorm-epsilon", kind: number("EPSILON", bounds.Positive).of(&c.LayerNormEpsilon), byDefault: "1e-3", heading: HeadingNetwork,
 			help: "ε of LayerNorm"},
 
-		{key: "loss", kind: choice[string](append([]string{auto}, loss.Names()...)).of(&c.Loss), heading: HeadingRun, common: true, auto: true,
+		{key: "loss", kind: choice[string](append([]string{auto}, loss.Names()...)).of(&c.Loss), byDefault: auto, heading: HeadingRun, common: true, auto: true,
 			help: "loss to minimise; auto is the loss of --init, else cross-entropy; see help losses"},
 	}
 	for i := range c.LossSettings {
 		table = append(table, lossSetting(&c.LossSettings[i]))
 	}
 	return append(table, []*setting{
-		{key: "metrics", kind: metrics().of(&c.Metrics), heading: HeadingOutput,
+		{key: "metrics", kind: metrics().of(&c.Metrics), byDefault: "accuracy", heading: HeadingOutput,
 			help: "metrics to report; see help metrics"},
 		{key: "validation", kind: orAuto(whole(0, math.MaxInt)).of(&c.Validation), heading: HeadingData, auto: true,
 			help: "training images held out for validation, the first ones; auto: a twelfth"},
 		{key: "patience", kind: whole(0, math.MaxInt).of(&c.Patience), heading: HeadingRun,
 			header: "early stopping: patience %s",
 			help:   "stop after N epochs without a better validation accuracy; 0: never"},
-		{key: "seed", kind: seed().of(&c.Seed), heading: HeadingRun,
+		{key: "seed", kind: seed().of(&c.Seed), byDefault: "42", heading: HeadingRun,
 			help: "seed of the initial weights, the order of the images and dropout"},
-		{key: "shuffle", kind: boolean().of(&c.Shuffle), heading: HeadingData,
+		{key: "shuffle", kind: boolean().of(&c.Shuffle), byDefault: "true", heading: HeadingData,
 			header: "order of the images: as in the files",
 			help:   "draw a new order of the images each epoch; --shuffle=false keeps the order of the files"},
 		{key: "threads", kind: orAuto(whole(1, maxThreads)).of(&c.Threads), heading: HeadingRun, auto: true, resume: true,
 			help: "maximum number of threads for a step; auto: all physical cores; the results are the same"},
-		{key: "vm", kind: choice[string](model.Machines()).of(&c.VM), heading: HeadingRun, resume: true,
+		{key: "vm", kind: choice[string](model.Machines()).of(&c.VM), byDefault: "static", heading: HeadingRun, resume: true,
 			header: "graph run by: %s",
 			help:   "what runs the graph: " + strings.Join(model.Machines(), ", ") + "; the last two are slow"},
 		{key: "init", kind: textual("RUN").of(&c.Init), heading: HeadingRun,
 			help: "run or checkpoint whose weights to start from"},
 
-		{key: "checkpoint-every", kind: every().of(&c.CheckpointEvery), heading: HeadingOutput, resume: true,
+		{key: "checkpoint-every", kind: every().of(&c.CheckpointEvery), byDefault: "60s", heading: HeadingOutput, resume: true,
 			help: "save every N iterations or after a duration, and at each epoch's end; 0: only there"},
 		{key: "log-every", kind: whole(0, math.MaxInt).of(&c.LogEvery), heading: HeadingOutput, resume: true,
 			help: "write metrics every N iterations; 0: once an epoch"},
-		{key: "progress", kind: choice[string](progressModes).of(&c.Progress), heading: HeadingOutput, resume: true,
+		{key: "progress", kind: choice[string](progressModes).of(&c.Progress), byDefault: "auto", heading: HeadingOutput, resume: true,
 			help: "how to show the run: " + strings.Join(progressModes, ", ")},
 		{key: "json", kind: boolean().of(&c.JSON), heading: HeadingOutput, resume: true,
 			help: "print the metrics on stdout, one JSON object a line"},
