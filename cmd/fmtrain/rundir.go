@@ -97,8 +97,9 @@ func resumable(path string) (run.Dir, error) {
 
 // noCheckpoint is the error for a directory without a checkpoint to resume from. It says what can be done instead.
 func noCheckpoint(d run.Dir) error {
-	if runs, err := run.List(string(d)); !d.IsRun() && err == nil && len(runs) > 0 {
-		err := usageError{fmt.Errorf("--resume %s: expected a run directory, found a directory of %s", d, count(len(runs), "run"))}
+	var parental *run.Parental
+	if errors.As(d.CheckParental(), &parental) {
+		err := usageError{fmt.Errorf("--resume %s: expected a run directory, found a directory of %s", d, count(len(parental.Runs), "run"))}
 		if newest, none := run.NewestUnfinished(string(d)); none == nil {
 			return &advised{err, "Resume the newest unfinished run with", "train --resume " + quoted(string(newest))}
 		}

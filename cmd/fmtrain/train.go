@@ -175,14 +175,13 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *resumption)
 	return watch(ctx, s, m, trainer, r)
 }
 
-// begin makes the trainer, and writes its settings into the run directory.
+// begin makes the trainer, and writes the settings into the run directory.
 func begin(m *build.Model, r build.Run) (*loop.Trainer, error) {
 	trainer, err := m.Trainer(r)
 	if err != nil {
 		return nil, err
 	}
-	settings := trainer.Settings.(config.Config)
-	err = r.Checkpoints.Dir.WriteConfig(func(w io.Writer) error { return config.WriteYAML(w, settings) })
+	err = r.Checkpoints.Dir.WriteConfig(func(w io.Writer) error { return config.WriteYAML(w, m.Settings) })
 	if err != nil {
 		trainer.Team.Close()
 		return nil, err
@@ -192,7 +191,7 @@ func begin(m *build.Model, r build.Run) (*loop.Trainer, error) {
 
 // watch trains, and shows it.
 func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer, r build.Run) error {
-	c := trainer.Settings.(config.Config)
+	c := m.Settings
 	var from *run.Progress
 	before := 0 // epochs
 	if r.From != nil {
@@ -204,7 +203,7 @@ func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer
 	defer metrics.Close()
 	show := newDisplay(s, c, metrics, trainer.Schedules)
 	if c.Progress != "none" {
-		printSettings(show.text, c, m, r.Data)
+		printSettings(show.text, m, r.Data)
 		if from != nil {
 			printFrom(show.text, *from, trainer.Finished())
 		}

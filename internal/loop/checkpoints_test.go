@@ -122,7 +122,7 @@ func TestCheckpointSufficesToGoOn(t *testing.T) {
 		restore(t, resumed, begun.Checkpoints.Dir.Last())
 		train(t, resumed)
 		if !same(bits(whole.Weights), bits(resumed.Weights)) {
-			t.Errorf("%s: a run taken up again comes to other weights", name)
+			t.Errorf("%s: a resumed run comes to other weights", name)
 		}
 	}
 }

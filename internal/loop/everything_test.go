@@ -46,7 +46,7 @@ func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
 	}
 }
 
-// A checkpoint holds all that these need to go on: a run interrupted after any epoch and taken up again has the events of a whole
+// A checkpoint holds all that these need to go on: a run interrupted after any epoch and resumed has the events of a whole
 // one from there on, and comes to its weights and their average, to the bit.
 func TestEverythingGoesOn(t *testing.T) {
 	s := everything()
@@ -82,17 +82,17 @@ func TestEverythingGoesOn(t *testing.T) {
 		must(t, resumed.Resume(at, false))
 		train(t, resumed)
 		if diff := cmp.Diff(all.events[1+4*epoch:], rest.events[1:]); diff != "" {
-			t.Errorf("taken up after epoch %d (-whole +resumed):\n%s", epoch, diff)
+			t.Errorf("resumed after epoch %d (-whole +resumed):\n%s", epoch, diff)
 		}
 		if !same(bits(whole.Average.Weights), bits(resumed.Average.Weights)) {
-			t.Errorf("taken up after epoch %d: another average", epoch)
+			t.Errorf("resumed after epoch %d: another average", epoch)
 		}
 		saved, err := run.Load(resumed.Checkpoints.Dir.Last())
 		must(t, err)
 		want, err := run.Load(whole.Checkpoints.Dir.Last())
 		must(t, err)
 		if !same(bits(want.Weights), bits(saved.Weights)) || !same(bits(want.Average), bits(saved.Average)) || !cmp.Equal(want.Progress, saved.Progress) {
-			t.Errorf("taken up after epoch %d: another last checkpoint", epoch)
+			t.Errorf("resumed after epoch %d: another last checkpoint", epoch)
 		}
 	}
 }

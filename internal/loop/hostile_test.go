@@ -99,7 +99,7 @@ func FuzzInterpret(f *testing.F) {
 	})
 }
 
-// FuzzResume takes any text for what a checkpoint says of its run. It is refused, or a run is taken up from it and trained to its
+// FuzzResume takes any text for what a checkpoint says of its run. It is refused, or a run resumes from it and trains to its
 // end.
 func FuzzResume(f *testing.F) {
 	file := saved(f)

@@ -25,8 +25,8 @@ import (
 	"fmtrain/internal/run"
 )
 
-// Run trains until the last epoch, under the eyes of the observers. It saves the initial weights first, so there is always a checkpoint to go back to. Other saves go
-// on beside the training; when Run returns they are complete.
+// Run trains until the last epoch and tells the observers. It saves the initial weights first, so there is always a checkpoint to go
+// back to. Other saves go on beside the training; when Run returns they are complete.
 //
 // If the context is cancelled, an observer fails or an op fails, it saves and returns an [*Interrupted]. If a loss or a gradient is
 // not finite, it returns a [*Diverged], and the step is not made. If a checkpoint can't be written, it returns an [*Unsaved].

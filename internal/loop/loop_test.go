@@ -60,7 +60,7 @@ func TestIterationEvents(t *testing.T) {
 		want := Iteration{
 			Epoch: i/3 + 1, Epochs: 2, Iteration: k + 1, Iterations: 3, Seen: []int{32, 64, 70}[k],
 			BatchLoss: it.BatchLoss, Loss: sum / float64(it.Seen), Accuracy: it.Accuracy,
-			Rates: Rates{{Group: "lower", LearnRate: 1e-3}, {Group: "upper", LearnRate: 1e-2}},
+			Rates: Rates{{Group: "lower", LearningRate: 1e-3}, {Group: "upper", LearningRate: 1e-2}},
 		}
 		if math.Abs(it.Loss-want.Loss) > 1e-12*want.Loss {
 			t.Errorf("iteration %d: loss %v, the batches' sum gives %v", i, it.Loss, want.Loss)
@@ -106,7 +106,7 @@ func TestEventsInOrder(t *testing.T) {
 	if kinds != "siiieiiied" {
 		t.Errorf("events in the order %s", kinds)
 	}
-	if diff := cmp.Diff(Start{Settings: "the settings", Epochs: 2, Iterations: 3, Samples: 70, Rates: Rates{{Group: "lower", LearnRate: 1e-3}, {Group: "upper", LearnRate: 1e-2}}}, seen.events[0]); diff != "" {
+	if diff := cmp.Diff(Start{Settings: "the settings", Epochs: 2, Iterations: 3, Samples: 70, Rates: Rates{{Group: "lower", LearningRate: 1e-3}, {Group: "upper", LearningRate: 1e-2}}}, seen.events[0]); diff != "" {
 		t.Errorf("start (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(&Done{

@@ -53,7 +53,7 @@ func TestPatience(t *testing.T) {
 				again := s.trainer(t)
 				restore(t, again, trainer.Checkpoints.Dir.Last())
 				if !again.outOfPatience() {
-					t.Errorf("seed %d, patience %d: taken up again it goes on", seed, patience)
+					t.Errorf("seed %d, patience %d: resumed, it goes on", seed, patience)
 				}
 			}
 		}

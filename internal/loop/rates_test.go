@@ -32,10 +32,10 @@ func TestScheduledRates(t *testing.T) {
 			for range 3 {
 				it := seen.iterations[step]
 				at := schedule.Position{Step: step, Steps: 15, EpochSteps: 3}
-				want := Rates{{Group: model.Lower, LearnRate: s.lower.rate}, {Group: model.Upper, LearnRate: s.upper.rate}}
+				want := Rates{{Group: model.Lower, LearningRate: s.lower.rate}, {Group: model.Upper, LearningRate: s.upper.rate}}
 				for i, parsed := range trainer.Schedules {
 					if parsed != nil {
-						want[i].LearnRate *= parsed.Factor(at)
+						want[i].LearningRate *= parsed.Factor(at)
 						want[i].Scheduled = true
 					}
 				}
@@ -46,9 +46,9 @@ func TestScheduledRates(t *testing.T) {
 				order = order[len(rows):]
 				loss := m.step(trainer.Train, rows, func(parameter string) float64 {
 					if parameter[:5] == model.Lower {
-						return it.Rates[0].LearnRate
+						return it.Rates[0].LearningRate
 					}
-					return it.Rates[1].LearnRate
+					return it.Rates[1].LearningRate
 				})
 				if math.Abs(it.BatchLoss-loss) > 1e-5*loss {
 					t.Fatalf("%v, step %d: batch loss %.9g, the twin's is %.9g", schedules, step, it.BatchLoss, loss)
@@ -119,10 +119,10 @@ func TestPlateauInARun(t *testing.T) {
 	reductions := 0
 	for i, e := range seen.epochs {
 		want := s.upper.rate * trainer.Schedules[1].Factor(schedule.Position{Losses: losses})
-		if got := e.Rates[1].LearnRate; got != want || e.Rates[0].LearnRate != s.lower.rate {
+		if got := e.Rates[1].LearningRate; got != want || e.Rates[0].LearningRate != s.lower.rate {
 			t.Errorf("epoch %d: rates %v, expected %v and %v", e.Epoch, e.Rates, s.lower.rate, want)
 		}
-		if i > 0 && want != seen.epochs[i-1].Rates[1].LearnRate {
+		if i > 0 && want != seen.epochs[i-1].Rates[1].LearningRate {
 			reductions++
 		}
 		losses = append(losses, e.ValLoss)

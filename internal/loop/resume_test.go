@@ -49,7 +49,7 @@ func measured(t testing.TB, s setup, observers ...Observer) *Trainer {
 	return trainer
 }
 
-// For every pair of solvers, whatever is switched on: a run that is stopped after any iteration, again and again, and taken up
+// For every pair of solvers, whatever is switched on: a run that is stopped after any iteration, again and again, and resumed
 // each time, is the run that never was stopped. Its events are the same, and the bytes of its checkpoints.
 func TestResumeIsExact(t *testing.T) {
 	source := rand.New(rand.NewPCG(5, 6))
@@ -121,7 +121,7 @@ func TestResumeIsExact(t *testing.T) {
 	}
 }
 
-// A run that has done all it was to do is taken up to the same end.
+// A run that has done everything resumes and ends with the same weights.
 func TestResumeOfADoneRun(t *testing.T) {
 	s := everything()
 	begun := s.trainer(t)

@@ -312,7 +312,7 @@ func TestAnotherRunsDirectory(t *testing.T) {
 	}
 }
 
-// A run that is taken up with other settings is saved with them at once.
+// A run that resumes with other settings is saved with them at once.
 func TestResumeSavesChangedSettings(t *testing.T) {
 	s := small()
 	begun := s.trainer(t)

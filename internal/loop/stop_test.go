@@ -118,7 +118,7 @@ func checkLastIsFinite(t *testing.T, trainer *Trainer, want run.Progress) {
 
 // An absurd learn rate ends as a divergence, wherever the steps overflow: within an epoch, or in its last step, which no
 // gradient follows. What is not finite is never saved.
-func TestAbsurdLearnRate(t *testing.T) {
+func TestAbsurdLearningRate(t *testing.T) {
 	for _, form := range []string{"book", "none"} {
 		for _, batch := range []int{32, 70} {
 			for _, validation := range []int{0, 20} {

@@ -129,14 +129,14 @@ func Checkpoint(path string) (string, error) {
 			return path, err
 		}
 	}
-	if err := d.checkParental(); err != nil {
+	if err := d.CheckParental(); err != nil {
 		return "", err
 	}
 	return "", fmt.Errorf("%s: expected a run directory with %s, found none", path, Dir("").Last())
 }
 
-// checkParental is a [*Parental] if the directory is no run but holds some.
-func (d Dir) checkParental() error {
+// CheckParental is a [*Parental] if the directory is no run but holds some.
+func (d Dir) CheckParental() error {
 	if runs, err := List(string(d)); !d.IsRun() && err == nil && len(runs) > 0 {
 		return &Parental{string(d), runs}
 	}
