@@ -38,7 +38,14 @@ func badFlag(cmd *cobra.Command, err error) error {
 		for _, f := range flagsOf(cmd) {
 			names = append(names, f.Name)
 		}
-		name := unknown.GetSpecifiedName()
+		name, dashes := unknown.GetSpecifiedName(), "--"
+		if short, _, _ := strings.Cut(unknown.GetSpecifiedShortnames(), "="); short != "" { // one dash, as in -lr
+			name, dashes = short, "-"
+			if slices.Contains(names, "h"+short) { // -hidden is read as -h and then -idden
+				name = "h" + short
+			}
+		}
+		err = fmt.Errorf("unknown flag: %s%.100s", dashes, name)
 		if near := suggestion(name, names, ""); near != "" && len(name) > 1 {
 			hint = strings.Replace(near, "did you mean ", "did you mean --", 1)
 		}

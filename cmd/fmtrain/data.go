@@ -54,7 +54,7 @@ func newData(s streams) *cobra.Command {
 				return sub.run(cmd.Context(), s, o)
 			},
 		}
-		c.Flags().StringVar(&o.dir, "data", "", "`DIR` of the IDX files")
+		c.Flags().VarP(&named{"DIR", &o.dir}, "data", "", "directory of the four IDX files")
 		c.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 		under(c, flagHeading, true, "data", "json")
 		cmd.AddCommand(c)
@@ -92,6 +92,11 @@ func load(ctx context.Context, s streams, options dataset.Options) (*dataset.Dat
 		warn(s.err, "%s", w)
 	}
 	return data, nil
+}
+
+// dataMoved says what to do if the data of a run have moved.
+func dataMoved(err error) error {
+	return fmt.Errorf("%w; --data names the place where they are now", err)
 }
 
 // place says where the data are, to a person.

@@ -46,12 +46,16 @@ func resumeTrain(ctx context.Context, s streams, path, file string, flags *pflag
 		warn(s.err, "%s", warning)
 	}
 	warnOfEdits(s, dir, saved)
-	c, err := config.Resume(saved.Path, saved.Settings, file, flags, override)
+	c, err := config.Resume(saved.Path, saved.Settings, file, flags, true)
 	if err != nil {
 		return err
 	}
+	// This comes first, because --override can't help it.
 	if begun := saved.Progress.Begun(); c.Epochs < begun {
 		return usageError{fmt.Errorf("--epochs: expected %d or more, as many as the run has begun, found %d", begun, c.Epochs)}
+	}
+	if c, err = config.Resume(saved.Path, saved.Settings, file, flags, override); err != nil {
+		return err
 	}
 	c.Out = string(dir)
 	return runTrain(ctx, s, c, &resumption{checkpoints, saved, override})

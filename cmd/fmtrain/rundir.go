@@ -26,19 +26,11 @@ func outError(err error) error {
 	case err == nil:
 		return nil
 	case !errors.As(err, &occupied):
-		return fmt.Errorf("--out: %w", err)
-	case run.Dir(occupied.Path).IsRun():
+		return fmt.Errorf("%w; --out names another place", err)
+	case occupied.Found != "" && run.Dir(occupied.Path).IsRun():
 		return &advised{usageError{fmt.Errorf("--out %w", err)}, "Resume that run with", "train --resume " + quoted(occupied.Path)}
 	}
 	return usageError{fmt.Errorf("--out %w", err)}
-}
-
-// createError is an error of making the directory of a new run.
-func createError(out string, err error) error {
-	if out == "" {
-		return fmt.Errorf("%w; --out names another place", err)
-	}
-	return outError(err)
 }
 
 // checkpointOf is the checkpoint that a run directory or a path stands for. Without a target it is the newest run's.

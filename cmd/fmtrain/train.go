@@ -18,6 +18,7 @@ import (
 	"fmtrain/configs"
 	"fmtrain/internal/build"
 	"fmtrain/internal/config"
+	"fmtrain/internal/dataset"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/run"
 )
@@ -147,6 +148,9 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *resumption)
 		}
 	}
 	data, err := loadSplit(ctx, s, &c)
+	if from != nil && errors.Is(err, dataset.ErrNotFound) {
+		err = dataMoved(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -160,7 +164,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *resumption)
 	}
 	if from == nil {
 		if r.Checkpoints, err = run.Create(c.Out); err != nil {
-			return createError(c.Out, err)
+			return outError(err)
 		}
 		defer r.Checkpoints.Close()
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -76,14 +77,17 @@ func (c *Config) keep(was Config) {
 func (s *sources) changes(was, c Config) (problems []error) {
 	before := settings(&was)
 	for i, now := range settings(&c) {
-		where := s.at(now.key)
+		where, of := s.at(now.key), ""
+		if g, ok := s.set[now.key]; ok && !strings.HasSuffix(g.where, now.key) { // of --lr, which stands for two settings
+			of = now.key + " "
+		}
 		switch was := before[i]; {
 		case now.key == "epochs":
 			problems = append(problems, bends(where, c.Groups, was.get().(int), now.get().(int))...)
 		case now.resume || reflect.DeepEqual(was.get(), now.get()):
 		default:
 			problems = append(problems, &problem{where,
-				fmt.Sprintf("the run started with %s, found %s; --override changes it", was.text(), now.text())})
+				fmt.Sprintf("the run started with %s%s, found %s; --override changes it", of, was.text(), now.text())})
 		}
 	}
 	return problems
@@ -106,8 +110,8 @@ func bends(where string, groups []Group, before, now int) []error {
 			}
 		}
 		if math.Abs(was-is) > 1e-6*g.LR { // more than rounding
-			return []error{&problem{where, fmt.Sprintf("the run started with %d epochs, and the schedule %s of the group %s stretches over all of them: "+
-				"with %d epochs the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
+			return []error{&problem{where, fmt.Sprintf("the run started with %d, and the schedule %s of the group %s stretches over all epochs: "+
+				"with %d the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
 				before, schedule.Text(g.Schedule), g.Name, now, at, is, was)}}
 		}
 	}

@@ -92,13 +92,13 @@ func TestResumeRefusesForeignSettings(t *testing.T) {
 	}
 }
 
-// More or fewer epochs are fine, unless a schedule stretches over all of them: then the error says what would happen.
+// More or fewer epochs are fine, unless a schedule stretches over all epochs: then the error says what would happen.
 func TestResumeBendsNoSchedule(t *testing.T) {
 	for text, want := range map[string]string{
 		"constant": "", "step": "", "exponential": "", "plateau": "",
-		"cosine":                  "with 120 epochs the learning rate at the end of epoch 50 is 0.00063, not 6.71e-05; --override resumes with it",
-		"cosine:end=1,warmup=0.5": "with 120 epochs the learning rate at the end of epoch 30 is",
-		"1cycle":                  "the schedule 1cycle:max=10,rise=0.45,end=0.001,high=0.95,low=0.85 of the group upper stretches over all of them",
+		"cosine":                  "with 120 the learning rate at the end of epoch 50 is 0.00063, not 6.71e-05; --override resumes with it",
+		"cosine:end=1,warmup=0.5": "with 120 the learning rate at the end of epoch 30 is",
+		"1cycle":                  "the schedule 1cycle:max=10,rise=0.45,end=0.001,high=0.95,low=0.85 of the group upper stretches over all epochs",
 		"cosine:warmup=100,end=1": "",
 	} {
 		was := begun()
@@ -108,7 +108,7 @@ func TestResumeBendsNoSchedule(t *testing.T) {
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", text, err)
-		case want != "" && (!strings.HasPrefix(message(err), "--epochs: the run started with 60 epochs, ") || !strings.Contains(message(err), want) || !errors.Is(err, ErrInvalid)):
+		case want != "" && (!strings.HasPrefix(message(err), "--epochs: the run started with 60, ") || !strings.Contains(message(err), want) || !errors.Is(err, ErrInvalid)):
 			t.Errorf("%s: found %v, wanted %s", text, err, want)
 		}
 		if c, err := Resume("c", saved(t, was), "", flags(t, "--epochs=120"), true); err != nil || c.Epochs != 120 {

@@ -185,12 +185,17 @@ func download(ctx context.Context, o Options) (*Data, error) {
 	return o.open(o.CacheDir)
 }
 
+// ErrNotFound means that a directory which was named is not there.
+var ErrNotFound = errors.New("found nothing of this name")
+
 // open reads a directory that must hold the data, or the embedded sample.
 func (o Options) open(dir string) (*Data, error) {
 	if dir == SampleName {
 		return openSample()
 	}
-	if info, err := os.Stat(dir); err != nil {
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("data directory %s: expected a directory, %w", dir, ErrNotFound)
+	} else if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("data directory %s: expected a directory, found a file", dir)
