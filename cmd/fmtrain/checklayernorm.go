@@ -125,7 +125,7 @@ func printChecks(w io.Writer, checks []layernorm.Check) {
 			c.Name, c.Against, fmt.Sprintf("%.2g", c.Error), fmt.Sprintf("%.2g", c.Tolerance), fmt.Sprintf("[%d]", note+1), result,
 		})
 	}
-	_ = table.Write(w, widthOf(w), columns, rows) // the writer keeps its error
+	_ = writeTable(w, columns, rows) // the writer keeps its error
 	say(w, "\nEach error is the one that comes closest to its tolerance:\n")
 	for i, m := range measures {
 		say(w, "[%d] %s\n", i+1, m)

@@ -112,7 +112,7 @@ func printNodes(w io.Writer, graph *model.Graph) error {
 		least, mean, greatest := summary(n.Values)
 		rows = append(rows, []string{pass, n.Name, n.Op, fmt.Sprint(n.Shape), least, mean, greatest})
 	}
-	if err := table.Write(w, widthOf(w), columns, rows); err != nil {
+	if err := writeTable(w, columns, rows); err != nil {
 		return err
 	}
 	verdict := "every value is finite"

@@ -67,7 +67,7 @@ func terminal(w io.Writer) progress.Terminal {
 	return progress.Terminal{
 		Writer: w,
 		Width:  progress.Width(w),
-		Color:  progress.ColorEnabled(progress.IsTerminal(w), os.Getenv),
+		Color:  colorOn(w),
 	}
 }
 

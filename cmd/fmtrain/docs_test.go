@@ -25,6 +25,7 @@ func TestDocs(t *testing.T) {
 	r := newRepository(t, filepath.Join("..", ".."))
 	for _, p := range r.pages {
 		t.Run(p, func(t *testing.T) {
+			t.Parallel()
 			text := r.read(t, p)
 			r.links(t, p, text)
 			r.names(t, text)

@@ -20,6 +20,7 @@ func TestGuide(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds the program anew")
 	}
+	t.Parallel()
 	root, err := filepath.Abs("../..")
 	check(t, err)
 	text, err := os.ReadFile(filepath.Join(root, "docs", "guide.md"))

@@ -79,7 +79,7 @@ func printRuns(w io.Writer, runs []run.Info) error {
 		}
 		rows = append(rows, row)
 	}
-	return table.Write(w, widthOf(w), columns, rows)
+	return writeTable(w, columns, rows)
 }
 
 // resumable is the directory of a run that may have something to resume from.

@@ -100,8 +100,8 @@ func hasNorm(m *model.Model) bool {
 
 // printModel prints the table of the model.
 func printModel(w io.Writer, layers []layerRow) {
-	width, rate := widthOf(w), "learning rate"
-	if width > 0 && width < 79 {
+	rate := "learning rate"
+	if width := widthOf(w); width > 0 && width < 79 {
 		rate = "learning\nrate"
 	}
 	columns := []table.Column{
@@ -123,7 +123,7 @@ func printModel(w io.Writer, layers []layerRow) {
 		total += l.parameters
 	}
 	rows = append(rows, []string{"total", "", thousands(total), "", "", ""})
-	_ = table.Write(w, width, columns, rows) // the writer keeps its error
+	_ = writeTable(w, columns, rows) // the writer keeps its error
 }
 
 // switchedOn are lines about everything besides the layers that is not off.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"fmtrain/internal/progress"
 	"fmtrain/internal/table"
@@ -15,6 +16,14 @@ func widthOf(w io.Writer) int {
 		return 0
 	}
 	return max(1, progress.Width(w)()-1)
+}
+
+// colorOn says whether texts on w have colours.
+func colorOn(w io.Writer) bool { return progress.ColorEnabled(progress.IsTerminal(w), os.Getenv) }
+
+// writeTable writes a table to a person.
+func writeTable(w io.Writer, columns []table.Column, rows [][]string) error {
+	return table.Write(w, widthOf(w), colorOn(w), columns, rows)
 }
 
 // say writes lines to a person. On a terminal they are broken between words.

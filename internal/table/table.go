@@ -109,9 +109,9 @@ func AppendStyled(b []byte, text, style string, color bool) []byte {
 	return append(append(b, text...), "\x1b[0m"...)
 }
 
-// Write writes a whole table, without colours. Columns become as wide as their longest text, and those that have no room on a line
-// of the given width are left out. A table without headings has none.
-func Write(w io.Writer, width int, columns []Column, rows [][]string) error {
+// Write writes a whole table. Columns become as wide as their longest text, and those that have no room on a line of the given
+// width are left out. A table without headings has none.
+func Write(w io.Writer, width int, color bool, columns []Column, rows [][]string) error {
 	columns = slices.Clone(columns)
 	headed := false
 	for i := range columns {
@@ -123,14 +123,14 @@ func Write(w io.Writer, width int, columns []Column, rows [][]string) error {
 	kept := Fit(columns, width)
 	var b []byte
 	if headed {
-		b = AppendHeading(b, columns, kept, false)
+		b = AppendHeading(b, columns, kept, color)
 	}
 	cells := make([]Cell, len(columns))
 	for _, row := range rows {
 		for i, text := range row {
 			cells[i].Text = text
 		}
-		b = AppendRow(b, columns, kept, cells, false)
+		b = AppendRow(b, columns, kept, cells, color)
 	}
 	_, err := w.Write(b)
 	return err

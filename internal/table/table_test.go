@@ -55,7 +55,7 @@ Ankle boot
 `,
 	} {
 		var got bytes.Buffer
-		if err := Write(&got, width, shoes, shoeRows); err != nil {
+		if err := Write(&got, width, false, shoes, shoeRows); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want[1:], got.String()); diff != "" {
