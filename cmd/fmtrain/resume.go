@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -22,8 +21,11 @@ type resumption struct {
 }
 
 // resumeTrain resumes a run with its own settings, changed by those of a config file and the flags.
-func resumeTrain(ctx context.Context, s streams, path, file string, flags *pflag.FlagSet, override bool) error {
-	dir, err := resumable(filepath.Clean(path))
+func resumeTrain(ctx context.Context, s streams, o trainOptions, flags *pflag.FlagSet) error {
+	if err := o.check(flags); err != nil {
+		return err
+	}
+	dir, err := resumable(o.resume)
 	if err != nil {
 		return err
 	}
@@ -46,7 +48,7 @@ func resumeTrain(ctx context.Context, s streams, path, file string, flags *pflag
 		warn(s.err, "%s", warning)
 	}
 	warnOfEdits(s, dir, saved)
-	c, err := config.Resume(saved.Path, saved.Settings, file, flags, override)
+	c, err := config.Resume(saved.Path, saved.Settings, o.config, flags, o.override)
 	if err != nil {
 		return err
 	}
@@ -54,7 +56,7 @@ func resumeTrain(ctx context.Context, s streams, path, file string, flags *pflag
 		return usageError{fmt.Errorf("--epochs: expected %d or more, as many as the run has begun, found %d", begun, c.Epochs)}
 	}
 	c.Out = string(dir)
-	return runTrain(ctx, s, c, &resumption{checkpoints, saved, override})
+	return runTrain(ctx, s, c, &resumption{checkpoints, saved, o.override})
 }
 
 // warnOfEdits warns if a run's config.yaml has other settings than its checkpoint, whose settings count.
