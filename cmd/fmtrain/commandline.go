@@ -92,6 +92,18 @@ func switchOf(cmd *cobra.Command, word string) (name string) {
 	return name
 }
 
+// noneEmpty refuses flags that were given an empty value.
+func noneEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if f := flags.Lookup(name); f.Changed {
+			if err := notEmpty("--"+name, f.Value.String()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // notEmpty refuses an empty value: it is a shell's variable that was never set.
 func notEmpty(what, value string) error {
 	if value == "" {

@@ -46,10 +46,8 @@ func newData(s streams) *cobra.Command {
 			Example: sub.example,
 			Args:    noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				if cmd.Flags().Changed("data") {
-					if err := notEmpty("--data", o.dir); err != nil {
-						return err
-					}
+				if err := noneEmpty(cmd.Flags(), "data"); err != nil {
+					return err
 				}
 				return sub.run(cmd.Context(), s, o)
 			},

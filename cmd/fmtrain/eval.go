@@ -54,14 +54,7 @@ func newEval(s streams) *cobra.Command {
 					return err
 				}
 			}
-			for flag, value := range map[string]string{"data": o.data, "metrics": o.metrics} {
-				if cmd.Flags().Changed(flag) {
-					if err := notEmpty("--"+flag, value); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
+			return noneEmpty(cmd.Flags(), "data", "metrics")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {

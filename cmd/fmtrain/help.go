@@ -159,7 +159,7 @@ func flagText(f *pflag.Flag) (name, help string) {
 	return name, help
 }
 
-// defaultOf is a flag's default in brackets, if there is one worth to be told.
+// defaultOf is a flag's default in brackets; empty if it says nothing.
 func defaultOf(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "", "[]", "false", "auto":

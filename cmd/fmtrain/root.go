@@ -54,7 +54,7 @@ func (c *checked) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Fd is the writer's descriptor, by which a terminal is told from a pipe; of what has none, one that is never open.
+// Fd is the writer's descriptor, which shows whether it is a terminal. A writer without one gets a descriptor that is never open.
 func (c *checked) Fd() uintptr {
 	if f, ok := c.Writer.(interface{ Fd() uintptr }); ok {
 		return f.Fd()

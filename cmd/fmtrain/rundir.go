@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"fmtrain/internal/run"
 	"fmtrain/internal/table"
@@ -74,8 +75,16 @@ func printRuns(w io.Writer, runs []run.Info) error {
 	return writeTable(w, columns, rows)
 }
 
-// resumable is the directory of a run that may have something to resume from.
+// resumable is the directory of a run that may have something to resume from, or that of the newest unfinished run.
 func resumable(path string) (run.Dir, error) {
+	if path == newest {
+		dir, err := run.NewestUnfinished(run.Parent)
+		if errors.Is(err, run.ErrNone) {
+			err = usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", run.Parent)}
+		}
+		return dir, err
+	}
+	path = filepath.Clean(path)
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
 		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found none of this name", path)}

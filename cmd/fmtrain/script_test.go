@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/run"
 )
@@ -167,9 +168,14 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // keys FILE EVENT KEY... checks that the lines of this event have these keys in this order, after the event itself. Of a file
-// without events, EVENT is -.
+// without events, EVENT is -. The word SETTINGS stands for the keys of all settings.
 func keys(ts *testscript.TestScript, _ bool, args []string) {
 	objects, order := lines(ts, args[0])
+	if i := slices.Index(args, "SETTINGS"); i >= 0 {
+		defaults, err := json.Marshal(config.Default())
+		ts.Check(err)
+		args = slices.Replace(slices.Clone(args), i, i+1, keysOf(ts, string(defaults))...)
+	}
 	seen := false
 	for i, o := range objects {
 		want := args[2:]

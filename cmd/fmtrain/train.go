@@ -26,9 +26,14 @@ import (
 // newest is the value of --resume without one.
 const newest = "the newest unfinished run"
 
+// trainOptions are the flags of train that are no settings.
+type trainOptions struct {
+	config, resume, name string
+	override             bool
+}
+
 func newTrain(s streams) *cobra.Command {
-	var file, resume, name string
-	var override bool
+	var o trainOptions
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train a classifier",
@@ -50,59 +55,34 @@ func newTrain(s streams) *cobra.Command {
   fmtrain train --json --log-every 100 | jq .loss`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			flags := cmd.Flags()
-			if err := checkFlags(flags, file, resume, name); err != nil {
-				return err
+			if cmd.Flags().Changed("resume") {
+				return resumeTrain(cmd.Context(), s, o, cmd.Flags())
 			}
-			if flags.Changed("resume") {
-				if resume == newest {
-					dir, err := run.NewestUnfinished(run.Parent)
-					if errors.Is(err, run.ErrNone) {
-						return usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", run.Parent)}
-					}
-					if err != nil {
-						return err
-					}
-					resume = string(dir)
-				}
-				return resumeTrain(cmd.Context(), s, resume, file, flags, override)
-			}
-			if override {
-				return usageError{errors.New("--override: expected together with --resume only")}
-			}
-			c, err := config.Resolve(file, flags)
-			if err != nil {
-				return err
-			}
-			if name != "" {
-				c.Out = filepath.Join(run.Parent, name)
-			}
-			return runTrain(cmd.Context(), s, c, nil)
+			return beginTrain(cmd.Context(), s, o, cmd.Flags())
 		},
 	}
 	cmd.Flags().SortFlags = false
-	addConfig(cmd, &file)
-	cmd.Flags().StringVar(&resume, "resume", "", "continue this `RUN`; without a name, the newest unfinished run")
+	addConfig(cmd, &o.config)
+	cmd.Flags().StringVar(&o.resume, "resume", "", "continue this `RUN`; without a name, the newest unfinished run")
 	cmd.Flags().Lookup("resume").NoOptDefVal = newest
 	under(cmd, config.HeadingRun, true, "resume")
-	cmd.Flags().BoolVar(&override, "override", false, "with --resume: allow changed settings and different data")
+	cmd.Flags().BoolVar(&o.override, "override", false, "with --resume: allow changed settings and different data")
 	under(cmd, config.HeadingRun, false, "override")
-	cmd.Flags().StringVar(&name, "name", "", "train in the run directory runs/`NAME`")
+	cmd.Flags().StringVar(&o.name, "name", "", "train in the run directory runs/`NAME`")
 	under(cmd, config.HeadingOutput, true, "name")
 	addSettings(cmd)
 	return cmd
 }
 
-// checkFlags refuses values of the flags that are no settings.
-func checkFlags(flags *pflag.FlagSet, file, resume, name string) error {
-	for flag, value := range map[string]string{"config": file, "resume": resume, "name": name} {
-		if flags.Changed(flag) {
-			if err := notEmpty("--"+flag, value); err != nil {
-				return err
-			}
-		}
+// check refuses values that can't be.
+func (o trainOptions) check(flags *pflag.FlagSet) error {
+	if err := noneEmpty(flags, "config", "resume", "name"); err != nil {
+		return err
 	}
-	if !flags.Changed("name") {
+	if o.override && !flags.Changed("resume") {
+		return usageError{errors.New("--override: expected together with --resume only")}
+	}
+	if o.name == "" {
 		return nil
 	}
 	for _, other := range []string{"out", "resume"} {
@@ -110,10 +90,25 @@ func checkFlags(flags *pflag.FlagSet, file, resume, name string) error {
 			return usageError{fmt.Errorf("--name: conflicts with --%s, which names a run directory too", other)}
 		}
 	}
-	if name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
-		return usageError{fmt.Errorf("--name: expected a name below %s, found %q; --out takes any path", run.Parent, name)}
+	if o.name == "." || o.name == ".." || strings.ContainsAny(o.name, `/\`) {
+		return usageError{fmt.Errorf("--name: expected a name below %s, found %q; --out takes any path", run.Parent, o.name)}
 	}
 	return nil
+}
+
+// beginTrain trains a new model.
+func beginTrain(ctx context.Context, s streams, o trainOptions, flags *pflag.FlagSet) error {
+	if err := o.check(flags); err != nil {
+		return err
+	}
+	c, err := config.Resolve(o.config, flags)
+	if err != nil {
+		return err
+	}
+	if o.name != "" {
+		c.Out = filepath.Join(run.Parent, o.name)
+	}
+	return runTrain(ctx, s, c, nil)
 }
 
 // addConfig gives a command the flag --config, whose value goes to file.

@@ -66,10 +66,10 @@ func plan(s schedule.Schedule, steps, epochSteps int) (warmup, most float64) {
 // OnIteration warns of nothing.
 func (w *warnings) OnIteration(*loop.Iteration) error { return nil }
 
-// guess is the accuracy up to which a model may just as well guess: that of guessing, and a fifth of it for luck.
+// guess is the accuracy of guessing, and a fifth more for luck.
 const guess = 1.2 / dataset.Classes
 
-// OnEpoch warns if neither the training nor the validation images are told apart.
+// OnEpoch warns if the model only guesses, on the training and on the validation images.
 func (w *warnings) OnEpoch(e *loop.Epoch) error {
 	if w.guessing || e.Accuracy > guess || e.ValAccuracy > guess { // which is false of NaN
 		return nil

@@ -13,19 +13,26 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// Resume makes the settings with which a run resumes: those that it was saved with, as JSON, over them those of the file and the
-// flags, as [Resolve] does. Where names the checkpoint in errors. Auto stands for the value in the saved run.
+// Saved is what a checkpoint says of its run's settings.
+type Saved struct {
+	Where    string // the checkpoint, for errors
+	Settings []byte // JSON
+	Begun    int    // epochs
+}
+
+// Resume makes the settings with which a run resumes: its saved ones, over them those of the file and the flags, as [Resolve] does.
+// Auto stands for the saved value.
 //
 // A setting that changes the results is refused, with both values, unless override is true; so is a number of epochs that bends
-// a schedule. --out and --init are always refused. The error matches [ErrInvalid].
-func Resume(where string, saved []byte, path string, fs *pflag.FlagSet, override bool) (Config, error) {
+// a schedule. --out, --init, and fewer epochs than the run has begun are always refused. The error matches [ErrInvalid].
+func Resume(saved Saved, path string, fs *pflag.FlagSet, override bool) (Config, error) {
 	for _, key := range []string{"out", "init"} {
 		if fs != nil && fs.Changed(key) {
 			return Config{}, &problem{"--" + key, "can't be combined with --resume: the run continues in its own directory, from its last checkpoint"}
 		}
 	}
 	s := newSources()
-	if err := s.readJSON(where, saved); err != nil {
+	if err := s.readJSON(saved.Where, saved.Settings); err != nil {
 		return Config{}, err
 	}
 	was, err := s.config()
@@ -46,6 +53,9 @@ func Resume(where string, saved []byte, path string, fs *pflag.FlagSet, override
 	c.keep(was)
 	if c.Data, err = dataset.Absolute(c.Data); err != nil {
 		return Config{}, err
+	}
+	if c.Epochs < saved.Begun {
+		return Config{}, &problem{s.at("epochs"), fmt.Sprintf("expected %d or more, as many as the run has begun, found %d", saved.Begun, c.Epochs)}
 	}
 	if override {
 		return c, nil

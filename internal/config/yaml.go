@@ -11,7 +11,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxProblems is how many problems of a file are told. A file of something else may have thousands.
+// maxProblems is how many problems of a file are reported. A file of something else may have thousands.
 const maxProblems = 50
 
 // readYAML takes in one YAML document of settings. It works on YAML nodes: they know their lines and how a value was written,

@@ -36,7 +36,7 @@ func noisyImages(n int, seed uint64) *dataset.Set {
 	return s
 }
 
-// group is a solver and its learn rate.
+// group is a solver and its learning rate.
 type group struct {
 	solver string
 	rate   float64

@@ -154,7 +154,7 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
-// A learn rate of 0 freezes its group to the bit, whatever the solver, while the other group learns.
+// A learning rate of 0 freezes its group to the bit, whatever the solver, while the other group learns.
 func TestGroupsHaveRatesOfTheirOwn(t *testing.T) {
 	for _, name := range solver.Names() {
 		for _, frozen := range []string{model.Lower, model.Upper} {

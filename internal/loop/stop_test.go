@@ -116,7 +116,7 @@ func checkLastIsFinite(t *testing.T, trainer *Trainer, want run.Progress) {
 	}
 }
 
-// An absurd learn rate ends as a divergence, wherever the steps overflow: within an epoch, or in its last step, which no
+// An absurd learning rate ends as a divergence, wherever the steps overflow: within an epoch, or in its last step, which no
 // gradient follows. What is not finite is never saved.
 func TestAbsurdLearningRate(t *testing.T) {
 	for _, form := range []string{"book", "none"} {

@@ -138,7 +138,7 @@ func (m *twin) measure(s *dataset.Set) (loss float64, correct int, confusion met
 	return loss, correct, confusion
 }
 
-// The loop follows the twin: batches in the sampler's order, the short one of each epoch included, and a learn rate of its own
+// The loop follows the twin: batches in the sampler's order, the short one of each epoch included, and a learning rate of its own
 // for each group. float32 alone parts them by about 1e-7 here; a wrong order or gradient by 1e-2.
 func TestFollowsPlainTwin(t *testing.T) {
 	s := small()
