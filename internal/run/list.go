@@ -106,7 +106,7 @@ type Parental struct {
 }
 
 func (p *Parental) Error() string {
-	return fmt.Sprintf("%s: expected a run directory or a checkpoint, found a directory of %d runs; the newest is %s", p.Path, len(p.Runs), p.Runs[0].Dir)
+	return fmt.Sprintf("%s: expected a run directory or a checkpoint, found a directory of runs; the newest is %s", p.Path, p.Runs[0].Dir)
 }
 
 // Checkpoint is the checkpoint that a path names: the path itself if it is a file; for a run its best checkpoint, or the last if there
