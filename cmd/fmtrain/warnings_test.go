@@ -45,6 +45,12 @@ func TestWarningsOfRates(t *testing.T) {
 		if out.String() != c.want {
 			t.Errorf("%s: expected %q, found %q", name, c.want, out.String())
 		}
+		// After such a warning, an accuracy as by guessing is no news.
+		out.Reset()
+		must(t, w.OnEpoch(&loop.Epoch{Epoch: 1, Accuracy: 0.1, ValAccuracy: 0.1}))
+		if (out.Len() > 0) != (c.want == "") {
+			t.Errorf("%s: after %q said %q", name, c.want, out.String())
+		}
 	}
 }
 
