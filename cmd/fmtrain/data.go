@@ -146,7 +146,8 @@ func runDataInfo(ctx context.Context, s streams, o dataOptions) error {
 	if o.json {
 		return json.NewEncoder(s.out).Encode(map[string]any{"origin": data.Origin, "kind": data.Kind.String(), "train": train, "test": test})
 	}
-	fmt.Fprintf(s.out, "%s: %s\n\n%-12s%10s%10s\n", data.Kind, place(data), "", "train", "test")
+	say(s.out, "%s: %s\n\n", data.Kind, place(data))
+	fmt.Fprintf(s.out, "%-12s%10s%10s\n", "", "train", "test")
 	fmt.Fprintf(s.out, "%-12s%10s%10s\n", "images", thousands(train.Count), thousands(test.Count))
 	fmt.Fprintf(s.out, "%-12s%10.4f%10.4f\n%-12s%10.4f%10.4f\n", "pixel mean", train.Mean, test.Mean, "pixel std", train.Std, test.Std)
 	for k, c := range train.Classes {

@@ -40,6 +40,9 @@ func newDebug(s streams) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if c.JSON && cmd.Flags().Changed("json") {
+				return usageError{errors.New("--json: debug prints a table only")}
+			}
 			return runDebug(cmd.Context(), s, c, dot)
 		},
 	}

@@ -87,7 +87,7 @@ func resumable(path string) (run.Dir, error) {
 	path = filepath.Clean(path)
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found none of this name", path)}
+		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found none of this name%s", path, run.Hint(path))}
 	case err != nil:
 		return "", fmt.Errorf("--resume: %w", err)
 	case !info.IsDir():
