@@ -14,7 +14,7 @@ import (
 	"fmtrain/internal/run"
 )
 
-// resumption is a run that goes on.
+// resumption is a run that is resumed.
 type resumption struct {
 	checkpoints *run.Checkpoints
 	saved       *run.Saved
@@ -57,7 +57,7 @@ func resumeTrain(ctx context.Context, s streams, path, file string, flags *pflag
 	return runTrain(ctx, s, c, &resumption{checkpoints, saved, override})
 }
 
-// warnOfEdits warns if a run's config.yaml has other settings than its checkpoint, whose settings count.
+// warnOfEdits warns if a run's config.yaml differs from the settings in its checkpoint, which a resume uses.
 func warnOfEdits(s streams, dir run.Dir, saved *run.Saved) {
 	was, err := config.Resume(saved.Path, saved.Settings, "", nil, false)
 	if info, statErr := os.Stat(dir.Config()); err != nil || statErr != nil || !info.Mode().IsRegular() {
@@ -76,7 +76,7 @@ func withResume(err error, dir string) error {
 	case errors.As(err, &interrupted):
 		return &advised{err, "Resume with", "train --resume " + quoted(dir)}
 	case errors.As(err, &unsaved) && unsaved.Checkpoint != "":
-		return &advised{err, "Once that is mended, resume with", "train --resume " + quoted(dir)}
+		return &advised{err, "Once that is fixed, resume with", "train --resume " + quoted(dir)}
 	}
 	return err
 }

@@ -11,7 +11,7 @@ import (
 	"fmtrain/internal/table"
 )
 
-// checkOut refuses a run directory that holds anything.
+// checkOut refuses a directory for a new run unless it is empty or missing.
 func checkOut(dir string) error {
 	if dir == "" {
 		return nil
@@ -36,12 +36,12 @@ func outError(err error) error {
 // createError is an error of making the directory of a new run.
 func createError(out string, err error) error {
 	if out == "" {
-		return fmt.Errorf("%w; --out names another place", err)
+		return fmt.Errorf("%w; name another place with --out", err)
 	}
 	return outError(err)
 }
 
-// checkpointOf is the checkpoint that a run directory or a path stands for. Without a target it is the newest run's.
+// checkpointOf is the checkpoint of a run directory, or the path of a checkpoint itself. Without a target it is the newest run's.
 func checkpointOf(target string) (string, error) {
 	if target == "" {
 		newest, err := run.Newest(run.Parent)
@@ -86,7 +86,7 @@ func printRuns(w io.Writer, runs []run.Info) error {
 func resumable(path string) (run.Dir, error) {
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found none of this name", path)}
+		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found nothing of this name", path)}
 	case err != nil:
 		return "", fmt.Errorf("--resume: %w", err)
 	case !info.IsDir():
@@ -106,7 +106,7 @@ func noCheckpoint(d run.Dir) error {
 	}
 	err := usageError{fmt.Errorf("--resume %s: expected a run directory with %s, found none, so there is nothing to resume", d, d.Last())}
 	if _, none := os.Stat(d.Best()); none == nil {
-		return &advised{err, "Begin a new run from its best weights with", "train --init " + quoted(d.Best())}
+		return &advised{err, "Start a new run from its best weights with", "train --init " + quoted(d.Best())}
 	}
-	return &advised{err, "Begin a new run with", "train"}
+	return &advised{err, "Start a new run with", "train"}
 }

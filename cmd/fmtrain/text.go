@@ -10,7 +10,7 @@ import (
 	"fmtrain/internal/table"
 )
 
-// widthOf is the width for texts on w. It leaves one column of a terminal free; 0, on anything else, is any width.
+// widthOf is the width for texts on w: one column less than the terminal's, or 0, no limit, if w is not a terminal.
 func widthOf(w io.Writer) int {
 	if !progress.IsTerminal(w) {
 		return 0
@@ -39,7 +39,7 @@ func sayCommand(w io.Writer, purpose, command string) {
 	fmt.Fprintf(w, "%s:\n  %s %s\n", purpose, program(), command)
 }
 
-// advised is an error, and the command that is to be typed next.
+// advised is an error with the command to type next.
 type advised struct {
 	error
 	purpose, command string

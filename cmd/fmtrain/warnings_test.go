@@ -57,8 +57,8 @@ func TestWarningOfGuessing(t *testing.T) {
 	}{
 		{[][2]float64{{0.8, 0.85}}, ""},
 		{[][2]float64{{0.3, 0.1}, {0.6, 0.1}}, ""},
-		{[][2]float64{{0.1, 0.098}, {0.1, 0.1}}, "warning: after epoch 1 the accuracy is 0.100, as by guessing; try a lower learning rate\n"},
-		{[][2]float64{{0.5, nan}, {0.1004, nan}}, "warning: after epoch 2 the accuracy is 0.100, as by guessing; try a lower learning rate\n"},
+		{[][2]float64{{0.1, 0.098}, {0.1, 0.1}}, "warning: after epoch 1 the accuracy is 0.100, no better than guessing; try a lower learning rate\n"},
+		{[][2]float64{{0.5, nan}, {0.1004, nan}}, "warning: after epoch 2 the accuracy is 0.100, no better than guessing; try a lower learning rate\n"},
 	} {
 		var out bytes.Buffer
 		w := &warnings{out: &out}

@@ -137,7 +137,7 @@ func TestSettingsForAllGroups(t *testing.T) {
 		t.Errorf("found %v, wanted %s...", err, want)
 	}
 	_, err = resolve("f.yaml", []byte(threeGroups), flags(t, "--upper-lr=5e-3"))
-	want := "--upper-lr: conflicts with f.yaml:1: groups, which replaces upper-lr; --lr, --solver, --schedule and --weight-decay hold for all groups"
+	want := "--upper-lr: conflicts with f.yaml:1: groups, which replaces upper-lr; --lr, --solver, --schedule and --weight-decay set all groups"
 	if message(err) != want || !errors.Is(err, ErrInvalid) {
 		t.Errorf("found\n%v\nwanted\n%s", err, want)
 	}
