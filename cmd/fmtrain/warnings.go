@@ -26,7 +26,7 @@ func (w *warnings) OnStart(s *loop.Start) error {
 	longest := 0.0
 	for i, r := range s.Rates {
 		switch warmup, largest := plan(w.schedules[i], steps, s.Iterations); {
-		case r.LearnRate == 0: // frozen
+		case r.LearningRate == 0: // frozen
 		case largest == 0:
 			still = append(still, r.Group)
 		case warmup >= float64(steps):

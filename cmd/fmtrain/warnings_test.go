@@ -13,7 +13,7 @@ import (
 // The learning rates of a run that can't do what they are meant to are told before it starts.
 func TestWarningsOfRates(t *testing.T) {
 	rates := func(lower, upper float64) loop.Rates {
-		return loop.Rates{{Group: "lower", LearnRate: lower}, {Group: "upper", LearnRate: upper}}
+		return loop.Rates{{Group: "lower", LearningRate: lower}, {Group: "upper", LearningRate: upper}}
 	}
 	const short = "warning: the warm-up of %s takes 5000 steps, but the run has only 172: the learning rate never reaches its full value\n"
 	for name, c := range map[string]struct {

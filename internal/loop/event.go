@@ -33,9 +33,9 @@ type Rates []Rate
 
 // Rate is the learning rate of a group in the step just done.
 type Rate struct {
-	Group     string
-	LearnRate float64
-	Scheduled bool // a schedule moves it
+	Group        string
+	LearningRate float64
+	Scheduled    bool // a schedule moves it
 }
 
 // Start comes before the first epoch of a session.

@@ -19,11 +19,11 @@ func (t *Trainer) schedule(it Iteration) error {
 		if s == nil {
 			continue
 		}
-		rate := t.start[i].LearnRate * s.Factor(at)
+		rate := t.start[i].LearningRate * s.Factor(at)
 		if err := t.Solvers[i].SetLearningRate(rate); err != nil {
 			return fmt.Errorf("epoch %d, iteration %d: %s group: %w", it.Epoch, it.Iteration, it.Rates[i].Group, err)
 		}
-		it.Rates[i].LearnRate = rate
+		it.Rates[i].LearningRate = rate
 		if m, ok := s.(schedule.Momentum); ok {
 			if _, has := t.Solvers[i].Momentum(); has {
 				if err := t.Solvers[i].SetMomentum(m.Momentum(at)); err != nil {
@@ -48,7 +48,7 @@ func (t *Trainer) keepLoss(loss float64) {
 func (t *Trainer) rates() (rates Rates) {
 	for i, group := range t.Graph.Groups {
 		rates = append(rates, Rate{
-			Group: group.Name, LearnRate: t.Solvers[i].LearningRate(),
+			Group: group.Name, LearningRate: t.Solvers[i].LearningRate(),
 			Scheduled: i < len(t.Schedules) && t.Schedules[i] != nil,
 		})
 	}

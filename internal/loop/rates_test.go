@@ -11,8 +11,8 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// Each step uses the rate that its schedule gives, and tells it: the losses are those of the plain twin that takes the told rates,
-// and the told rates are the schedule's. The epoch's are those of its last step.
+// Each step uses and reports the rate that its schedule gives: the losses are those of the plain twin with the reported rates, and the
+// reported rates are the schedule's. An epoch reports the rates of its last step.
 func TestScheduledRates(t *testing.T) {
 	for _, schedules := range [][2]string{
 		{"step:epochs=2", ""}, {"", "exponential:epochs=3"}, {"cosine:warmup=0.2", "1cycle:max=4"}, {"constant", "cosine:end=0.1"},
@@ -32,10 +32,10 @@ func TestScheduledRates(t *testing.T) {
 			for range 3 {
 				it := seen.iterations[step]
 				at := schedule.Position{Step: step, Steps: 15, EpochSteps: 3}
-				want := Rates{{Group: model.Lower, LearnRate: s.lower.rate}, {Group: model.Upper, LearnRate: s.upper.rate}}
+				want := Rates{{Group: model.Lower, LearningRate: s.lower.rate}, {Group: model.Upper, LearningRate: s.upper.rate}}
 				for i, parsed := range trainer.Schedules {
 					if parsed != nil {
-						want[i].LearnRate *= parsed.Factor(at)
+						want[i].LearningRate *= parsed.Factor(at)
 						want[i].Scheduled = true
 					}
 				}
@@ -46,9 +46,9 @@ func TestScheduledRates(t *testing.T) {
 				order = order[len(rows):]
 				loss := m.step(trainer.Train, rows, func(parameter string) float64 {
 					if parameter[:5] == model.Lower {
-						return it.Rates[0].LearnRate
+						return it.Rates[0].LearningRate
 					}
-					return it.Rates[1].LearnRate
+					return it.Rates[1].LearningRate
 				})
 				if math.Abs(it.BatchLoss-loss) > 1e-5*loss {
 					t.Fatalf("%v, step %d: batch loss %.9g, the twin's is %.9g", schedules, step, it.BatchLoss, loss)
@@ -63,7 +63,7 @@ func TestScheduledRates(t *testing.T) {
 	}
 }
 
-// A constant schedule has the bits of none, and a group at rate 0 stays frozen under any.
+// A constant schedule gives the same bits as no schedule. A group with the rate 0 stays frozen under any schedule.
 func TestSchedulesThatChangeNothing(t *testing.T) {
 	run := func(s setup) map[string][]uint32 {
 		trainer := s.trainer(t)
@@ -86,7 +86,7 @@ func TestSchedulesThatChangeNothing(t *testing.T) {
 	}
 }
 
-// 1cycle moves the momentum of a solver that has one, and leaves one without alone.
+// 1cycle changes the momentum of a solver that has one. A solver without momentum only gets the rate.
 func TestScheduledMomentum(t *testing.T) {
 	s := small()
 	s.lower, s.upper = group{"adam", 1e-3}, group{"sgd", 1e-2}
@@ -107,7 +107,7 @@ func TestScheduledMomentum(t *testing.T) {
 	}
 }
 
-// Plateau lowers the rate in the epoch after its patience was over, by the validation losses of the epochs before.
+// Plateau lowers the rate in the epoch after its patience has run out, depending on the validation losses of the earlier epochs.
 func TestPlateauInARun(t *testing.T) {
 	s := validated()
 	s.epochs = 12
@@ -119,10 +119,10 @@ func TestPlateauInARun(t *testing.T) {
 	reductions := 0
 	for i, e := range seen.epochs {
 		want := s.upper.rate * trainer.Schedules[1].Factor(schedule.Position{Losses: losses})
-		if got := e.Rates[1].LearnRate; got != want || e.Rates[0].LearnRate != s.lower.rate {
+		if got := e.Rates[1].LearningRate; got != want || e.Rates[0].LearningRate != s.lower.rate {
 			t.Errorf("epoch %d: rates %v, expected %v and %v", e.Epoch, e.Rates, s.lower.rate, want)
 		}
-		if i > 0 && want != seen.epochs[i-1].Rates[1].LearnRate {
+		if i > 0 && want != seen.epochs[i-1].Rates[1].LearningRate {
 			reductions++
 		}
 		losses = append(losses, e.ValLoss)

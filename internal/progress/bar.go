@@ -81,7 +81,7 @@ func layouts(it *loop.Iteration) []layout {
 		extra, rates, scheduled, images, speed, timeLeft, left []part
 	)
 	for _, r := range it.Rates {
-		p := part{label: r.Group, value: rate(r.LearnRate)}
+		p := part{label: r.Group, value: rate(r.LearningRate)}
 		rates = append(rates, p)
 		if r.Scheduled {
 			scheduled = append(scheduled, p)

@@ -92,7 +92,7 @@ func TestBarWithMetrics(t *testing.T) {
 func TestBarWithScheduledRates(t *testing.T) {
 	it := fashion.iteration(1, 1234)
 	it.Loss, it.Accuracy = 0.60134, 0.79206
-	it.Rates = loop.Rates{{Group: "lower", LearnRate: 1e-4}, {Group: "upper", LearnRate: 0.00073123, Scheduled: true}}
+	it.Rates = loop.Rates{{Group: "lower", LearningRate: 1e-4}, {Group: "upper", LearningRate: 0.00073123, Scheduled: true}}
 	for _, c := range []struct {
 		columns int
 		want    string

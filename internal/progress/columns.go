@@ -61,8 +61,8 @@ func columns(s *loop.Start, steps bool) []column {
 	for i, r := range s.Rates {
 		if r.Scheduled {
 			add("lr "+r.Group, rateWidth, 50-min(i, 9),
-				func(e *loop.Epoch) string { return rate(e.Rates[i].LearnRate) },
-				func(it *loop.Iteration) string { return rate(it.Rates[i].LearnRate) })
+				func(e *loop.Epoch) string { return rate(e.Rates[i].LearningRate) },
+				func(it *loop.Iteration) string { return rate(it.Rates[i].LearningRate) })
 		}
 	}
 	if s.Validated {

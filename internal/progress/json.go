@@ -204,7 +204,7 @@ func (j *JSON) rates(rates loop.Rates) {
 			j.line = append(j.line, ',')
 		}
 		j.line = append(appendString(j.line, r.Group), ':')
-		j.line = appendNumber(j.line, r.LearnRate)
+		j.line = appendNumber(j.line, r.LearningRate)
 	}
 	j.line = append(j.line, '}')
 }

@@ -97,7 +97,7 @@ func TestJSONReadsBack(t *testing.T) {
 			ValLoss: number.Draw(t, "val_loss"), ValAccuracy: number.Draw(t, "val_accuracy"),
 			Seconds: number.Draw(t, "seconds"), SamplesPerSecond: number.Draw(t, "samples_per_second"),
 			BestEpoch: rapid.Int().Draw(t, "best_epoch"),
-			Rates:     loop.Rates{{Group: name.Draw(t, "group"), LearnRate: number.Draw(t, "rate")}},
+			Rates:     loop.Rates{{Group: name.Draw(t, "group"), LearningRate: number.Draw(t, "rate")}},
 		}
 		d := &loop.Done{Epochs: e.Epoch, BestEpoch: e.BestEpoch, Checkpoint: name.Draw(t, "checkpoint"), WeightsSHA256: "0a", Seconds: e.Loss,
 			BestLoss: e.ValLoss, BestAccuracy: e.ValAccuracy, TotalSeconds: e.Seconds}
@@ -106,7 +106,7 @@ func TestJSONReadsBack(t *testing.T) {
 		if err := errors.Join(j.OnEpoch(e), j.OnDone(d)); err != nil {
 			t.Fatal(err)
 		}
-		lr := map[string]any{e.Rates[0].Group: e.Rates[0].LearnRate}
+		lr := map[string]any{e.Rates[0].Group: e.Rates[0].LearningRate}
 		for i, want := range []map[string]any{
 			{"event": "epoch", "epoch": e.Epoch, "iterations": e.Iterations, "loss": e.Loss, "accuracy": e.Accuracy,
 				"val_loss": e.ValLoss, "val_accuracy": e.ValAccuracy, "seconds": e.Seconds,
@@ -134,7 +134,7 @@ func TestJSONNotFinite(t *testing.T) {
 	nan, inf := math.NaN(), math.Inf(1)
 	var got bytes.Buffer
 	j := NewJSON(&got, 1)
-	if err := j.OnIteration(&loop.Iteration{Iteration: 1, BatchLoss: nan, Loss: inf, Accuracy: -inf, Rates: loop.Rates{{Group: "lower", LearnRate: nan}}}); err != nil {
+	if err := j.OnIteration(&loop.Iteration{Iteration: 1, BatchLoss: nan, Loss: inf, Accuracy: -inf, Rates: loop.Rates{{Group: "lower", LearningRate: nan}}}); err != nil {
 		t.Fatal(err)
 	}
 	if err := j.OnEpoch(&loop.Epoch{Loss: nan, Accuracy: nan, ValLoss: inf, ValAccuracy: -inf, Seconds: nan, SamplesPerSecond: inf}); err != nil {

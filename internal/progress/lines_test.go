@@ -19,7 +19,7 @@ var epoch = loop.Epoch{
 	Seconds: 0.5217, SamplesPerSecond: 105432, BestEpoch: 2,
 	Average: &loop.Validation{Loss: 0.45123, Accuracy: 0.8612},
 	Metrics: metric.Values{{Name: "top3", Value: 0.97889}, {Name: "precision:Ankle boot", Value: 1}},
-	Rates:   loop.Rates{{Group: "lower", LearnRate: 1e-4 / 3, Scheduled: true}, {Group: "upper", LearnRate: 0.00123}},
+	Rates:   loop.Rates{{Group: "lower", LearningRate: 1e-4 / 3, Scheduled: true}, {Group: "upper", LearningRate: 0.00123}},
 }
 
 // written is what lines write of an epoch on a terminal of the given width, after the given steps.

@@ -14,7 +14,7 @@ type script struct {
 	step                      time.Duration
 }
 
-var rates = loop.Rates{{Group: "lower", LearnRate: 1e-4}, {Group: "upper", LearnRate: 1e-3}}
+var rates = loop.Rates{{Group: "lower", LearningRate: 1e-4}, {Group: "upper", LearningRate: 1e-3}}
 
 func (s script) iteration(epoch, i int) *loop.Iteration {
 	x := float64((epoch-1)*s.iterations + i)
