@@ -19,7 +19,7 @@ func TestActivationGradients(t *testing.T) {
 			shape := rapid.SliceOfN(rapid.IntRange(1, 3), 1, 4).Draw(t, "shape")
 			seed := rapid.Uint64().Draw(t, "seed")
 			x := normal(seed, shape...)
-			for i, v := range x.Float32s() { // keep clear of the kink at 0, where a difference means nothing
+			for i, v := range x.Float32s() { // keep away from the kink at 0, where a difference means nothing
 				x.Float32s()[i] = v + float32(math.Copysign(2*step, float64(v)))
 			}
 			checkGradients(t, &gradcheck.Problem{
@@ -31,7 +31,7 @@ func TestActivationGradients(t *testing.T) {
 	}
 }
 
-// Each name stands for its own function: the values at −1 and 1 tell them apart.
+// Each name has its own function: the values at −1 and 1 are different.
 func TestActivationNames(t *testing.T) {
 	want := map[string][2]float64{
 		"relu": {0, 1},
