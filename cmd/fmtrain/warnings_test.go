@@ -10,7 +10,7 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// The learning rates of a run that can't do what they are meant to are told before it starts.
+// A run warns before it starts of learning rates that stay 0 and of warm-ups longer than the run.
 func TestWarningsOfRates(t *testing.T) {
 	rates := func(lower, upper float64) loop.Rates {
 		return loop.Rates{{Group: "lower", LearningRate: lower}, {Group: "upper", LearningRate: upper}}
@@ -48,7 +48,7 @@ func TestWarningsOfRates(t *testing.T) {
 	}
 }
 
-// A model that guesses is told of once, at the first epoch that ends so.
+// A run warns once of a model that guesses, at the first epoch that ends so.
 func TestWarningOfGuessing(t *testing.T) {
 	nan := math.NaN()
 	for _, c := range []struct {

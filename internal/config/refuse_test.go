@@ -32,8 +32,8 @@ const (
 	aWidth = "at least one hidden layer, each width a whole number from 1 to 65536"
 )
 
-// A bad value is refused from a file and from a flag. The error has the key, the value and what is allowed. In the table, an empty file
-// value means that the value is tested only at the flag, and an empty found value at the flag that the flag accepts it.
+// A bad value is refused from a file and from a flag. The error has the key, the value and what is allowed. In the table, an empty
+// atFlag means that the flag is not tested, because it accepts the value or can't hold it.
 func TestRefusedValues(t *testing.T) {
 	for _, test := range []struct{ key, inFile, found, allowed, atFlag string }{
 		{"epochs", "five", `the text "five"`, "a whole number from 0 to 1000000000", "five"},
