@@ -33,7 +33,7 @@ func newCheckLayerNorm(s streams) *cobra.Command {
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error { return runCheckLayerNorm(s, o) },
 	}
-	cmd.Flags().StringArrayVar(&o.golden, "golden", nil, "one more `FILE` of reference values, in the form of testdata/golden; may be repeated")
+	cmd.Flags().StringArrayVar(&o.golden, "golden", nil, "another `FILE` of reference values, in the format of testdata/golden; may be repeated")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 	under(cmd, flagHeading, true, "golden", "json")
 	return cmd
@@ -130,7 +130,7 @@ func printChecks(w io.Writer, checks []layernorm.Check) {
 		})
 	}
 	_ = writeTable(w, columns, rows) // the writer keeps its error
-	say(w, "\nEach error is the one that comes closest to its tolerance:\n")
+	say(w, "\nEach error shown is the one closest to its tolerance:\n")
 	for i, m := range measures {
 		say(w, "[%d] %s\n", i+1, m)
 	}

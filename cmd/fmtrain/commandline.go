@@ -26,8 +26,8 @@ func joinResume(args []string) (joined []string) {
 	return joined
 }
 
-// badFlag is the error for a flag that can't be read. Of a command with commands of its own the mistake is an unknown command before
-// the flag, if there is one.
+// badFlag is the error for a flag that can't be read. If the command has subcommands and an unknown word came before the flag, the
+// mistake is the unknown command.
 func badFlag(cmd *cobra.Command, err error) error {
 	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
 		return noArgs(cmd, args)
@@ -53,7 +53,7 @@ func badFlag(cmd *cobra.Command, err error) error {
 	return usageError{fmt.Errorf("%w; %s", err, hint)}
 }
 
-// noArgs refuses arguments. Of the program itself an argument is a command that there isn't.
+// noArgs refuses arguments. If the command has subcommands, the argument is an unknown command.
 func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -69,7 +69,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		hint = suggestion(word, names, hint)
 	}
 	if name := switchOf(cmd, word); name != "" {
-		hint = fmt.Sprintf("say --%s=%s", name, word)
+		hint = fmt.Sprintf("write --%s=%s", name, word)
 	}
 	return usageError{fmt.Errorf("unknown %s %q; %s", what, word, hint)}
 }
@@ -79,7 +79,7 @@ func called(cmd *cobra.Command) string {
 	return strings.Replace(cmd.CommandPath(), cmd.Root().Name(), program(), 1)
 }
 
-// switchOf is the flag that was probably meant by true or false as an argument: one that was given without a value.
+// switchOf is the flag that an argument true or false was probably meant for: a switch that was given without a value.
 func switchOf(cmd *cobra.Command, word string) (name string) {
 	if !slices.Contains([]string{"true", "false"}, strings.ToLower(word)) {
 		return ""
@@ -104,7 +104,7 @@ func noneEmpty(flags *pflag.FlagSet, names ...string) error {
 	return nil
 }
 
-// notEmpty refuses an empty value: it is a shell's variable that was never set.
+// notEmpty refuses an empty value, which usually comes from a shell variable that was never set.
 func notEmpty(what, value string) error {
 	if value == "" {
 		return usageError{fmt.Errorf("%s: expected a value, found an empty text", what)}

@@ -14,11 +14,11 @@ import (
 	"fmtrain/internal/dataset"
 )
 
-// installedData is where Debian's package puts the data set. A session that shows it is passed over where it is not installed, and
-// with plain kernels, which would take minutes.
+// installedData is where Debian's package stores the data set. A session that uses it is skipped if it is not installed, and with plain
+// kernels, which would take minutes.
 const installedData = "/usr/share/datasets/fashion-mnist"
 
-// block is a fenced block of a page: what follows ``` and the lines within.
+// block is a fenced block of a page: the text after ``` and the lines inside.
 type block struct {
 	kind, file string
 	text       string
@@ -62,7 +62,7 @@ func (s *session) run(t *testing.T, blocks []block) {
 				want = append(want, line)
 				continue
 			}
-			for len(want) > 0 && want[len(want)-1] == "" { // sets off the next command
+			for len(want) > 0 && want[len(want)-1] == "" { // separates the next command
 				want = want[:len(want)-1]
 			}
 			if typed != "" {
@@ -73,8 +73,8 @@ func (s *session) run(t *testing.T, blocks []block) {
 	}
 }
 
-// command runs one command, and compares its standard output with want if there is any. Where an error of fmtrain is wanted, the
-// command must fail with it.
+// command runs one command, and compares its standard output with want unless that is empty. If want is an error of fmtrain, the command
+// must fail with it.
 func (s *session) command(t *testing.T, typed string, want []string) {
 	t.Helper()
 	args := words(typed)
@@ -100,7 +100,7 @@ func (s *session) command(t *testing.T, typed string, want []string) {
 	var found []string
 	for line := range strings.Lines(shown) {
 		line = strings.TrimSuffix(line, "\n")
-		found = append(found, line[strings.LastIndex(line, "\r")+1:]) // what remains of it on a terminal
+		found = append(found, line[strings.LastIndex(line, "\r")+1:]) // what a terminal shows of it in the end
 	}
 	same := sameWord
 	if !exact() {
@@ -114,14 +114,14 @@ func (s *session) command(t *testing.T, typed string, want []string) {
 	}
 }
 
-// exact says whether the processor's kernels give the numbers of the pages to the last digit: AVX2 and AVX-512 round alike, the
-// plain ones do not.
+// exact says whether the processor's kernels give the numbers of the pages to the last digit: AVX2 and AVX-512 do, the plain kernels
+// round differently.
 var exact = sync.OnceValue(func() bool {
 	version, err := exec.Command("fmtrain", "version").Output()
 	return err == nil && bytes.Contains(version, []byte("\nkernels avx"))
 })
 
-// words splits a command at its spaces, but for those in single quotes.
+// words splits a command at its spaces, except spaces in single quotes.
 func words(typed string) (args []string) {
 	for i, part := range strings.Split(typed, "'") {
 		if i%2 == 0 {
@@ -136,7 +136,7 @@ func words(typed string) (args []string) {
 // stopwatch is a time or a speed.
 var stopwatch = regexp.MustCompile(`[0-9][0-9.]*(e[-+]?[0-9]+)? ?([kM]?/)?s\b|\b[0-9][0-9.]*[kM]\b`)
 
-// matches says that two lists are the same, where "..." among the wanted stands for any number of items.
+// matches says whether two lists are the same. "..." in the wanted list stands for any number of items.
 func matches(want, found []string, same func(want, found string) bool) bool {
 	if len(want) == 0 {
 		return len(found) == 0
@@ -149,8 +149,8 @@ func matches(want, found []string, same func(want, found string) bool) bool {
 
 func sameWord(want, found string) bool { return want == found }
 
-// nearWord says that two words are the same, or that both are numbers with a fraction that differ by what the kernels' rounding
-// may do in a few hundred steps.
+// nearWord says whether two words are the same, or numbers with a fraction that differ only by the effect of the kernels' rounding in a
+// few hundred steps.
 func nearWord(want, found string) bool {
 	if want == found {
 		return true

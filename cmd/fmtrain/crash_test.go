@@ -22,12 +22,12 @@ var (
 	killSeed = flag.Uint64("kill-seed", 0, "seed of the moments at which it does; 0 draws one")
 )
 
-// tortured is the arguments of a run that is saved at each step: some 300 saves on the embedded sample.
+// tortured is the arguments of a run that saves at each step: about 300 saves on the embedded sample.
 var tortured = []string{"train", "--data", "sample", "--hidden", "4", "--batch-size", "200", "--epochs", "12", "--log-every", "3",
 	"--checkpoint-every", "1", "--ema", "0.9", "--patience", "9", "--lower-schedule", "cosine", "--out", "run"}
 
-// The program is killed at a random moment, every other time during a save, and resumed, again and again until the run is done.
-// It then is, to the byte, the run that was not disturbed; and so for as many runs as it takes to have killed it so often.
+// The program is killed at a random moment, every second time during a save, and resumed, until the run is done. The run then equals an
+// undisturbed one, byte for byte. Runs are repeated until the program has been killed the wanted number of times.
 func TestTorture(t *testing.T) {
 	whole := t.TempDir()
 	begin := time.Now()
@@ -87,7 +87,7 @@ func TestTorture(t *testing.T) {
 }
 
 // kill runs the program and kills it after a while or, if duringSave is true, when it next has the temporary file of a checkpoint.
-// It is false if the program has ended before, which it must do well.
+// It is false if the program ended before, which must be a success.
 func kill(t *testing.T, cmd *exec.Cmd, checkpoints string, after time.Duration, duringSave bool) (killed bool, output string) {
 	t.Helper()
 	var said bytes.Buffer

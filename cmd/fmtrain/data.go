@@ -24,7 +24,7 @@ func newData(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "data",
 		Short: "Show, verify or download the data set",
-		Long:  "Show, verify or download Fashion-MNIST. See help data for where it is looked for.",
+		Long:  "Show, verify or download Fashion-MNIST. The topic data says where the program looks for it.",
 		Example: `  fmtrain data info
   fmtrain data verify --data DIR
   fmtrain data fetch`,
@@ -36,8 +36,8 @@ func newData(s streams) *cobra.Command {
 		run                  func(context.Context, streams, dataOptions) error
 	}{
 		{"info", "Print where the data are and what they hold", "  fmtrain data info --json", runDataInfo},
-		{"verify", "Read the four files to their ends and compare them with Fashion-MNIST", "  fmtrain data verify", runDataVerify},
-		{"fetch", "Download the data, to the user's cache directory or to --data", "  fmtrain data fetch --data DIR", runDataFetch},
+		{"verify", "Read all four files and compare them with Fashion-MNIST", "  fmtrain data verify", runDataVerify},
+		{"fetch", "Download the data to your cache directory or to --data", "  fmtrain data fetch --data DIR", runDataFetch},
 	} {
 		c := &cobra.Command{
 			Use:     sub.name,
@@ -68,7 +68,7 @@ func loadData(ctx context.Context, s streams, dir string) (*dataset.Data, error)
 	return load(ctx, s, options)
 }
 
-// loadSplit reads the data of a run, with those for validation apart. The settings then name the data.
+// loadSplit reads the data of a run and splits off the validation images. The settings then name the data.
 func loadSplit(ctx context.Context, s streams, c *config.Config) (*build.Data, error) {
 	data, err := loadData(ctx, s, c.Data)
 	if err != nil {
@@ -105,7 +105,7 @@ func place(data *dataset.Data) string {
 	return data.Origin
 }
 
-// newDownload is a download bar on stderr, without a bar where that is no terminal.
+// newDownload is a download bar on stderr. It shows no bar if stderr is not a terminal.
 func newDownload(s streams) *progress.Download {
 	t := terminal(s.err)
 	if !progress.IsTerminal(s.err) {

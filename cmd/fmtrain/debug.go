@@ -24,10 +24,10 @@ func newDebug(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "debug",
 		Short: "Run one batch and look at every node of the graph",
-		Long: "Run the first batch that train would train on, forward and backward, and print each node of the graph in the order it ran: " +
-			"its op, its shape, the smallest, the mean and the largest of its values, and the first node with a NaN or an infinity. No " +
-			"weight changes, and no file is written but the one of --dot.\n\n" +
-			"The settings are those of train. --init takes weights from a checkpoint, --vm chooses what runs the graph.",
+		Long: "Run the first batch of train, forward and backward, and print each node of the graph in the order it ran: its op, its shape, " +
+			"and the smallest, mean and largest of its values. Then print the first node with a NaN or an infinity. No weight changes, and no " +
+			"file is written except that of --dot.\n\n" +
+			"The settings are those of train. --init takes weights from a checkpoint, --vm chooses the machine that runs the graph.",
 		Example: `  fmtrain debug
   fmtrain debug --init runs/book --vm tape
   fmtrain debug --hidden 30,20 --dot model.dot && dot -Tsvg model.dot -o model.svg`,
@@ -47,7 +47,7 @@ func newDebug(s streams) *cobra.Command {
 		},
 	}
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&dot, "dot", "", "write the graph to this `FILE`, for Graphviz")
+	cmd.Flags().StringVar(&dot, "dot", "", "write the graph to a `FILE`, for Graphviz")
 	under(cmd, config.HeadingOutput, true, "dot")
 	addConfig(cmd, &file)
 	addSettings(cmd)

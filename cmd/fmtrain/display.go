@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// display is what shows a run: on the terminal, on a pipe, in metrics.jsonl.
+// display shows a run: on the terminal, on a pipe, in metrics.jsonl.
 type display struct {
 	text      io.Writer // for what a person reads before and after
 	observers []loop.Observer
@@ -48,7 +48,7 @@ func newDisplay(s streams, c config.Config, metrics *run.Metrics, schedules []sc
 	case "lines":
 		d.observers = append(d.observers, progress.NewLines(terminal(d.text), c.LogEvery))
 	}
-	// They come last, when the bar is erased and the line of the epoch is there.
+	// Warnings come last, when the bar is erased and the line of the epoch is printed.
 	d.observers = append(d.observers, &warnings{out: s.err, schedules: schedules})
 	return d
 }

@@ -18,9 +18,9 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// TestDocs reads every page and checks that what it points to is there: the targets of its links, and the tests, files, targets of
-// make and flags that it names. It types the commands of its console blocks and compares what they print, by the rules at the
-// end of docs/guide.md, and tries the fmtrain commands of its plain blocks without their training.
+// TestDocs checks every page. The targets of its links must exist, and so must the tests, files, targets of make and flags that it names.
+// It runs the commands of console blocks and compares what they print, by the rules at the end of docs/guide.md. It tries the fmtrain
+// commands of plain blocks without training.
 func TestDocs(t *testing.T) {
 	r := newRepository(t, filepath.Join("..", ".."))
 	for _, p := range r.pages {
@@ -49,7 +49,7 @@ type repository struct {
 	tests   []byte          // the code of all tests
 	added   map[string]bool // files that the guide adds
 	targets map[string]bool // of make
-	known   map[string]bool // flags, those that the guide adds too
+	known   map[string]bool // flags, including those that the guide adds
 }
 
 // elsewhere are the flags of other programs that pages name.
@@ -116,7 +116,7 @@ func (r *repository) has(name string) bool {
 
 var link = regexp.MustCompile(`\]\(([^)\s]+)\)|(?:href|src|srcset)="([^"]+)"`)
 
-// links follows the links of a page, to files and to their headings. Those to elsewhere must only have the form of one.
+// links checks the links of a page to files and their headings. Of a link to another site it only checks the form.
 func (r *repository) links(t *testing.T, page, text string) {
 	t.Helper()
 	for _, m := range link.FindAllStringSubmatch(fenced.ReplaceAllString(text, ""), -1) {
@@ -203,8 +203,8 @@ func (r *repository) flags(t *testing.T, text string) {
 
 var fmtrainCommand = regexp.MustCompile(`(?m)^(?:\$ )?(?:fmtrain|go run \./cmd/fmtrain|bin/fmtrain) (.*?)(?: *#.*)?$`)
 
-// commands checks what one may type, in plain blocks, and the config files of a page: train begins each run but makes no step, on
-// the sample; of any other command the flags must be there.
+// commands checks the commands in plain blocks, and the config files of a page. train starts each run on the sample, but makes no step.
+// Of other commands it only checks the flags.
 func (r *repository) commands(t *testing.T, text string) {
 	t.Helper()
 	train := func(args ...string) {

@@ -103,7 +103,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return err
 	}
 	if o.ema && saved.Average == nil {
-		return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run was without --ema", path)
+		return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run did not use --ema", path)
 	}
 	settings, err := readEvalSettings(saved)
 	if err != nil {
@@ -177,10 +177,10 @@ func evalData(ctx context.Context, s streams, o evalOptions, saved *run.Saved, s
 	}
 	if file := run.Data(data.TrainSHA256).Differs(saved.Data); file != "" {
 		if o.data == "" {
-			return nil, nil, fmt.Errorf("%s: %.100q in %s is not the file that the run trained on, so its %s images can't be told; --data evaluates on any data",
+			return nil, nil, fmt.Errorf("%s: %.100q in %s is not the file that the run trained on, so its %s images are unknown; --data DIR evaluates on other data",
 				saved.Path, file, data.Origin, imagesOf(o.split))
 		}
-		warn(s.err, "%.100q is not the file that the run trained on: its %s images may be others", file, imagesOf(o.split))
+		warn(s.err, "%.100q is not the file that the run trained on: the run's %s images may have been others", file, imagesOf(o.split))
 	}
 	validation, train, err := dataset.Split(data.Train, settings.Validation)
 	if err != nil {
@@ -191,7 +191,7 @@ func evalData(ctx context.Context, s streams, o evalOptions, saved *run.Saved, s
 		set = validation
 	}
 	if set.Len() == 0 {
-		return nil, nil, fmt.Errorf("--split %s: the run of %s has no such images", o.split, saved.Path)
+		return nil, nil, fmt.Errorf("--split %s: the run of %s had no such images", o.split, saved.Path)
 	}
 	return data, set, nil
 }
@@ -239,8 +239,8 @@ func evalObject(o evalOptions, saved *run.Saved, result *loop.Evaluation) map[st
 	return object
 }
 
-// keepEvaluation writes an evaluation into the run of its checkpoint, with the data, the date and the program. That it can't is only a
-// warning: it has been printed.
+// keepEvaluation writes an evaluation into the run of its checkpoint, with the data, the date and the program's version. A failure is
+// only a warning, because the result has been printed.
 func keepEvaluation(s streams, split string, saved *run.Saved, data *dataset.Data, object map[string]any) {
 	dir, ok := run.Of(saved.Path)
 	if !ok {

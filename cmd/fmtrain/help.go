@@ -13,12 +13,12 @@ import (
 	"fmtrain/internal/table"
 )
 
-// Help has two sizes: -h shows the common flags of a command, in one screen of 24 rows, --help all of them, under headings.
+// Help has two sizes: -h shows the common flags of a command on one screen of 24 rows; --help shows all flags under headings.
 
-// flagHeading is the heading of flags in commands that have few of them.
+// flagHeading is the heading of the flags in commands with few flags.
 const flagHeading = "Flags"
 
-// under puts flags of a command under a heading of its help. Those flags that are common are in the short help too.
+// under puts flags of a command under a heading of its help. Common flags are also in the short help.
 func under(cmd *cobra.Command, heading string, common bool, names ...string) {
 	for _, name := range names {
 		f := cmd.Flags().Lookup(name)
@@ -35,7 +35,7 @@ func headingOf(f *pflag.Flag) string {
 
 func isCommon(f *pflag.Flag) bool { _, common := f.Annotations[config.CommonAnnotation]; return common }
 
-// helpWidth is the width of help on w: of the terminal, 80 on anything else.
+// helpWidth is the width of help on w: the terminal's width, or 80 if w is not a terminal.
 func helpWidth(w io.Writer) int {
 	if width := widthOf(w); width > 0 {
 		return width
@@ -122,7 +122,7 @@ func printShortHelp(w io.Writer, cmd *cobra.Command, flags []*pflag.Flag, width 
 	}
 }
 
-// printEntry prints a name and, from a column on, what it is. On a narrow terminal the text is below the name.
+// printEntry prints a name and, starting at a column, its description. On a narrow terminal the text is below the name.
 func printEntry(w io.Writer, name, text string, column, width int) {
 	indent := column
 	if width < 3*column {
@@ -159,7 +159,7 @@ func flagText(f *pflag.Flag) (name, help string) {
 	return name, help
 }
 
-// defaultOf is a flag's default in brackets; empty if it says nothing.
+// defaultOf is a flag's default in brackets, or nothing if the default is empty, false or auto.
 func defaultOf(f *pflag.Flag) string {
 	switch f.DefValue {
 	case "", "[]", "false", "auto":

@@ -38,7 +38,7 @@ func TestFlagsHaveHeadings(t *testing.T) {
 	})
 }
 
-// The short help of train fits a screen of 24 rows with room for the prompt, and no line of it is broken.
+// The short help of train fits a screen of 24 rows with room for the prompt, and its lines are not too wide.
 func TestShortHelpFitsAScreen(t *testing.T) {
 	train, _, err := newRoot(streams{}).Find([]string{"train"})
 	check(t, err)

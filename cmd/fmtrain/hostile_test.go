@@ -13,8 +13,7 @@ import (
 	"fmtrain/internal/run"
 )
 
-// Whatever the settings in a checkpoint name, eval opens the four data files in the directory under "data", and no other file, and
-// writes none.
+// Whatever files the settings in a checkpoint name, eval opens only the four data files in the directory under "data", and writes none.
 func TestEvalOpensTheDataAlone(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

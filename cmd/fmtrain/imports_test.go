@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestImportsGoUp checks that each package imports only packages above it in the table of docs/design.md, and that the table has
-// them all.
+// TestImportsGoUp checks that each package imports only packages above it in the table of docs/design.md, and that the table has all
+// packages.
 func TestImportsGoUp(t *testing.T) {
 	root := filepath.Join("..", "..")
 	text, err := os.ReadFile(filepath.Join(root, "docs", "design.md"))
@@ -36,7 +36,7 @@ func TestImportsGoUp(t *testing.T) {
 	floor := func(pkg string) int { return slices.Index(house, pkg) }
 
 	for _, pkg := range packages(t, root) {
-		if strings.HasSuffix(pkg, "test") { // it serves tests alone
+		if strings.HasSuffix(pkg, "test") { // used by tests only
 			continue
 		}
 		if floor(pkg) < 0 {

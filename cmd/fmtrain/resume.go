@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/run"
 )
 
-// resumption is a run that goes on.
+// resumption is a run that is resumed.
 type resumption struct {
 	checkpoints *run.Checkpoints
 	saved       *run.Saved
@@ -61,7 +61,7 @@ func settingsOf(saved *run.Saved) config.Saved {
 	return config.Saved{Where: saved.Path, Settings: saved.Settings, Begun: saved.Progress.Begun()}
 }
 
-// warnOfEdits warns if a run's config.yaml has other settings than its checkpoint, whose settings count.
+// warnOfEdits warns if a run's config.yaml differs from the settings in its checkpoint, which a resume uses.
 func warnOfEdits(s streams, dir run.Dir, saved *run.Saved) {
 	was, err := config.Resume(settingsOf(saved), "", nil, false)
 	if info, statErr := os.Stat(dir.Config()); err != nil || statErr != nil || !info.Mode().IsRegular() {
@@ -80,7 +80,7 @@ func withResume(err error, dir string) error {
 	case errors.As(err, &interrupted):
 		return &advised{err, "Resume with", "train --resume " + quoted(dir)}
 	case errors.As(err, &unsaved) && unsaved.Checkpoint != "":
-		return &advised{err, "Once that is mended, resume with", "train --resume " + quoted(dir)}
+		return &advised{err, "Once that is fixed, resume with", "train --resume " + quoted(dir)}
 	}
 	return err
 }

@@ -28,19 +28,19 @@ const (
 	exitInterrupted = 130
 )
 
-// kernelVariable is the environment variable that chooses the kernels, to compare or to rule them out.
+// kernelVariable is the environment variable that chooses the kernels, for comparisons and debugging.
 const kernelVariable = "FMTRAIN_KERNEL"
 
-// errCheckFailed ends a command whose checks ran, and were not all passed.
+// errCheckFailed ends a command if one of its checks failed.
 var errCheckFailed = errors.New("a check failed")
 
 // usageError is a mistake on the command line.
 type usageError struct{ error }
 
-// streams are where a command writes: results to out, what only accompanies them to err.
+// streams are where a command writes: results to out; progress, warnings and errors to err.
 type streams struct{ out, err io.Writer }
 
-// checked is a writer that keeps its first error, which is then looked at once, at the end.
+// checked is a writer that keeps its first error, so that one check at the end is enough.
 type checked struct {
 	io.Writer
 	err error
@@ -54,7 +54,7 @@ func (c *checked) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// Fd is the writer's descriptor, which shows whether it is a terminal. A writer without one gets a descriptor that is never open.
+// Fd is the writer's file descriptor, which shows whether it is a terminal. Without one it is a number that is never open.
 func (c *checked) Fd() uintptr {
 	if f, ok := c.Writer.(interface{ Fd() uintptr }); ok {
 		return f.Fd()
@@ -62,7 +62,7 @@ func (c *checked) Fd() uintptr {
 	return ^uintptr(0)
 }
 
-// execute is the program: it carries out the arguments and gives the exit code.
+// execute runs the program with the arguments and returns the exit code.
 func execute(ctx context.Context, args []string, s streams) int {
 	out := &checked{Writer: s.out}
 	s.out = out
@@ -108,7 +108,7 @@ func newRoot(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "fmtrain",
 		Short: "Train, evaluate and check Fashion-MNIST classifiers built on Gorgonia",
-		Long: "fmtrain trains classifiers of Fashion-MNIST, evaluates and checks them. It carries out two exercises of Géron's Hands-On " +
+		Long: "fmtrain trains, evaluates and checks classifiers of Fashion-MNIST. It implements two exercises of Géron's Hands-On " +
 			"Machine Learning, chapter 12: a hand-written LayerNorm (12), and a custom training loop with different solvers and learning " +
 			"rates for the lower and the upper layers (13).",
 		Example: `  fmtrain train --lower-lr 1e-4 --upper-lr 1e-3
@@ -143,7 +143,7 @@ func newRoot(s streams) *cobra.Command {
 	return root
 }
 
-// complete makes a shell complete a flag's value from the words. That the command lacks the flag is a mistake in the program.
+// complete makes a shell complete a flag's value from the words. It panics if the command lacks the flag.
 func complete(cmd *cobra.Command, flag string, words []string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveDefault))
 	if err != nil {

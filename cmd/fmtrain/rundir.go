@@ -12,7 +12,7 @@ import (
 	"fmtrain/internal/table"
 )
 
-// checkOut refuses a run directory that holds anything.
+// checkOut refuses a directory for a new run unless it is empty or missing.
 func checkOut(dir string) error {
 	if dir == "" {
 		return nil
@@ -34,7 +34,7 @@ func outError(err error) error {
 	return usageError{fmt.Errorf("--out %w", err)}
 }
 
-// checkpointOf is the checkpoint that a run directory or a path stands for. Without a target it is the newest run's.
+// checkpointOf is the checkpoint of a run directory, or the path of a checkpoint itself. Without a target it is the newest run's.
 func checkpointOf(target string) (string, error) {
 	if target == "" {
 		newest, err := run.Newest(run.Parent)
@@ -87,7 +87,7 @@ func resumable(path string) (run.Dir, error) {
 	path = filepath.Clean(path)
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found none of this name%s", path, run.Hint(path))}
+		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found nothing of this name%s", path, run.Hint(path))}
 	case err != nil:
 		return "", fmt.Errorf("--resume: %w", err)
 	case !info.IsDir():
@@ -108,7 +108,7 @@ func noCheckpoint(d run.Dir) error {
 	}
 	err := usageError{fmt.Errorf("--resume %s: expected a run directory with %s, found none, so there is nothing to resume", d, d.Last())}
 	if _, none := os.Stat(d.Best()); none == nil {
-		return &advised{err, "Begin a new run from its best weights with", "train --init " + quoted(d.Best())}
+		return &advised{err, "Start a new run from its best weights with", "train --init " + quoted(d.Best())}
 	}
-	return &advised{err, "Begin a new run with", "train"}
+	return &advised{err, "Start a new run with", "train"}
 }

@@ -30,8 +30,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"fmtrain": main})
 }
 
-// TestScript runs the program as a user does: each script in testdata/script is a session at a shell, in a directory of its
-// own, which holds the home and the cache too. Besides testscript's own commands there are those below.
+// TestScript runs the program as a user does. Each script in testdata/script is a session in a shell, in its own directory with its own
+// home and cache. The commands below are added to those of testscript.
 func TestScript(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -74,7 +74,7 @@ func exitcode(ts *testscript.TestScript, _ bool, args []string) {
 }
 
 // interrupt METRICS ARG... runs fmtrain with --log-every 1 until its metrics have three lines, and presses Ctrl-C. It must end
-// with the code 130, and the last line be that of the iteration that it says it has saved.
+// with the code 130, and the last line must be that of the iteration that it reports as saved.
 func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	var stderr bytes.Buffer
 	cmd := exec.Command("fmtrain", args[1:]...)
@@ -95,7 +95,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Fatalf("after 30 s %s has %d bytes", args[0], len(metrics))
 		case <-time.After(5 * time.Millisecond):
 		}
-		metrics, _ = os.ReadFile(ts.MkAbs(args[0])) // the run has yet to make it
+		metrics, _ = os.ReadFile(ts.MkAbs(args[0])) // the run may not have made it yet
 	}
 	ts.Check(cmd.Process.Signal(os.Interrupt))
 	select {
@@ -121,7 +121,7 @@ func interrupt(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// lines are the JSON objects of a file, one a line, each with its keys in order: those of an object within as outer.inner.
+// lines are the JSON objects of a file, one a line, each with its keys in order. A key in a nested object is outer.inner.
 func lines(ts *testscript.TestScript, file string) (objects []map[string]any, order [][]string) {
 	for line := range strings.Lines(ts.ReadFile(file)) {
 		var object map[string]any
@@ -167,8 +167,8 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// keys FILE EVENT KEY... checks that the lines of this event have these keys in this order, after the event itself. Of a file
-// without events, EVENT is -. The word SETTINGS stands for the keys of all settings.
+// keys FILE EVENT KEY... checks that the lines of this event have these keys in this order, after the event itself. For a file
+// without events, EVENT is -.
 func keys(ts *testscript.TestScript, _ bool, args []string) {
 	objects, order := lines(ts, args[0])
 	if i := slices.Index(args, "SETTINGS"); i >= 0 {
@@ -195,7 +195,7 @@ func keys(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// [!] sameweights CHECKPOINT CHECKPOINT tells whether the models of two checkpoints are the same to the bit.
+// [!] sameweights CHECKPOINT CHECKPOINT says whether the models of two checkpoints have the same bits.
 func sameWeights(ts *testscript.TestScript, neg bool, args []string) {
 	var models [2]*run.Saved
 	for i, path := range args {
@@ -231,13 +231,13 @@ func sameLoss(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// times are the parts of metrics that tell when something was and how long it took, and the lines of resumes.
+// times are the parts of metrics with dates and durations, and the lines of resumes.
 var times = regexp.MustCompile(`"(seconds|samples_per_second|session_seconds|total_seconds|date)":[^,}]*|(?m:^{"event":"resume",.*\n)`)
 
 // timeless is metrics without the times.
 func timeless(metrics string) string { return times.ReplaceAllString(metrics, "") }
 
-// samelines METRICS METRICS checks that two files of metrics have the same bytes but for the times in them.
+// samelines METRICS METRICS checks that two files of metrics have the same bytes except for the times.
 func sameLines(ts *testscript.TestScript, _ bool, args []string) {
 	if diff := cmp.Diff(timeless(ts.ReadFile(args[0])), timeless(ts.ReadFile(args[1]))); diff != "" {
 		ts.Fatalf("lines (-%s +%s):\n%s", args[0], args[1], diff)
@@ -264,7 +264,7 @@ func weightsSHA256(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// damage FILE cut|flip N cuts a file to N bytes, or turns over the highest bit of byte N, the first being 0. N may be counted
+// damage FILE cut|flip N cuts a file to N bytes, or flips the highest bit of byte N, counted from 0. N may be counted
 // from the end, as -1.
 func damage(ts *testscript.TestScript, _ bool, args []string) {
 	path := ts.MkAbs(args[0])

@@ -15,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of docs/settings.md")
 
-// TestSettingsPage compares the tables of docs/settings.md with the program's commands and flags: what stands between a comment
+// TestSettingsPage compares the tables of docs/settings.md with the program's commands and flags: the text between a comment
 // "NAME, made by make docs" and a comment "end" is generated.
 func TestSettingsPage(t *testing.T) {
 	file := filepath.Join("..", "..", "docs", "settings.md")

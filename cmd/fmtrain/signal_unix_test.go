@@ -17,7 +17,7 @@ import (
 	"fmtrain/internal/run"
 )
 
-// endless is a run that is in the midst of an epoch until it is ended.
+// endless is a run that stays in its first epoch until it is stopped.
 var endless = []string{"train", "--data", "sample", "--hidden", "8", "--epochs", "1000000", "--log-every", "1", "--out", "run"}
 
 // started starts the program and waits until its run has a few lines of metrics.
@@ -40,7 +40,7 @@ func started(t *testing.T, cmd *exec.Cmd) (output *bytes.Buffer) {
 	}
 }
 
-// Each of these signals has the run end its step, save, and say how to go on.
+// At each of these signals the run finishes its step, saves, and says how to resume.
 func TestSignalsSave(t *testing.T) {
 	for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		cmd := fmtrain(t.TempDir(), endless...)
@@ -82,7 +82,7 @@ func TestHangupIgnored(t *testing.T) {
 	}
 }
 
-// A second signal ends the program at once, in the midst of a step that takes long.
+// A second signal ends the program at once, in the middle of a long step.
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	for range 10 {
 		if endsAtSecondSignal(t) {
@@ -92,8 +92,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	t.Error("in 10 runs no first signal came within a step")
 }
 
-// endsAtSecondSignal sends signals to a run until it has ended. It is false if the first one came before the first step, where the
-// run ends by itself.
+// endsAtSecondSignal sends signals to a run until it has ended. It is false if the first signal came before the first step: then
+// the run ends by itself.
 func endsAtSecondSignal(t *testing.T) bool {
 	t.Helper()
 	cmd := fmtrain(t.TempDir(), "train", "--data", "sample", "--hidden", "4096,4096", "--batch-size", "5500", "--epochs", "9", "--threads", "1", "--out", "run")
@@ -137,7 +137,7 @@ func endsAtSecondSignal(t *testing.T) bool {
 	return true
 }
 
-// While a run goes on nobody else may write to it; when its process is dead, by whatever, one may.
+// While a run trains no other process may write to it. Once its process is dead, for any reason, others may.
 func TestLock(t *testing.T) {
 	dir := t.TempDir()
 	cmd := fmtrain(dir, endless...)
@@ -153,13 +153,13 @@ func TestLock(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = cmd.Wait()
-	// What is refused now is the seed, which is looked at once the run is locked.
+	// Now the seed is refused, which is checked after the run is locked.
 	if output, err := fmtrain(dir, "train", "--resume", "run", "--seed", "7").CombinedOutput(); err == nil || !strings.Contains(string(output), "--seed: the run started with 42, found 7") {
 		t.Errorf("after the process was killed: %v\n%s", err, output)
 	}
 }
 
-// When the reader of its output has exited, a run is saved before it ends. So it is when Ctrl-C ends both.
+// If the reader of its output has exited, a run saves before it ends. It also does if Ctrl-C ends both.
 func TestBrokenPipeSaves(t *testing.T) {
 	for name, args := range map[string][]string{
 		"JSON":  {"--json", "--log-every", "1"},
@@ -195,7 +195,7 @@ func TestBrokenPipeSaves(t *testing.T) {
 	}
 }
 
-// A run whose directory is another's stops, and leaves that alone.
+// A run whose directory now belongs to another run stops, and leaves it alone.
 func TestDirectoryOfAnotherRun(t *testing.T) {
 	first := fmtrain(t.TempDir(), endless...)
 	output := started(t, first)
@@ -213,7 +213,7 @@ func TestDirectoryOfAnotherRun(t *testing.T) {
 	}
 }
 
-// removeRun removes a run's directory at once: the run, which goes on, would make files in one that is being emptied.
+// removeRun removes a run's directory in one step. Otherwise the run, which continues, could make files while it is being emptied.
 func removeRun(t *testing.T, dir string) {
 	t.Helper()
 	run := filepath.Join(dir, "run")

@@ -18,12 +18,12 @@ import (
 	"fmtrain/internal/run"
 )
 
-// soakVariable is the environment variable that asks for TestSoak, and how long it trains: 30m.
+// soakVariable is the environment variable that turns TestSoak on. Its value, such as 30m, is how long to train.
 const soakVariable = "FMTRAIN_SOAK"
 
-// TestSoak trains for a long time, as fmtrain train does, on the sample, an epoch of which takes less than a second with its save.
-// After the first minute, in which a process comes to its size, the system must say that resident memory rises by less than 1 MiB
-// in 10 minutes, and that there are no more goroutines and open files at the end. It prints the figures.
+// TestSoak trains for a long time, as fmtrain train does, on the sample, where an epoch with its save takes less than a second. After the
+// first minute, in which a process reaches its size, resident memory must grow by less than 1 MiB in 10 minutes, and the number of
+// goroutines and open files must not grow. It prints the figures.
 func TestSoak(t *testing.T) {
 	text := os.Getenv(soakVariable)
 	if text == "" {
@@ -86,7 +86,7 @@ func TestSoak(t *testing.T) {
 	}
 }
 
-// leastOf is the least of each figure in some samples: a save has files open for a moment.
+// leastOf is the smallest of each figure in some samples, because a save has files open for a moment.
 func leastOf(samples []sample) sample {
 	least := samples[0]
 	for _, s := range samples {
@@ -95,10 +95,10 @@ func leastOf(samples []sample) sample {
 	return least
 }
 
-// warmUp is the time in which a process comes to its size.
+// warmUp is the time in which a process reaches its size.
 const warmUp = time.Minute
 
-// sample is what the system says of the process at a time of the run.
+// sample is what the system reports about the process at one time of the run.
 type sample struct {
 	at                          time.Duration
 	resident, goroutines, files int
@@ -129,7 +129,7 @@ func look(at time.Duration) (sample, error) {
 	return found, errors.New("/proc/self/status: expected a line VmRSS, found none")
 }
 
-// slope is that of the line through the resident memory that leaves the least squares, in bytes a second.
+// slope is the slope of the least-squares line through the resident memory, in bytes a second.
 func slope(samples []sample) float64 {
 	var n, t, r, tt, tr float64
 	for _, s := range samples {

@@ -43,7 +43,7 @@ type layerRow struct {
 	rate       string
 }
 
-// layerRows are the layers of a model. Those within a block are indented, and stand before it.
+// layerRows are the layers of a model. The layers of a block are indented, and come before it.
 func layerRows(m *model.Model, weights model.Weights, groups []config.Group) (rows []layerRow) {
 	groupOf := map[string]string{} // by parameter
 	for _, w := range weights {
@@ -126,7 +126,7 @@ func printModel(w io.Writer, layers []layerRow) {
 	_ = writeTable(w, columns, rows) // the writer keeps its error
 }
 
-// switchedOn are lines about everything besides the layers that is not off.
+// switchedOn are lines for everything, besides the layers, that is switched on.
 func switchedOn(c config.Config, m *model.Model, groups []config.Group) (lines []string) {
 	add := func(on bool, format string, args ...any) {
 		if on {

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// A path that is printed in a command is one word of it, and no flag, when a shell reads it.
+// A shell reads a path in a printed command as one word, and not as a flag.
 func TestQuoted(t *testing.T) {
 	shell, err := exec.LookPath("sh")
 	if err != nil {

@@ -77,8 +77,8 @@ var (
 	color = regexp.MustCompile(`\x1b\[[0-9;]*m`)
 )
 
-// On a terminal there is a bar, in colour, and a permanent line an epoch. On the bar's last frame of an epoch and on its line
-// the loss and the accuracy are the same.
+// On a terminal there is a bar in colour, and a permanent line for each epoch. The bar's last frame of an epoch and its line show the
+// same loss and accuracy.
 func TestBarOnTerminal(t *testing.T) {
 	sent := trainOnTerminal(t, 120, nil)
 	if !color.MatchString(sent) {
@@ -96,7 +96,7 @@ func TestBarOnTerminal(t *testing.T) {
 	}
 }
 
-// NO_COLOR takes the colours away, not the bar. A dumb terminal has none either.
+// NO_COLOR removes the colours but not the bar. A dumb terminal has no colours either.
 func TestNoColor(t *testing.T) {
 	for _, environment := range []string{"NO_COLOR=1", "TERM=dumb"} {
 		sent := trainOnTerminal(t, 120, nil, environment)
@@ -140,7 +140,7 @@ func TestNarrowTerminal(t *testing.T) {
 	}
 }
 
-// Everything that commands print fits a terminal of 60 and of 80 columns, but for words that are longer, such as a hash.
+// Everything that commands print fits terminals of 60 and 80 columns, except words that are longer, such as a hash.
 func TestTextsFitTheTerminal(t *testing.T) {
 	dir := t.TempDir()
 	if output, err := fmtrain(dir, short...).CombinedOutput(); err != nil {

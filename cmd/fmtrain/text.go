@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/table"
 )
 
-// widthOf is the width for texts on w. It leaves one column of a terminal free; 0, on anything else, is any width.
+// widthOf is the width for texts on w: one column less than the terminal's, or 0, no limit, if w is not a terminal.
 func widthOf(w io.Writer) int {
 	if !progress.IsTerminal(w) {
 		return 0
@@ -57,7 +57,7 @@ func printable(text string) string {
 	return b.String()
 }
 
-// advised is an error, and the command that is to be typed next.
+// advised is an error with the command to type next.
 type advised struct {
 	error
 	purpose, command string

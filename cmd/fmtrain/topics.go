@@ -19,7 +19,7 @@ import (
 	"fmtrain/internal/table"
 )
 
-// topic is a page of help that is no command.
+// topic is a help page that does not describe a command.
 type topic struct {
 	name, about string
 	text        string         // before the entries
@@ -33,7 +33,7 @@ type entry struct{ name, about string }
 // topics are the pages of fmtrain help, made from the registries.
 var topics = []topic{
 	{name: "schedules", about: "learning-rate schedules and their options",
-		text: "A schedule moves a learning rate over a run. It is a name, alone or with options: --schedule cosine:warmup=500,end=0.1. " +
+		text: "A schedule changes the learning rate during a run. Write its name, alone or with options: --schedule cosine:warmup=500,end=0.1. " +
 			"Options that are left out have the values shown.",
 		entries: func() (all []entry) {
 			for _, k := range schedule.Kinds() {
@@ -50,8 +50,8 @@ var topics = []topic{
 			return all
 		}},
 	{name: "layers", about: "the list of layers of --layers",
-		text: "A network is a list of layers with dashes between them, from the images up: --layers 300-ln-relu-dropout:0.2-10. " +
-			"The last layer has 10 units, one a class. The kinds of layers:",
+		text: "A network is a list of layers from input to output, with dashes between them: --layers 300-ln-relu-dropout:0.2-10. " +
+			"The last layer has 10 units, one for each class. The kinds of layers:",
 		entries: func() (all []entry) {
 			for _, k := range layer.Kinds() {
 				all = append(all, entry{k.Usage, k.About})
@@ -59,8 +59,8 @@ var topics = []topic{
 			return all
 		}},
 	{name: "groups", about: "groups of parameters, each with its own solver and learning rate",
-		text: "Each parameter belongs to a group. Without groups of your own, the dense layers near the output are the group upper " +
-			"(--upper-layers says how many), the others the group lower. --groups, or groups in a config, lists any number of groups instead:\n\n" +
+		text: "Each parameter belongs to a group. By default, the dense layers near the output are the group upper " +
+			"(--upper-layers sets how many), all others the group lower. --groups, or groups in a config, lists any number of groups instead:\n\n" +
 			"  groups:\n" +
 			"  - {name: norms, parameters: \"*.norm.*\", solver: sgd, lr: 0.01}\n" +
 			"  - {name: body, parameters: \"lower.*\", solver: adamw, lr: 1e-3}\n" +
@@ -70,16 +70,16 @@ var topics = []topic{
 		entries: func() []entry {
 			return []entry{
 				{"name", "letters, digits, - and _"},
-				{"parameters", "a pattern of names, in which * stands for any letters"},
+				{"parameters", "a pattern of names, in which * stands for any characters"},
 				{"solver", "see help solvers"},
 				{"lr", "learning rate; 0 freezes the group"},
 				{"schedule", "see help schedules"},
-				{"weight-decay", "auto is the solver's own"},
+				{"weight-decay", "auto: the solver's default"},
 				{"frozen", "true: the parameters stay as they are"},
 			}
 		},
-		after: "--lr, --solver, --schedule and --weight-decay hold for all groups. A group's own flag goes before them, and they go before a " +
-			"config's groups. A frozen group stays frozen."},
+		after: "--lr, --solver, --schedule and --weight-decay set all groups. They override the groups of a config. " +
+			"A group's own flag overrides them. A frozen group stays frozen."},
 	{name: "losses", about: "losses and their settings",
 		text: "The loss is what training minimises: --loss focal --focal-gamma 1.",
 		entries: func() (all []entry) {
@@ -102,9 +102,9 @@ var topics = []topic{
 		},
 		after: "CLASS is one of " + strings.Join(dataset.ClassNames[:], ", ") + "."},
 	{name: "configs", about: "built-in configs and config files",
-		text: "A config is a YAML file of settings, a line each, as in \"lower-lr: 1e-4\"; the names are those of the flags. --config takes a file, " +
-			"a run directory, whose settings it takes, or a built-in config: " + list(configs.Names()) + ". Flags go before a config, a config before the defaults. " +
-			"The settings:",
+		text: "A config is a YAML file with one setting a line, as in \"lower-lr: 1e-4\"; the names are those of the flags. --config takes a file, " +
+			"a run directory, whose settings it uses, or a built-in config: " + list(configs.Names()) + ". Flags override the config, and the config " +
+			"overrides the defaults. The settings:",
 		entries: func() (all []entry) {
 			for _, e := range config.Entries() {
 				about := e.Help
@@ -115,18 +115,18 @@ var topics = []topic{
 			}
 			return all
 		}},
-	{name: "data", about: "where the images are looked for",
-		text: "The data are the four IDX files of Fashion-MNIST, as they are or compressed with gzip. The first of these places that has them counts:",
+	{name: "data", about: "where the program looks for the images",
+		text: "The data are the four IDX files of Fashion-MNIST, plain or gzip. The program takes the first of these places that has them:",
 		entries: func() []entry {
 			return []entry{
-				{"--data DIR", "a directory; the word sample is the sample embedded in the program"},
+				{"--data DIR", "a directory, or sample for the sample embedded in the program"},
 				{"$" + dataset.DirVariable, "a directory"},
-				{"cache", "the user's cache directory, where data fetch puts them"},
-				{"package", "/usr/share of Debian's package dataset-fashion-mnist"},
+				{"cache", "your cache directory, where data fetch stores them"},
+				{"package", "the directory in /usr/share of Debian's package dataset-fashion-mnist"},
 			}
 		},
-		after: "If they are nowhere, training downloads them. If that fails too, it uses the sample, a tenth of the images, and warns. " +
-			"The command data shows, verifies and downloads the data; data --help has its flags."},
+		after: "If no place has them, the program downloads them. If that fails, it warns and uses the sample, a tenth of the images. " +
+			"The command data shows, verifies and downloads the data."},
 	{name: "environment", about: "environment variables",
 		entries: func() []entry {
 			return []entry{
@@ -135,7 +135,7 @@ var topics = []topic{
 				{"NO_COLOR", "not empty: no colours"},
 				{"TERM", "dumb: no colours and no progress bar"},
 				{"GOGC", "target of Go's garbage collector in percent; not set: 10 while training"},
-				{"XDG_CACHE_HOME", "cache directory, below which data fetch puts the data"},
+				{"XDG_CACHE_HOME", "cache directory, in which data fetch stores the data"},
 			}
 		}},
 	{name: "exit-codes", about: "exit codes",

@@ -37,13 +37,13 @@ func newTrain(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train a classifier",
-		Long: "Train a classifier of Fashion-MNIST. One backward pass gives the gradients of all layers; the layers near the input (lower) and " +
+		Long: "Train a classifier of Fashion-MNIST. One backward pass computes the gradients of all layers. The layers near the input (lower) and " +
 			"near the output (upper) each have their own solver and learning rate.\n\n" +
-			"Settings come from the defaults, then a config, then the flags. The built-in configs are " + list(configs.Names()) + ".\n\n" +
-			"The run directory gets config.yaml, metrics.jsonl and, in checkpoints, last.safetensors, previous.safetensors (the one before " +
-			"it) and best.safetensors.\n\n" +
-			"--resume continues a run that stopped early, from its last checkpoint and with its original settings. The result is the same, " +
-			"bit for bit, as without the stop. --epochs, and what does not change the results, may change.",
+			"Flags override the config, and the config overrides the defaults. The built-in configs are " + list(configs.Names()) + ".\n\n" +
+			"The run directory gets config.yaml and metrics.jsonl. Its directory checkpoints gets last.safetensors, previous.safetensors (the " +
+			"checkpoint before it) and best.safetensors.\n\n" +
+			"--resume continues a stopped run from its last checkpoint, with its original settings. The result is the same, bit for bit, as " +
+			"without the stop. You may change --epochs and the settings that don't change the results.",
 		Example: `  fmtrain train --epochs 10 --lower-lr 1e-4 --upper-lr 1e-3
   fmtrain train --layers 300-ln-relu-dropout:0.2-100-ln-relu-10
   fmtrain train --resume
@@ -63,7 +63,7 @@ func newTrain(s streams) *cobra.Command {
 	}
 	cmd.Flags().SortFlags = false
 	addConfig(cmd, &o.config)
-	cmd.Flags().StringVar(&o.resume, "resume", "", "continue this `RUN`; without a name, the newest unfinished run")
+	cmd.Flags().StringVar(&o.resume, "resume", "", "continue this `RUN`; without a value, the newest unfinished run")
 	cmd.Flags().Lookup("resume").NoOptDefVal = newest
 	under(cmd, config.HeadingRun, true, "resume")
 	cmd.Flags().BoolVar(&o.override, "override", false, "with --resume: allow changed settings and different data")
@@ -87,7 +87,7 @@ func (o trainOptions) check(flags *pflag.FlagSet) error {
 	}
 	for _, other := range []string{"out", "resume"} {
 		if flags.Changed(other) {
-			return usageError{fmt.Errorf("--name: conflicts with --%s, which names a run directory too", other)}
+			return usageError{fmt.Errorf("--name: conflicts with --%s, which also names a run directory", other)}
 		}
 	}
 	if o.name == "." || o.name == ".." || strings.ContainsAny(o.name, `/\`) {
@@ -113,7 +113,7 @@ func beginTrain(ctx context.Context, s streams, o trainOptions, flags *pflag.Fla
 
 // addConfig gives a command the flag --config, whose value goes to file.
 func addConfig(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVar(file, "config", "", "settings: a `FILE`, a run directory or a built-in config; see help configs")
+	cmd.Flags().StringVar(file, "config", "", "read settings from a `FILE`, run or built-in config; see help configs")
 	under(cmd, config.HeadingRun, true, "config")
 	complete(cmd, "config", configs.Names())
 }
@@ -126,11 +126,11 @@ func addSettings(cmd *cobra.Command) {
 	}
 }
 
-// garbagePercent is how much garbage may lie about, in percent of the memory in use. The images and the buffers stay for the whole run,
-// and a step makes no garbage. Without this, the little garbage of each save and epoch would add up, over minutes, to as much again.
+// garbagePercent is GOGC for training: the garbage allowed, in percent of the memory in use. The images and the buffers stay for the
+// whole run, and a step makes no garbage. With Go's default of 100, the little garbage of saves and epochs would slowly double the heap.
 const garbagePercent = 10
 
-// runTrain trains a new model or, with a resumption, goes on with one. If the reader of its output has exited, writing fails and the
+// runTrain trains a new model or, with a resumption, resumes a run. If the reader of its output has exited, writing fails and the
 // run ends after a save; it is not killed by a signal.
 func runTrain(ctx context.Context, s streams, c config.Config, from *resumption) error {
 	signal.Ignore(syscall.SIGPIPE)
@@ -197,7 +197,7 @@ func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer
 		from, before = &r.From.Progress, r.From.Progress.Epoch
 	}
 	metrics := r.Checkpoints.Dir.OpenMetrics(func(err error) {
-		warn(s.err, "training goes on, but metrics are lost: %v", err)
+		warn(s.err, "training continues, but metrics are lost: %v", err)
 	}, from)
 	defer metrics.Close()
 	show := newDisplay(s, c, metrics, trainer.Schedules)
@@ -215,7 +215,7 @@ func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer
 		return withResume(err, c.Out)
 	}
 	if done.BestLost && (r.From == nil || !r.From.BestLost) {
-		warn(s.err, "the checkpoint of the best epoch, %d, is not in %s any more", done.BestEpoch, r.Checkpoints.Dir.Best())
+		warn(s.err, "the checkpoint of the best epoch, %d, is no longer in %s", done.BestEpoch, r.Checkpoints.Dir.Best())
 	}
 	if c.Progress != "none" && done.Epochs > before {
 		fmt.Fprintln(show.text)

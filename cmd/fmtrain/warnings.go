@@ -8,14 +8,14 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// warnings tells, once each, why a run is certainly not what one wants. It is a [loop.Observer].
+// warnings warns, once each, of a run that is certainly not what one wants. It is a [loop.Observer].
 type warnings struct {
 	out       io.Writer
 	schedules []schedule.Schedule // by group; nil for a constant rate
 	guessing  bool                // it has warned of guessing, or of its cause
 }
 
-// OnStart warns of learning rates that will not do what they are meant to.
+// OnStart warns of learning rates that stay 0, and of warm-ups longer than the run.
 func (w *warnings) OnStart(s *loop.Start) error {
 	steps := s.Epochs * s.Iterations
 	if steps == 0 {
@@ -25,9 +25,9 @@ func (w *warnings) OnStart(s *loop.Start) error {
 	moving := false
 	longest := 0.0
 	for i, r := range s.Rates {
-		switch warmup, most := plan(w.schedules[i], steps, s.Iterations); {
+		switch warmup, largest := plan(w.schedules[i], steps, s.Iterations); {
 		case r.LearningRate == 0: // frozen
-		case most == 0:
+		case largest == 0:
 			still = append(still, r.Group)
 		case warmup >= float64(steps):
 			short, longest = append(short, r.Group), max(longest, warmup)
@@ -50,8 +50,8 @@ func (w *warnings) OnStart(s *loop.Start) error {
 	return nil
 }
 
-// plan is the steps of a schedule's warm-up, and its largest factor in the run, looked for at 1000 steps.
-func plan(s schedule.Schedule, steps, epochSteps int) (warmup, most float64) {
+// plan is the number of steps of a schedule's warm-up, and the schedule's largest factor, sampled at about 1000 steps of the run.
+func plan(s schedule.Schedule, steps, epochSteps int) (warmup, largest float64) {
 	if s == nil {
 		return 0, 1
 	}
@@ -59,24 +59,24 @@ func plan(s schedule.Schedule, steps, epochSteps int) (warmup, most float64) {
 		warmup = cosine.Warmup
 	}
 	for step := 0; step < steps; step += max(1, steps/1000) {
-		most = max(most, s.Factor(schedule.Position{Step: step, Steps: steps, EpochSteps: epochSteps}))
+		largest = max(largest, s.Factor(schedule.Position{Step: step, Steps: steps, EpochSteps: epochSteps}))
 	}
-	return warmup, most
+	return warmup, largest
 }
 
 // OnIteration warns of nothing.
 func (w *warnings) OnIteration(*loop.Iteration) error { return nil }
 
-// guess is the accuracy of guessing, and a fifth more for luck.
+// guess is the accuracy up to which a model is no better than guessing: the accuracy of guessing, plus a fifth of it for luck.
 const guess = 1.2 / dataset.Classes
 
-// OnEpoch warns if the model only guesses, on the training and on the validation images.
+// OnEpoch warns if the accuracy is that of guessing, on the training and on the validation images.
 func (w *warnings) OnEpoch(e *loop.Epoch) error {
-	if w.guessing || e.Accuracy > guess || e.ValAccuracy > guess { // which is false of NaN
+	if w.guessing || e.Accuracy > guess || e.ValAccuracy > guess { // NaN > guess is false
 		return nil
 	}
 	w.guessing = true
-	warn(w.out, "after epoch %d the accuracy is %.3f, as by guessing; try another learning rate", e.Epoch, e.Accuracy)
+	warn(w.out, "after epoch %d the accuracy is %.3f, no better than guessing; try another learning rate", e.Epoch, e.Accuracy)
 	return nil
 }
 

@@ -10,7 +10,7 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// The learning rates of a run that can't do what they are meant to are told before it starts.
+// A run warns before it starts of learning rates that stay 0 and of warm-ups longer than the run.
 func TestWarningsOfRates(t *testing.T) {
 	rates := func(lower, upper float64) loop.Rates {
 		return loop.Rates{{Group: "lower", LearningRate: lower}, {Group: "upper", LearningRate: upper}}
@@ -54,7 +54,7 @@ func TestWarningsOfRates(t *testing.T) {
 	}
 }
 
-// A model that guesses is told of once, at the first epoch that ends so.
+// A run warns once of a model that guesses, at the first epoch that ends so.
 func TestWarningOfGuessing(t *testing.T) {
 	nan := math.NaN()
 	for _, c := range []struct {
@@ -63,8 +63,8 @@ func TestWarningOfGuessing(t *testing.T) {
 	}{
 		{[][2]float64{{0.8, 0.85}}, ""},
 		{[][2]float64{{0.3, 0.1}, {0.6, 0.1}}, ""},
-		{[][2]float64{{0.1, 0.098}, {0.1, 0.1}}, "warning: after epoch 1 the accuracy is 0.100, as by guessing; try another learning rate\n"},
-		{[][2]float64{{0.5, nan}, {0.1004, nan}}, "warning: after epoch 2 the accuracy is 0.100, as by guessing; try another learning rate\n"},
+		{[][2]float64{{0.1, 0.098}, {0.1, 0.1}}, "warning: after epoch 1 the accuracy is 0.100, no better than guessing; try another learning rate\n"},
+		{[][2]float64{{0.5, nan}, {0.1004, nan}}, "warning: after epoch 2 the accuracy is 0.100, no better than guessing; try another learning rate\n"},
 	} {
 		var out bytes.Buffer
 		w := &warnings{out: &out}

@@ -229,7 +229,7 @@ func TestReadersSeeWholeFilesDuringOverlappingWrites(t *testing.T) {
 	}
 }
 
-// A link replaces what is there, and is apart from the other name once that is written anew.
+// A link replaces an existing file. It keeps its content when the other name is written again.
 func TestLink(t *testing.T) {
 	for name, link := range map[string]func(from, to string) error{"link": Link, "copy": copyFile} {
 		dir := t.TempDir()

@@ -24,7 +24,7 @@ func sample(t *testing.T) *dataset.Data {
 	return data
 }
 
-// small is the settings of a run that has everything.
+// small is the settings of a small run with every feature.
 func small(t *testing.T) config.Config {
 	t.Helper()
 	flags := pflag.NewFlagSet("train", pflag.ContinueOnError)
@@ -58,7 +58,7 @@ func trainer(t *testing.T, c config.Config, data *Data, checkpoints *run.Checkpo
 	return built
 }
 
-// Many runs go on in one process, over one copy of the images, and each is the run that it is alone and in a directory.
+// Many runs train in one process over one copy of the images. Each has the same result as alone and in a run directory.
 func TestRunsShareData(t *testing.T) {
 	c := small(t)
 	data, err := Split(&c, sample(t))

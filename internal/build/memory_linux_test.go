@@ -18,7 +18,7 @@ func files(content map[string]string) fs.FS {
 	return root
 }
 
-// The machine or the strictest control group says what is left. The cache of a group counts as free.
+// The memory left is that of the machine or of the strictest control group. The cache of a group counts as free.
 func TestAvailable(t *testing.T) {
 	const meminfo = "MemTotal:       16000 kB\nMemFree:         100 kB\nMemAvailable:    8000 kB\n"
 	for name, test := range map[string]struct {
@@ -50,7 +50,7 @@ func TestAvailable(t *testing.T) {
 	}
 }
 
-// A run that needs more than there is, is refused with both sizes and what to lower.
+// A run that needs more memory than is left is refused. The error has both sizes and says what to lower.
 func TestMemoryIsCompared(t *testing.T) {
 	if err := checkMemory(1); err != nil {
 		t.Error(err)

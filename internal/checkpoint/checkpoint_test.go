@@ -110,7 +110,7 @@ func TestSaveThenLoad(t *testing.T) {
 	}
 }
 
-// An image may be made in the memory of another, longer or shorter, and be saved again. It is, if there is room.
+// An image may reuse the memory of another, longer or shorter one, and be saved again. It does so if there is room.
 func TestEncodeInOlderMemory(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.safetensors")
 	long := &Checkpoint{Tensors: []Tensor{{Name: "long", Shape: []int{1000}, Data: make([]float32, 1000)}}}
@@ -148,7 +148,7 @@ func TestRoundTripOfAnyCheckpoint(t *testing.T) {
 	})
 }
 
-// The order of a map is random in Go; that of the file is not.
+// The order of a Go map is random; the order in the file is not.
 func TestSameCheckpointSameBytes(t *testing.T) {
 	first := encoded(t, small())
 	for range 50 {

@@ -17,7 +17,7 @@ import (
 
 const digestAt = lengthSize + len(headerStart)
 
-// seal gives the file the digest that it calls for, in the place of whatever stands there.
+// seal replaces the file's digest by the right one.
 func seal(file []byte) []byte {
 	sealed := slices.Clone(file)
 	if len(sealed) >= digestAt+len(zeroDigest) {
@@ -41,7 +41,7 @@ func TestEveryTruncationIsDamage(t *testing.T) {
 	}
 }
 
-// Each byte in turn becomes its neighbours by one bit, and each of the bytes that mean something in JSON or to the format.
+// Each byte in turn is changed by one bit, and to each of the bytes that have a meaning in JSON or in the format.
 func TestEveryChangedByteIsDamage(t *testing.T) {
 	file := encoded(t, small())
 	for i, was := range file {
@@ -73,7 +73,7 @@ func TestLongerFileIsDamage(t *testing.T) {
 	}
 }
 
-// A file that shrinks between the look at its size and the reading.
+// A file that shrinks after its size was read and before its content is.
 func TestFileShorterThanItsSize(t *testing.T) {
 	file := encoded(t, small())
 	for n := range file {
@@ -145,7 +145,7 @@ func TestNoSafetensorsFile(t *testing.T) {
 	}
 }
 
-// hostile gives files that were made to deceive a reader, with a right SHA-256 where they have the place for one.
+// hostile is a list of files made to deceive a reader, with a right SHA-256 if there is room for one.
 func hostile() map[string][]byte {
 	const start = headerStart + `0000000000000000000000000000000000000000000000000000000000000000","format":"fmtrain","version":"1"}`
 	file := func(tensors string, data int) []byte {
@@ -225,8 +225,8 @@ func hostile() map[string][]byte {
 	}
 }
 
-// decodeWithin decodes b and checks what holds for any bytes: no more memory than a small multiple of their number (and the
-// buffers), one kind of error and a message of bounded length, or a checkpoint that encodes to the same bytes.
+// decodeWithin decodes b and checks what must be true of any bytes: decoding takes at most a small multiple of their number in memory,
+// plus the buffers. It gives one kind of error with a message of limited length, or a checkpoint that encodes to the same bytes.
 func decodeWithin(t *testing.T, b []byte) error {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -244,7 +244,7 @@ func decodeWithin(t *testing.T, b []byte) error {
 			}
 		}
 		if kinds != 1 {
-			t.Errorf("error %v is of %d kinds, want 1", err, kinds)
+			t.Errorf("error %v has %d kinds, want 1", err, kinds)
 		}
 		if len(err.Error()) > 2000 {
 			t.Errorf("error of %d bytes: %.100s...", len(err.Error()), err)

@@ -35,7 +35,7 @@ func TestVersion1(t *testing.T) {
 	}
 }
 
-// A file is what the safetensors format asks for, judged by nothing but encoding/json.
+// A file has the safetensors format, checked with encoding/json only.
 func TestFollowsTheSafetensorsFormat(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		c := checkpoints().Draw(r, "checkpoint")

@@ -101,7 +101,7 @@ func parsed(t interface{ Fatal(...any) }, text string) schedule.Schedule {
 	return s
 }
 
-// Every field of a Config has an entry in the table, and every entry all that is said of it somewhere.
+// Every field of a Config has an entry in the table, and every entry has a heading and a help text.
 func TestTable(t *testing.T) {
 	c := Default()
 	table := settings(&c)
@@ -147,7 +147,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// The header says what is not the default.
+// The header shows the settings that are not the default.
 func TestHeader(t *testing.T) {
 	c := Default()
 	if lines := c.Header(); lines != nil {
@@ -193,7 +193,7 @@ func message(err error) string {
 	return err.Error()
 }
 
-// What looks at the validation images needs some.
+// Settings that use the validation images need some.
 func TestValidationIsNeeded(t *testing.T) {
 	withPlateau := Default()
 	withPlateau.Groups[1].Schedule = parsed(t, "plateau:patience=3")
@@ -216,7 +216,7 @@ func TestValidationIsNeeded(t *testing.T) {
 	}
 }
 
-// mustEqual fails the test unless the settings are the same. The network follows from the others.
+// mustEqual fails the test unless the settings are the same. It ignores the network, which follows from the other settings.
 func mustEqual(t interface{ Fatalf(string, ...any) }, what string, want, got Config) {
 	if diff := differ(want, got); diff != "" {
 		t.Fatalf("%s (-want +got):\n%s", what, diff)

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// The defaults that the help shows are those that a run has: typing them all changes nothing.
+// The help shows the true defaults: giving all of them as flags changes nothing.
 func TestFlagDefaults(t *testing.T) {
 	fs := flags(t)
 	n := 0
@@ -44,7 +44,7 @@ func TestFlagDefaults(t *testing.T) {
 	}
 }
 
-// An empty text is refused: it is a shell's variable that was never set.
+// An empty text is refused: it usually comes from a shell variable that was never set.
 func TestEmptyFlags(t *testing.T) {
 	for _, key := range []string{"data", "out", "init", "layers", "groups", "hidden", "lr"} {
 		_, err := Resolve("", flags(t, "--"+key+"="))

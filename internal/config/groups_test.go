@@ -19,7 +19,7 @@ const threeGroups = `groups:
 - {name: head, parameters: "upper.*", frozen: true}
 `
 
-// A list of groups says all about each, in a file as at a flag, and the first that matches a parameter has it.
+// A list of groups, in a file or as a flag, sets everything about each group. A parameter belongs to the first group that matches.
 func TestGroups(t *testing.T) {
 	constant := parsed(t, "constant")
 	want := []Group{
@@ -30,7 +30,7 @@ func TestGroups(t *testing.T) {
 	for text, args := range map[string][]string{
 		threeGroups:   nil,
 		"epochs: 1":   {"--groups=" + threeGroups[len("groups:\n"):]},
-		"lower-lr: 7": {"--groups=" + threeGroups[len("groups:\n"):]}, // a flag goes before a file
+		"lower-lr: 7": {"--groups=" + threeGroups[len("groups:\n"):]}, // a flag overrides a file
 	} {
 		c, err := resolve("f.yaml", []byte(text), flags(t, args...))
 		if err != nil {
@@ -88,7 +88,7 @@ func TestRefusedGroups(t *testing.T) {
 	}
 }
 
-// A setting for all groups holds for those that say nothing themselves; at a flag, for all groups of a file but the frozen ones.
+// A setting for all groups sets the groups without a value of their own. As a flag, it sets all groups of a file except frozen ones.
 func TestSettingsForAllGroups(t *testing.T) {
 	type row struct {
 		solver   string
@@ -137,7 +137,7 @@ func TestSettingsForAllGroups(t *testing.T) {
 		t.Errorf("found %v, wanted %s...", err, want)
 	}
 	_, err = resolve("f.yaml", []byte(threeGroups), flags(t, "--upper-lr=5e-3"))
-	want := "--upper-lr: conflicts with f.yaml:1: groups, which replaces upper-lr; --lr, --solver, --schedule and --weight-decay hold for all groups"
+	want := "--upper-lr: conflicts with f.yaml:1: groups, which replaces upper-lr; --lr, --solver, --schedule and --weight-decay set all groups"
 	if message(err) != want || !errors.Is(err, ErrInvalid) {
 		t.Errorf("found\n%v\nwanted\n%s", err, want)
 	}

@@ -7,8 +7,8 @@ import (
 	"fmtrain/internal/loss"
 )
 
-// The loss is that of the settings, or that of the checkpoint, and the settings name it afterwards: resolved again, without the
-// checkpoint, they give the same.
+// The loss is that of the settings, or else that of the checkpoint. The settings name it afterwards: resolved again without the
+// checkpoint, they give the same loss.
 func TestResolveLoss(t *testing.T) {
 	focal5 := func() loss.Named { return loss.Named{Name: "focal", Loss: &loss.Focal{Gamma: 5}} }
 	for _, test := range []struct {
@@ -22,7 +22,7 @@ func TestResolveLoss(t *testing.T) {
 		{[]string{"--loss=focal", "--focal-gamma=0.5"}, loss.Named{}, "focal (focal-gamma 0.5)"},
 		{[]string{"--loss=huber", "--label-smoothing=0"}, loss.Named{}, "huber (huber-delta 1)"},
 		{[]string{"--loss=mse"}, focal5(), "mse"},
-		{[]string{"--loss=focal"}, focal5(), "focal (focal-gamma 2)"}, // a loss that is named is not the checkpoint's
+		{[]string{"--loss=focal"}, focal5(), "focal (focal-gamma 2)"}, // a named loss does not take the checkpoint's settings
 		{[]string{"--init=run"}, focal5(), "focal (focal-gamma 5)"},
 		{[]string{"--init=run", "--focal-gamma=1"}, focal5(), "focal (focal-gamma 1)"},
 	} {

@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/solver"
 )
 
-// What is allowed is taken from the registries: a new entry there must not need a change here.
+// The allowed values come from the registries, so that a new entry there needs no change here.
 var (
 	aSchedule = "expected a schedule of " + strings.Join(schedule.Names(), ", ")
 	aMetric   = metric.Allowed(dataset.ClassNames[:])
@@ -31,8 +31,8 @@ const (
 	aWidth = "at least one hidden layer, each width a whole number from 1 to 65536"
 )
 
-// A bad value is refused from a file and from a flag, with the key, the value and what is allowed. An empty file value
-// stands for one that only a file can hold, an empty found value at the flag for one that is fine there.
+// A bad value is refused from a file and from a flag. The error has the key, the value and what is allowed. In the table, an empty
+// atFlag means that the flag is not tested, because it accepts the value or can't hold it.
 func TestRefusedValues(t *testing.T) {
 	for _, test := range []struct{ key, inFile, found, allowed, atFlag string }{
 		{"epochs", "five", `the text "five"`, "a whole number from 0 to 1000000000", "five"},
@@ -123,7 +123,7 @@ func TestRefusedValues(t *testing.T) {
 	}
 }
 
-// A schedule is refused with what is wrong in it, in a file as at a flag.
+// A wrong schedule, in a file or as a flag, is refused, and the error says what is wrong.
 func TestRefusedSchedules(t *testing.T) {
 	for value, want := range map[string]string{
 		"linear":               aSchedule + `, with options as in step:epochs=10,factor=0.1; found "linear"`,
@@ -146,7 +146,7 @@ func TestRefusedSchedules(t *testing.T) {
 	}
 }
 
-// A list of layers is refused with what is wrong in it and where, in a file, as a list there, and at a flag.
+// A wrong list of layers, as text or list in a file or as a flag, is refused, and the error says what is wrong and where.
 func TestRefusedLayers(t *testing.T) {
 	items := "expected a layer, one of " + strings.Join(layer.Usages(), ", ") + "; found "
 	for text, want := range map[string]string{
@@ -228,8 +228,8 @@ func TestRefusedFiles(t *testing.T) {
 	}
 }
 
-// Everything wrong in the file and at the flags is one report; what is right does not appear in it, and a flag does not
-// excuse a bad value in the file.
+// All mistakes in the file and the flags are reported together, without the right values. A bad value in the file is a mistake even if a
+// flag overrides it.
 func TestAllProblemsAtOnce(t *testing.T) {
 	_, err := resolve("f.yaml", []byte("epochs: five\nseed: 1\nbatch: 1\nshuffle: 2"), flags(t, "--epochs=3", "--hidden=0", "--progress=dots"))
 	want := strings.Join([]string{
@@ -244,7 +244,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 	}
 }
 
-// A flag that contradicts a file's whole network or list of groups is refused with both sources, and what would be right.
+// A flag that contradicts a file's network or list of groups is refused. The error names both sources and what would be right.
 func TestFlagsAgainstALargerSetting(t *testing.T) {
 	for _, flag := range []string{"activation=gelu", "hidden=50", "dropout=0.5"} {
 		key, _, _ := strings.Cut(flag, "=")
@@ -256,7 +256,7 @@ func TestFlagsAgainstALargerSetting(t *testing.T) {
 	}
 }
 
-// A near value is suggested, in whatever way other tools write it.
+// The nearest valid value is suggested, also for the spellings of other tools.
 func TestSuggestedValues(t *testing.T) {
 	for arg, want := range map[string]string{
 		"--loss=cross_entropy": "cross-entropy", "--loss=crossentropy": "cross-entropy", "--loss=focl": "focal", "--solver=adma": "adam",
@@ -275,7 +275,7 @@ func TestSuggestedValues(t *testing.T) {
 	}
 }
 
-// Words of other tools lead to this one's.
+// For words of other tools, the error suggests this program's word.
 func TestSuggest(t *testing.T) {
 	c := Default()
 	keys := keysOf(settings(&c))

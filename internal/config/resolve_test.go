@@ -112,8 +112,8 @@ func TestPrecedence(t *testing.T) {
 	}
 }
 
-// A setting means the same in a file and at a flag: any split of the settings between the two gives the same Config, also
-// when the file has another value for a flag's setting.
+// A setting means the same in a file and as a flag: any split of the settings between the two gives the same Config, also if the file has
+// another value for a setting of a flag.
 func TestFileAndFlagAreTwins(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want, other := anyConfig(t), anyConfig(t)
@@ -262,7 +262,7 @@ func TestFileOrBuiltIn(t *testing.T) {
 	}
 }
 
-// Other commands have some of the settings as flags of their own, beside flags that are no settings.
+// Other commands have some of the settings as flags, together with flags that are not settings.
 func TestForeignFlags(t *testing.T) {
 	fs := pflag.NewFlagSet("eval", pflag.ContinueOnError)
 	fs.String("data", "", "")

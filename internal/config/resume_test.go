@@ -19,14 +19,14 @@ func saved(t interface{ Fatal(...any) }, c Config) Saved {
 	return Saved{Where: "c", Settings: text}
 }
 
-// begun is the settings of a run that has begun.
+// begun is the settings of a run that has started.
 func begun() Config {
 	c := Default()
 	c.Data, c.Out, c.Loss, c.Validation, c.LossSettings[0].Value = "sample", "runs/a", "cross-entropy", new(500), new(0.25)
 	return c
 }
 
-// Whatever a run was begun with, it goes on with, if nothing else is said.
+// Without flags, a run resumes with its original settings.
 func TestResumeKeepsSettings(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := anyConfig(t)
@@ -39,7 +39,7 @@ func TestResumeKeepsSettings(t *testing.T) {
 	})
 }
 
-// What does not change the results may change; auto is what it was.
+// Settings that don't change the results may change. auto keeps the old value.
 func TestResumeMayChange(t *testing.T) {
 	want := begun()
 	want.Epochs, want.Threads, want.LogEvery, want.Progress, want.JSON, want.CheckpointEvery = 9, new(2), 7, "none", true, Every{Iterations: 20}
@@ -51,7 +51,7 @@ func TestResumeMayChange(t *testing.T) {
 	mustEqual(t, "settings", want, got)
 }
 
-// Another setting is refused, each with both values, unless it is overridden.
+// Any other change is refused, with both values, unless --override allows it.
 func TestResumeRefusesChanges(t *testing.T) {
 	args := []string{"--lower-lr=0.5", "--hidden=100,20", "--validation=7", "--epochs=7"}
 	_, err := Resume(saved(t, begun()), "", flags(t, args...), false)
@@ -92,7 +92,7 @@ func TestResumeRefusesForeignSettings(t *testing.T) {
 	}
 }
 
-// More or fewer epochs are fine, unless a schedule stretches over all epochs: then the error says what would happen.
+// Another number of epochs is allowed unless a schedule depends on it. Then the error says what would happen.
 func TestResumeBendsNoSchedule(t *testing.T) {
 	for text, want := range map[string]string{
 		"constant": "", "step": "", "exponential": "", "plateau": "",

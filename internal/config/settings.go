@@ -37,22 +37,22 @@ const (
 	maxThreads = 1024
 )
 
-// setting is one entry of the table: a field of a Config and all that is said of it anywhere.
+// setting is one entry of the table: a field of a Config, and everything that help, header and errors say about it.
 type setting struct {
 	key     string // in a file, and the name of the flag
 	kind           // how the field is read and written
 	heading string // in the help
 	help    string // a phrase, without a full stop
 
-	byDefault string // the value of a run that says nothing else, as one would type it; empty: the zero value, or auto
+	byDefault string // the default, as one would type it; empty: the zero value, or auto
 
 	common   bool     // -h shows it too
 	auto     bool     // the word auto means the default
 	resume   bool     // a resume may change it
-	header   string   // how the header of a run says it, if it is not the default; %s stands for the value
+	header   string   // a line of a run's header, if the value is not the default; %s stands for the value
 	replaces []string // settings that this one makes meaningless
-	advice   string   // what to do if one of those is given over a file that has this one
-	forAll   []string // settings whose value this one gives, unless they are set themselves; it is not kept
+	advice   string   // what to do if a flag gives one of those and the file has this one
+	forAll   []string // settings that get this one's value unless they are set themselves; this one is not stored
 }
 
 // shown is the value of a Config with the defaults, as help shows it.
@@ -66,7 +66,7 @@ func (s *setting) shown() string {
 // settings is the table for a Config, in the order of a written file. Every field of a Config has an entry.
 func settings(c *Config) []*setting { return settingsFor(c, &Group{Schedule: &schedule.Constant{}}) }
 
-// settingsFor is the same with the place of the values that hold for all groups.
+// settingsFor is the same; the values for all groups are stored in all.
 func settingsFor(c *Config, all *Group) []*setting {
 	two := c.Groups
 	if c.OwnGroups() {
@@ -81,16 +81,16 @@ func settingsFor(c *Config, all *Group) []*setting {
 
 	table := []*setting{
 		{key: "data", kind: textual("DIR").of(&c.Data), heading: HeadingData, common: true, resume: true,
-			help: "directory of the four IDX files; sample is the embedded sample; see help data for the default"},
+			help: "directory of the IDX files; sample: the embedded sample; default: see help data"},
 		{key: "out", kind: textual("DIR").of(&c.Out), heading: HeadingOutput, common: true,
-			help: "run directory for settings, metrics and checkpoints; the default is a new one in runs/"},
+			help: "run directory for settings, metrics and checkpoints; default: a new one in runs/"},
 		{key: "epochs", kind: whole(0, maxEpochs).of(&c.Epochs), byDefault: "5", heading: HeadingRun, common: true, resume: true,
-			help: "passes over the training images; 0 saves the initial weights and ends"},
+			help: "passes over the training images; 0: only save the initial weights"},
 		{key: "batch-size", kind: whole(1, maxSize).of(&c.BatchSize), byDefault: "32", heading: HeadingRun, common: true,
 			help: "images in a batch"},
 		{key: "accumulate", kind: whole(1, maxBatches).of(&c.Accumulate), byDefault: "1", heading: HeadingRun,
 			header: "accumulate: %s batches in a step",
-			help:   "batches in a step, whose gradients are averaged"},
+			help:   "batches in a step; their gradients are averaged"},
 
 		{key: "model", kind: choice[string](models).of(&c.Model), byDefault: "mlp-ln", heading: HeadingNetwork,
 			help: "network: mlp (dense layers), mlp-ln (with LayerNorm) or resmlp (residual blocks)"},
@@ -99,7 +99,7 @@ func settingsFor(c *Config, all *Group) []*setting {
 			advice:   "--model NAME trains a built-in network instead",
 			help:     "full layer list, as in 300-ln-relu-dropout:0.2-10; replaces --model, --hidden, --activation and --dropout; see help layers"},
 		{key: "hidden", kind: widths().of(&c.Hidden), byDefault: "100", heading: HeadingNetwork, common: true,
-			help: "width of each hidden layer, from the input on"},
+			help: "widths of the hidden layers, input side first"},
 		{key: "activation", kind: choice[string](layer.Activations()).of(&c.Activation), byDefault: "relu", heading: HeadingNetwork,
 			help: "activation of the hidden layers: " + strings.Join(layer.Activations(), ", ")},
 		{key: "dropout", kind: number("RATE", bounds.Fraction).of(&c.Dropout), heading: HeadingRegularisation,
@@ -134,11 +134,11 @@ func settingsFor(c *Config, all *Group) []*setting {
 			help: "weight decay of the upper group; auto: 0.004 for adamw, else 0"},
 		{key: "groups", kind: groupList().of(&c.Groups), heading: HeadingSolvers,
 			replaces: []string{"lower-solver", "lower-lr", "lower-schedule", "upper-solver", "upper-lr", "upper-schedule", "lower-weight-decay", "upper-weight-decay"},
-			advice:   "--lr, --solver, --schedule and --weight-decay hold for all groups",
-			help:     "any number of groups in place of lower and upper, as a YAML list; see help groups"},
+			advice:   "--lr, --solver, --schedule and --weight-decay set all groups",
+			help:     "YAML list of groups that replace lower and upper; see help groups"},
 		{key: "weight-decay-all", kind: boolean().of(&c.WeightDecayAll), heading: HeadingRegularisation,
 			header: "weight decay: of biases, α and β too",
-			help:   "let adamw decay biases, α and β too"},
+			help:   "let adamw also decay biases, α and β"},
 		{key: "l2", kind: rate.of(&c.L2), heading: HeadingRegularisation,
 			header: "L2 penalty: %s",
 			help:   "L2 penalty on dense weights, added to the loss that is minimised; 0: none"},
@@ -161,7 +161,7 @@ func settingsFor(c *Config, all *Group) []*setting {
 			help: "ε of LayerNorm"},
 
 		{key: "loss", kind: choice[string](append([]string{auto}, loss.Names()...)).of(&c.Loss), byDefault: auto, heading: HeadingRun, common: true, auto: true,
-			help: "loss to minimise; auto is the loss of --init, else cross-entropy; see help losses"},
+			help: "loss to minimise; auto: the loss of --init, else cross-entropy; see help losses"},
 	}
 	for i := range c.LossSettings {
 		table = append(table, lossSetting(&c.LossSettings[i]))
@@ -170,7 +170,7 @@ func settingsFor(c *Config, all *Group) []*setting {
 		{key: "metrics", kind: metrics().of(&c.Metrics), byDefault: "accuracy", heading: HeadingOutput,
 			help: "metrics to report; see help metrics"},
 		{key: "validation", kind: orAuto(whole(0, math.MaxInt)).of(&c.Validation), heading: HeadingData, auto: true,
-			help: "training images held out for validation, the first ones; auto: a twelfth"},
+			help: "number of training images held out for validation, taken from the start; auto: a twelfth"},
 		{key: "patience", kind: whole(0, math.MaxInt).of(&c.Patience), heading: HeadingRun,
 			header: "early stopping: patience %s",
 			help:   "stop after N epochs without a better validation accuracy; 0: never"},
@@ -183,12 +183,12 @@ func settingsFor(c *Config, all *Group) []*setting {
 			help: "maximum number of threads for a step; auto: all physical cores; the results are the same"},
 		{key: "vm", kind: choice[string](model.Machines()).of(&c.VM), byDefault: "static", heading: HeadingRun, resume: true,
 			header: "graph run by: %s",
-			help:   "what runs the graph: " + strings.Join(model.Machines(), ", ") + "; the last two are slow"},
+			help:   "machine that runs the graph: " + strings.Join(model.Machines(), ", ") + "; the last two are slow"},
 		{key: "init", kind: textual("RUN").of(&c.Init), heading: HeadingRun,
 			help: "run or checkpoint whose weights to start from"},
 
 		{key: "checkpoint-every", kind: every().of(&c.CheckpointEvery), byDefault: "60s", heading: HeadingOutput, resume: true,
-			help: "save every N iterations or after a duration, and at each epoch's end; 0: only there"},
+			help: "also save every N iterations or after a duration; 0: only at each epoch's end"},
 		{key: "log-every", kind: whole(0, math.MaxInt).of(&c.LogEvery), heading: HeadingOutput, resume: true,
 			help: "write metrics every N iterations; 0: once an epoch"},
 		{key: "progress", kind: choice[string](progressModes).of(&c.Progress), byDefault: "auto", heading: HeadingOutput, resume: true,
@@ -207,10 +207,10 @@ var (
 func lossSetting(s *LossSetting) *setting {
 	of, name, _ := loss.Find(s.Name)
 	return &setting{key: s.Name, kind: orAuto(number("NUMBER", of.Allowed)).of(&s.Value), heading: HeadingRun, auto: true,
-		help: fmt.Sprintf("%s, of the loss %s; auto: %v", of.Help, name, *of.Value)}
+		help: fmt.Sprintf("%s; for the loss %s; auto: %v", of.Help, name, *of.Value)}
 }
 
-// find is the entry of a key, nil if there is none.
+// find is the entry of a key, or nil.
 func find(table []*setting, key string) *setting {
 	if i := slices.IndexFunc(table, func(s *setting) bool { return s.key == key }); i >= 0 {
 		return table[i]
@@ -218,7 +218,7 @@ func find(table []*setting, key string) *setting {
 	return nil
 }
 
-// replacer is the entry that takes the place of this one, nil if none does.
+// replacer is the entry in use that replaces this one, or nil.
 func replacer(table []*setting, key string) *setting {
 	for _, s := range table {
 		if slices.Contains(s.replaces, key) && !s.empty() {
@@ -228,19 +228,19 @@ func replacer(table []*setting, key string) *setting {
 	return nil
 }
 
-// empty says whether a list of layers or groups is none.
+// empty says whether a list of layers or groups has no entries.
 func (s *setting) empty() bool {
 	groups, ok := s.at.(*[]Group)
 	return ok && !(Config{Groups: *groups}).OwnGroups() || !ok && s.get() == ""
 }
 
-// ownWeightDecay is the weight decay of a solver that was given none.
+// ownWeightDecay is the default weight decay of a solver.
 func ownWeightDecay(name string) float64 {
 	defaults, _ := solver.Defaults(name) // an unknown name has been refused by now
 	return defaults.WeightDecay
 }
 
-// Header are lines on the settings that are not the default and that the table of the network doesn't show.
+// Header are lines for the settings that differ from the default and are not in the table of the network.
 func (c Config) Header() (lines []string) {
 	defaults := Default()
 	before := settings(&defaults)

@@ -40,7 +40,7 @@ func TestWriteYAML(t *testing.T) {
 		key, _, _ := strings.Cut(line, ":")
 		keys = append(keys, key)
 	}
-	shared := []string{"lr", "solver", "schedule", "weight-decay"} // what they give is written for each group
+	shared := []string{"lr", "solver", "schedule", "weight-decay"} // their values are written for each group
 	want := slices.DeleteFunc(allKeys(), func(key string) bool { return slices.Contains(shared, key) })
 	if !slices.Equal(keys, want) {
 		t.Errorf("expected the keys %q, found %q", want, keys)
@@ -62,8 +62,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 	})
 }
 
-// FuzzResolve: whatever a file holds, it is either refused with ErrInvalid or gives settings that, written out and read
-// again, are the same.
+// FuzzResolve checks that any file is refused with ErrInvalid or gives settings that are the same after writing and reading them.
 func FuzzResolve(f *testing.F) {
 	for _, name := range configs.Names() {
 		text, err := configs.Read(name)
@@ -95,8 +94,7 @@ func FuzzResolve(f *testing.F) {
 	})
 }
 
-// resolveWithin resolves a file and checks what holds for any: it is refused with ErrInvalid if at all, and the memory that it takes
-// is bounded. The YAML library takes some 240 bytes for an entry of two, such as those of a list of digits, and 560 for a list in a
+// resolveWithin resolves a file and checks what must be true of any file: every error matches ErrInvalid, and memory is limited. The YAML library takes some 240 bytes for an entry of two, such as those of a list of digits, and 560 for a list in a
 // list; that is why a file may have no more than maxFile bytes.
 func resolveWithin(t *testing.T, text []byte) (Config, error) {
 	t.Helper()
@@ -113,7 +111,7 @@ func resolveWithin(t *testing.T, text []byte) (Config, error) {
 	return c, err
 }
 
-// Files that were made to take up memory or time are refused, for little of both.
+// Files made to use much memory or time are refused without using it.
 func TestResolveIsBounded(t *testing.T) {
 	lines := func(format string) string {
 		var b strings.Builder
@@ -147,7 +145,7 @@ func TestResolveIsBounded(t *testing.T) {
 	}
 }
 
-// bomb is the lines of a list of lists of lists, each ten times the one before.
+// bomb is a YAML text of nested lists, each with ten times the entries of the previous one.
 func bomb() string {
 	var b strings.Builder
 	for n := range 60 {
@@ -156,7 +154,7 @@ func bomb() string {
 	return b.String()
 }
 
-// A file that is too long is not read to its end, which it may not have.
+// A file that is too long is not read to its end, because it may have no end.
 func TestResolveEndlessFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "long.yaml")
 	if err := os.WriteFile(path, bytes.Repeat([]byte("#\n"), maxFile), 0o644); err != nil {

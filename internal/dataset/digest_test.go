@@ -9,8 +9,8 @@ import (
 	"testing/iotest"
 )
 
-// The sum is that of the plain bytes wherever the body ends between two pieces, however the bytes arrive, and whether or not
-// the body moves as it grows.
+// The digest is that of the plain bytes, wherever the body ends between two pieces, however the bytes arrive, and whether or not the
+// body's memory moves as it grows.
 func TestDigestOfWhatIsRead(t *testing.T) {
 	body := make([]uint8, 4<<20+1)
 	for i := range body {

@@ -111,8 +111,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// A mirror that fails in whatever way is passed over for the next, leaves nothing behind, and is spoken of if no other
-// delivers.
+// If a mirror fails in any way, the next is tried and no file is left behind. The error mentions the mirror if no other one succeeds.
 func TestFetchBadMirrors(t *testing.T) {
 	f := newFixture()
 	good := f.mirror(t)
@@ -124,7 +123,7 @@ func TestFetchBadMirrors(t *testing.T) {
 	status := func(code int) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(code) }
 	}
-	// Of a bomb no more is decompressed, and so hashed, than shows that it is too long.
+	// A gzip bomb is decompressed and hashed only until it is too long.
 	sumOfStart := fmt.Sprintf("%x", sha256.Sum256(make([]byte, f.known[trainImages].size()+1)))
 	other := encoded(WriteImages, make([]uint8, 20*Pixels))
 	for _, c := range []struct {
@@ -210,8 +209,8 @@ func TestFetchBadMirrors(t *testing.T) {
 	}
 }
 
-// A mirror that is busy, or whose connection is cut, is asked again after a pause, and the download begins anew. In the meantime
-// nothing has the name of the file.
+// A mirror that is busy, or whose connection is cut, is asked again after a pause, and the download starts again. Until it
+// succeeds, no file has the final name.
 func TestFetchAgain(t *testing.T) {
 	f := newFixture()
 	for _, c := range []struct {
@@ -257,7 +256,7 @@ func TestFetchAgain(t *testing.T) {
 	}
 }
 
-// A download that fails leaves no directory that wasn't there; one that was, and one with a whole file in it, it leaves.
+// A failed download removes the directory that it made, unless that has a complete file. It keeps a directory that existed before.
 func TestFetchLeavesNoEmptyDirectory(t *testing.T) {
 	f := newFixture()
 	files := f.handler()
@@ -313,7 +312,7 @@ func TestFetchFollowsSecureRedirects(t *testing.T) {
 	}
 }
 
-// Some mirrors declare the stored compression as one of the transfer; what is stored here must still be the compressed file.
+// Some mirrors declare the file's own compression as the compression of the transfer. The stored file must still be compressed.
 func TestFetchStoresWhatTheMirrorHolds(t *testing.T) {
 	f := newFixture()
 	files := f.handler()
@@ -334,7 +333,7 @@ func TestFetchRefusesHTTP(t *testing.T) {
 	}
 }
 
-// What is there already is completed and mended; data that isn't Fashion-MNIST is left alone.
+// Missing and damaged files of Fashion-MNIST are downloaded. Other data is left alone.
 func TestFetchIntoAFilledDirectory(t *testing.T) {
 	f := newFixture()
 	mirror := f.mirror(t)
@@ -408,7 +407,7 @@ func (d *drip) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// transport answers for the mirrors https://fast/, which delivers at once, https://slow/, a byte in ten every ten seconds,
+// transport answers for the mirrors https://fast/, which delivers at once, https://slow/, with a tenth of the bytes every ten seconds,
 // https://stuck/, which sends a little and then nothing, and others, which never answer.
 func (f *fixture) transport() http.RoundTripper {
 	return roundTrip(func(r *http.Request) (*http.Response, error) {

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// fixture is a small data set of 20 training and 10 test images: the plain bytes of its four files, and the catalogue that
-// takes it for Fashion-MNIST.
+// fixture is a small data set of 20 training and 10 test images: the plain bytes of its four files, and a catalogue in
+// which it is Fashion-MNIST.
 type fixture struct {
 	known catalogue
 	plain [4][]byte

@@ -119,7 +119,7 @@ func TestReadErrorOfTheReader(t *testing.T) {
 	}
 }
 
-// What is written is read, plain or compressed, however the bytes arrive.
+// A written file is read back, plain or compressed, however its bytes arrive.
 func TestRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		labels := rapid.SliceOfN(rapid.Uint8Range(0, 9), 1, 5).Draw(t, "labels")
@@ -147,7 +147,7 @@ func TestWriteImagesRefusesPartOfAnImage(t *testing.T) {
 	}
 }
 
-// A larger body than the first piece of memory is read whole.
+// A body larger than the first piece of memory is read completely.
 func TestReadMany(t *testing.T) {
 	want := ramp(7_000)
 	found, err := ReadImages(bytes.NewReader(encoded(WriteImages, want.Images)), "f")
@@ -181,7 +181,7 @@ func TestReadAllocatesAtOnce(t *testing.T) {
 	}
 }
 
-// Damage near the end of a large file, where most of it is already read and hashed, is told as it is at its beginning.
+// Damage near the end of a large file, when most of it is already read and hashed, gives the same error as at its beginning.
 func TestReadImagesDamagedTail(t *testing.T) {
 	dir := t.TempDir()
 	good := samplePacked(t)
@@ -235,7 +235,7 @@ func TestReadIsBounded(t *testing.T) {
 	}
 }
 
-// Of a gigabyte of zeros behind a header of ten images no more is decompressed than those and the byte that is one too many.
+// From a gigabyte of zeros after a header of ten images, only the ten images and one byte more are decompressed.
 func TestReadStopsAtThePromise(t *testing.T) {
 	zeros := compress(make([]byte, 1<<20))
 	file := join(compress(words(2051, 10, 28, 28)), bytes.Repeat(zeros, 1<<10))
@@ -276,9 +276,9 @@ func FuzzReadLabels(f *testing.F) {
 	})
 }
 
-// checkRead: a file is refused with an error that names it, or is exactly what its content would be written as. Either way no
-// more is decompressed than its header promises and one byte, and what is allocated is bounded by what was decompressed, whether
-// the file's length is known or not.
+// checkRead checks that a file is refused with an error that names it, or equals its content written again. Either way at most the
+// bytes that the header promises and one more are decompressed, and the memory is limited by the decompressed bytes, whether the file's
+// length is known or not.
 func checkRead(t *testing.T, file []byte, f format) (body []byte) {
 	for _, stored := range []int{0, len(file)} {
 		var err error

@@ -71,7 +71,7 @@ func TestLoadOrder(t *testing.T) {
 	expect(SampleName, Sample)
 }
 
-// What the user named is used or refused, never passed over.
+// A directory that the user named is used or refused, never skipped.
 func TestLoadRefusesWhatWasNamed(t *testing.T) {
 	f := newFixture()
 	good := f.dir(t)
@@ -112,7 +112,7 @@ func TestLoadRefusesWhatWasNamed(t *testing.T) {
 	}
 }
 
-// A damaged cache doesn't hide the system's files, but it is spoken of.
+// With a damaged cache, the system's files are used, with a warning.
 func TestLoadPassesOverDamage(t *testing.T) {
 	f := newFixture()
 	cache, system := f.dir(t), f.dir(t)
@@ -142,7 +142,7 @@ func TestLoadFallsBackWithAWarning(t *testing.T) {
 	}
 }
 
-// Other data of the same form is trained on, with a warning of what it is.
+// Other data in the same format can be trained on, with a warning.
 func TestLoadOtherData(t *testing.T) {
 	f := newFixture()
 	dir := f.dir(t)
@@ -179,7 +179,7 @@ func TestLoadOtherData(t *testing.T) {
 	}
 }
 
-// Interrupted, Load gives up rather than train on the sample.
+// An interrupted Load returns an error; it does not fall back to the sample.
 func TestLoadInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	client := &http.Client{Transport: roundTrip(func(*http.Request) (*http.Response, error) {
@@ -213,8 +213,7 @@ func TestDefaultOptions(t *testing.T) {
 	}
 }
 
-// The embedded sample is a tenth of Fashion-MNIST, compressed as the whole is, so the rate of its inflated bytes is that of
-// the whole.
+// The embedded sample is a tenth of Fashion-MNIST with the same compression, so it is decompressed at the same rate.
 func BenchmarkLoad(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
@@ -226,7 +225,7 @@ func BenchmarkLoad(b *testing.B) {
 	}
 }
 
-// With TestOnly the training files are not read, damaged as they may be; the test set is the same.
+// With TestOnly the training files are not read, even if they are damaged. The test set is the same.
 func TestLoadTestOnly(t *testing.T) {
 	f := newFixture()
 	dir := f.dir(t)

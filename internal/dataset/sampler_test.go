@@ -27,7 +27,7 @@ func TestOrderIsAPermutation(t *testing.T) {
 	})
 }
 
-// The orders of earlier epochs, or another sampler, make no difference.
+// The order of an epoch does not depend on earlier epochs or on the sampler.
 func TestOrderDependsOnSeedAndEpochAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(20, 100).Draw(t, "n")
@@ -51,8 +51,8 @@ func TestOrderDependsOnSeedAndEpochAlone(t *testing.T) {
 	})
 }
 
-// The order of a seed and epoch is a promise: recorded runs depend on it. The orders here were made by a second
-// implementation, with integers of any size, of SplitMix64, PCG-DXSM and Lemire's draw.
+// The order of a seed and epoch is a promise: recorded runs depend on it. The orders here come from a second
+// implementation of SplitMix64, PCG-DXSM and Lemire's method, with integers of any size.
 func TestOrderIsPinned(t *testing.T) {
 	for _, c := range []struct {
 		seed  uint64
@@ -79,8 +79,8 @@ func TestOrderWithoutShuffle(t *testing.T) {
 	}
 }
 
-// Over many seeds each of the 24 orders of four samples comes up about equally often: the chi-squared statistic of the
-// counts, of 23 degrees of freedom, stays below its 99.99th percentile. The seeds are fixed, so it can't fail by chance.
+// Over many seeds each of the 24 orders of four samples is about equally frequent: the chi-squared statistic of the counts, with 23
+// degrees of freedom, is below its 99.99th percentile. The seeds are fixed, so the test can't fail by chance.
 func TestOrderIsUniform(t *testing.T) {
 	const n, orders, runs, limit = 4, 24, 48_000, 57.3
 	counts := map[[n]int32]int{}
@@ -100,7 +100,7 @@ func TestOrderIsUniform(t *testing.T) {
 	}
 }
 
-// A draw below three quarters of 2^64 must reject: the plain product would be a multiple of 3 half of the time.
+// A draw below three quarters of 2^64 must reject some values: without that, half of the results would be multiples of 3.
 func TestBelowIsUnbiased(t *testing.T) {
 	const n, runs = 3 << 62, 30_000
 	s := NewSampler(0, 1, true)

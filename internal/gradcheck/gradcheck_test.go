@@ -24,7 +24,7 @@ func labels(values ...int32) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(values)), tensor.WithBacking(values))
 }
 
-// square is x², whose gradient is known to the bit.
+// square is x², whose gradient is known exactly.
 func square(n gorgonia.Nodes) (*gorgonia.Node, error) { return gorgonia.HadamardProd(n[0], n[0]) }
 
 // The cost is Σ y⊗dy, and so the gradient of x² is 2x⊗dy: all three ways, in every rank.
@@ -66,7 +66,7 @@ func TestGradientOfASquare(t *testing.T) {
 	}
 }
 
-// An input that is no float32 has no gradient; a scalar y is its own cost, with no DY.
+// An input that is not float32 has no gradient. A scalar y is the cost itself and needs no DY.
 func TestGradientOfALoss(t *testing.T) {
 	p := &gradcheck.Problem{
 		Build: func(n gorgonia.Nodes) (*gorgonia.Node, error) {
@@ -103,7 +103,7 @@ func TestErrors(t *testing.T) {
 		Build:  func(gorgonia.Nodes) (*gorgonia.Node, error) { return nil, refuse },
 		Inputs: []*tensor.Dense{floats([]int{1}, 1)},
 	}
-	// A label out of range is an error of the run, not of the construction.
+	// A label out of range is an error when the graph runs, not when it is built.
 	label := &gradcheck.Problem{
 		Build: func(n gorgonia.Nodes) (*gorgonia.Node, error) {
 			loss, err := layer.NewBatchLoss(loss.Default(), n[0], n[1])
@@ -123,7 +123,7 @@ func TestErrors(t *testing.T) {
 			}
 		}
 	}
-	// The LispMachine goes on in a goroutine after the error of an op, which the race detector sees: construction only.
+	// After the error of an op the LispMachine still runs in a goroutine, which the race detector reports. So only build the graph.
 	if _, err := build.Lisp(); !errors.Is(err, refuse) {
 		t.Errorf("Lisp: expected %v, found %v", refuse, err)
 	}

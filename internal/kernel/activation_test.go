@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// activationFormulas are the activations with their textbook formulas; kink is whether the derivative jumps at 0.
+// activationFormulas are the activations with their textbook formulas. kink says whether the derivative jumps at 0.
 var activationFormulas = []struct {
 	name string
 	Activation
@@ -42,7 +42,7 @@ func TestActivationsAgainstFloat64(t *testing.T) {
 			for i, v := range x {
 				want := a.f(float64(v))
 				within(t, "y", i, float64(y[i]), want, 1e-7*(1e-6+math.Abs(want)))
-				const h = 1e-5 // a bend of the slope at 0, as ELU's, shows as an error of h/4
+				const h = 1e-5 // a kink of the slope at 0, as in ELU, gives an error of h/4
 				if a.kink && math.Abs(float64(v)) < h {
 					continue
 				}
@@ -53,7 +53,7 @@ func TestActivationsAgainstFloat64(t *testing.T) {
 	}
 }
 
-// At 0 the derivative of ReLU is taken as 0, as everywhere in the field, on both sides of the zero.
+// The derivative of ReLU at 0 is defined as 0, as usual, for both signs of the zero.
 func TestReLUAtZero(t *testing.T) {
 	x := []float32{0, float32(math.Copysign(0, -1)), math.SmallestNonzeroFloat32, -math.SmallestNonzeroFloat32}
 	y, dx := nans(4), nans(4)

@@ -12,7 +12,7 @@ func drawLogits(t *rapid.T) (logits []float32, label int) {
 	return logits, rapid.IntRange(0, len(logits)-1).Draw(t, "label")
 }
 
-// Of logits within ±30 the plain formula has nothing to overflow or to cancel.
+// For logits within ±30 the plain formula neither overflows nor cancels.
 func TestCrossEntropyRowAgainstFloat64(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logits, label := drawLogits(t)
@@ -32,7 +32,7 @@ func TestCrossEntropyRowAgainstFloat64(t *testing.T) {
 	})
 }
 
-// Softmax does not feel an offset. The logits are multiples of 1/8 and the offset is whole: their sum is exact.
+// An offset does not change the softmax. The logits are multiples of 1/8 and the offset is whole: their sum is exact.
 func TestCrossEntropyRowIgnoresAnOffset(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logits, label := drawLogits(t)
@@ -78,7 +78,7 @@ func TestCrossEntropyRowOfExtremeLogits(t *testing.T) {
 	}
 }
 
-// A NaN must show in the loss wherever it is: it is what stops a diverged training.
+// A NaN in any logit must make the loss NaN, because that stops a diverged run.
 func TestCrossEntropyRowKeepsNaN(t *testing.T) {
 	for at := range 4 {
 		for label := range 4 {
@@ -97,7 +97,7 @@ func TestCrossEntropyRowKeepsNaN(t *testing.T) {
 func TestArgMax(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := rapid.SliceOfN(rapid.Float32Range(-3, 3).Filter(func(v float32) bool { return v == v }), 1, 20).Draw(t, "x")
-		for i := range x { // few distinct values, so that equals are common
+		for i := range x { // few distinct values, so that equal ones are common
 			x[i] = float32(math.Round(float64(x[i])))
 		}
 		best := ArgMax(x)
@@ -113,7 +113,7 @@ func TestCrossEntropyRowPanicsOnLengths(t *testing.T) {
 	wantPanic(t, "kernel.CrossEntropyRow: expected len(p) = 3, found 2", func() { CrossEntropyRow(nans(2), make([]float64, 3), nans(3), 0) })
 }
 
-// expNegative is as good as the library's, which is right to within 1 ULP.
+// expNegative is as accurate as the library's exp, whose error is within 1 ULP.
 func TestExpNegative(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x := rapid.OneOf(rapid.Float64Range(-700, 0), rapid.Float64Range(-1, 0)).Draw(t, "x")

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is dropped is 0, whatever it was; its share is the rate. What is kept is divided by 1−rate, so that the mean stays.
+// Dropped values are 0, whatever they were, and the rate is their fraction. Kept values are divided by 1−rate, so that the mean stays.
 func TestDropout(t *testing.T) {
 	const n = 1_000_000
 	mask, x, y := make([]uint32, n), make([]float32, n), make([]float32, n)
@@ -27,13 +27,13 @@ func TestDropout(t *testing.T) {
 				}
 			}
 			if found := float64(zeros) / n; math.Abs(found-rate) > 5*math.Sqrt(rate*(1-rate)/n) {
-				t.Errorf("rate %v: found a share of %v zeros", rate, found)
+				t.Errorf("rate %v: found a fraction of %v zeros", rate, found)
 			}
 		}
 	}
 }
 
-// A mask is one of the value's number and the key, not of where a call begins.
+// A mask depends on the value's number and the key, not on where a call begins.
 func TestDropoutMaskByNumber(t *testing.T) {
 	whole, part, other := make([]uint32, 1000), make([]uint32, 1000), make([]uint32, 1000)
 	DropoutMask(whole, 7, 50, 0.5)

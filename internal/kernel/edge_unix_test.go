@@ -14,8 +14,8 @@ import (
 // atEdge is [atEdgeOf] for float32 values.
 func atEdge(t *testing.T, n int, end bool) []float32 { return atEdgeOf[float32](t, n, end) }
 
-// atEdgeOf returns a slice of n values, of which neither the one before nor the one after can be read without a fault: not both
-// at once, so that the test chooses the side.
+// atEdgeOf returns a slice of n values at the edge of a page that faults. The test chooses whether reading the value before the slice
+// or the value after it faults.
 func atEdgeOf[T any](t *testing.T, n int, end bool) []T {
 	t.Helper()
 	page, size := syscall.Getpagesize(), int(unsafe.Sizeof(*new(T)))
@@ -47,7 +47,7 @@ func cut[T any](x []T, n int, end bool) []T {
 	return x[:n]
 }
 
-// TestKernelsAtEdge runs every element-wise and row kernel on slices that end, and that begin, beside a page that faults.
+// TestKernelsAtEdge runs every element-wise and row kernel on slices that begin or end beside a page that faults.
 func TestKernelsAtEdge(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(11, 12))

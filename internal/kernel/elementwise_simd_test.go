@@ -16,7 +16,7 @@ func eachSet(t *testing.T, test func(t *testing.T)) {
 	}
 }
 
-// use chooses the instruction set until the test ends.
+// use sets the instruction set until the test ends.
 func use(t testing.TB, set string) {
 	before := Active()
 	if err := Use(set); err != nil {
@@ -41,7 +41,7 @@ func lengths(random *rand.Rand) []int {
 	return n
 }
 
-// special are the values that arithmetic may treat apart: zeros, denormals, the limits, infinities, NaNs quiet and signalling.
+// special are values that arithmetic may treat specially: zeros, denormals, the limits, infinities, quiet and signalling NaNs.
 var special = []float32{
 	0, float32(math.Copysign(0, -1)), 1, -1, 0x1p-149, -0x1p-149, 0x1p-127, -0x1p-126, 0x1p-70, -0x1p-75,
 	math.MaxFloat32, -math.MaxFloat32, 0x1p64, -0x1p70, float32(math.Inf(1)), float32(math.Inf(-1)),
@@ -58,8 +58,8 @@ func drawValues(random *rand.Rand, x []float32) {
 	}
 }
 
-// requireTwins draws slices of the sizes, at any alignment, and requires that the kernel and its plain twin leave the same
-// bits in them and write nothing around them. One NaN is as good as another.
+// requireTwins draws slices of these sizes at any alignment. It requires that the kernel and its plain twin write the same bits and
+// nothing around the slices. All NaNs count as equal.
 func requireTwins(t *testing.T, random *rand.Rand, sizes []int, kernel, twin func(s [][]float32)) {
 	t.Helper()
 	const around, guard = 16, -12345.678
@@ -100,7 +100,7 @@ func sameFloat(a, b float32) bool {
 // layerShapes are the rows and columns of a layer's values in a step: the book's, a wider one, and one beyond the second cache.
 var layerShapes = [][2]int{{32, 100}, {128, 300}, {512, 512}}
 
-// benchmarkSets runs the kernel with each instruction set on slices of so many bytes in all.
+// benchmarkSets runs the kernel with each instruction set on slices of this many bytes in total.
 func benchmarkSets(b *testing.B, name string, bytes int, kernel func()) {
 	for _, set := range Available() {
 		b.Run(name+"/"+set, func(b *testing.B) {

@@ -16,7 +16,7 @@ func normals(seed uint64, n int, mean, sigma float64) []float32 {
 	return values
 }
 
-// nans are n values that a function under test has to overwrite.
+// nans are n NaNs, which the function under test must overwrite.
 func nans(n int) []float32 {
 	values := make([]float32, n)
 	for i := range values {

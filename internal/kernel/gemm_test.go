@@ -14,7 +14,7 @@ type viewedMatrix struct {
 	Matrix
 }
 
-// drawViewed draws a matrix of the shape, which lies within a larger one unless that is to be dense.
+// drawViewed draws a matrix of the shape. It is a part of a larger matrix unless dense is true.
 func drawViewed(random *rand.Rand, rows, columns int, transposed, dense bool, draw func([]float32)) viewedMatrix {
 	if transposed {
 		x := drawViewed(random, columns, rows, false, dense, draw)
@@ -33,7 +33,7 @@ func drawViewed(random *rand.Rand, rows, columns int, transposed, dense bool, dr
 
 func (x Matrix) at(i, j int) float32 { return x.values[i*x.row+j*x.column] }
 
-// wantGemm is what the contract of Gemm says of an entry.
+// wantGemm is an entry of the result by the contract of Gemm.
 func wantGemm(a, b Matrix, alpha, beta, c float32, i, j int) float32 {
 	var sum float32
 	if beta != 0 {
@@ -53,7 +53,7 @@ func wantGemm(a, b Matrix, alpha, beta, c float32, i, j int) float32 {
 	return sum
 }
 
-// testGemm compares entries of the product with wantGemm, all of them if they are few, and looks for anything else that changed.
+// testGemm compares entries of the product with wantGemm, all of them if they are few. It also checks that nothing else changed.
 func testGemm(t testing.TB, random *rand.Rand, m, k, n int, transposedA, transposedB, dense bool, alpha, beta float32, draw func([]float32)) {
 	t.Helper()
 	a := drawViewed(random, m, k, transposedA, dense, draw)
@@ -81,7 +81,7 @@ func testGemm(t testing.TB, random *rand.Rand, m, k, n int, transposedA, transpo
 			}
 		}
 	}
-	for i := range m { // what was to change is as it was before
+	for i := range m { // put the result's old values back
 		for j := range n {
 			c.values[i*c.row+j] = before.at(i, j)
 		}
@@ -146,7 +146,7 @@ func FuzzGemm(f *testing.F) {
 	})
 }
 
-// The instruction sets that fuse give the same bits as each other, whatever the values are.
+// All instruction sets that fuse products and sums give the same bits, for any values.
 func TestProductsOfFusingSetsAreTheSame(t *testing.T) {
 	sets := slices.DeleteFunc(Available(), func(set string) bool { return set == Generic })
 	if len(sets) < 2 {
@@ -171,7 +171,7 @@ func TestProductsOfFusingSetsAreTheSame(t *testing.T) {
 	}
 }
 
-// A product that is shared out by the rows of c is the same as the whole one.
+// A product that is split by the rows of c equals the whole product.
 func TestGemmOfPartsOfTheRows(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		const m, k, n = 97, 32, 100

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// doublesAround makes n copies of a value with guards about them, and the check that they are unchanged.
+// doublesAround makes n copies of a value with guards around them, and a check that the guards are unchanged.
 func doublesAround(random *rand.Rand, n int) (inside []float64, unchanged func() bool) {
 	const guard = 54321.5
 	start := 8 + random.IntN(4)
@@ -37,7 +37,7 @@ func sameDoubles(a, b []float64) bool {
 	return true
 }
 
-// TestLayerNormTwins requires the same bits of the passes over a row, special values in it or not.
+// TestLayerNormTwins requires that the passes over a row and their plain twins give the same bits, with and without special values.
 func TestLayerNormTwins(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(13, 14))
@@ -98,8 +98,8 @@ func TestLayerNormColumnsTwins(t *testing.T) {
 	})
 }
 
-// TestLayerNormTwinsWhereTermsCancel draws terms of which only their roundings are left. Elsewhere the result is rounded to
-// float32, and would hide an operation that is done in another order or fused with the next.
+// TestLayerNormTwinsWhereTermsCancel draws terms that cancel except for their rounding errors. In other tests the result is rounded to
+// float32, which would hide operations in another order or fused with the next.
 func TestLayerNormTwinsWhereTermsCancel(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(21, 22))

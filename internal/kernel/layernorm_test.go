@@ -8,7 +8,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// layerNormCase is an input of LayerNorm with what comes of it, forward and backward.
+// layerNormCase is an input of LayerNorm with its results, forward and backward.
 type layerNormCase struct {
 	rows, n              int
 	epsilon              float64
@@ -92,7 +92,7 @@ func TestLayerNormAgainstFloat64(t *testing.T) {
 				dBeta[j] += float64(dy[j])
 			}
 			if spread < 0.1 && c.n > 1 {
-				continue // near a constant row the formula bends too sharply for a difference
+				continue // near a constant row the curvature is too large for a difference
 			}
 			const h = 1e-5
 			for j, v := range x {
@@ -111,7 +111,7 @@ func TestLayerNormAgainstFloat64(t *testing.T) {
 	})
 }
 
-// On a constant row x−μ is exactly 0, and so y is β to the bit; dx is (g − mean(g))/scale, with the scale ε or √ε.
+// On a constant row x−μ is exactly 0, so y is exactly β; dx is (g − mean(g))/scale, with the scale ε or √ε.
 func TestLayerNormOfConstantRows(t *testing.T) {
 	for _, value := range []float32{0, 1, -7, 0.1, 2000.123, 1e-40, 3e38, -3e38} {
 		for _, sqrtForm := range []bool{false, true} {
@@ -151,7 +151,7 @@ func TestLayerNormOfConstantRows(t *testing.T) {
 	}
 }
 
-// A row of one feature is its own mean: y = β, nothing flows back to x or α.
+// A row of one feature is its own mean: y = β, and the gradients of x and α are 0.
 func TestLayerNormOfOneFeature(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := newLayerNormCase(rapid.Uint64().Draw(t, "seed"), rapid.IntRange(1, 12).Draw(t, "rows"), 1, 1e-3, rapid.Bool().Draw(t, "sqrtForm"))
@@ -190,7 +190,7 @@ func TestLayerNormIgnoresAnOffset(t *testing.T) {
 	})
 }
 
-// With an epsilon that vanishes beside σ, y does not feel the scale of x, and dx is divided by it.
+// If ε is negligible compared with σ, a scale of x does not change y, and divides dx.
 func TestLayerNormIgnoresAScale(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawLayerNorm(t, 1e-200)
@@ -202,7 +202,7 @@ func TestLayerNormIgnoresAScale(t *testing.T) {
 		}
 		c.run()
 		if c.n == 1 {
-			return // a constant row: ε is all there is
+			return // a constant row: only ε is left
 		}
 		for i := range c.x {
 			within(t, "y", i, float64(c.y[i]), float64(y[i]), 1e-6)
@@ -211,8 +211,7 @@ func TestLayerNormIgnoresAScale(t *testing.T) {
 	})
 }
 
-// Rows do not feel each other, dx sums to 0 over a row (y does not feel an offset), and a second run finds no trace of the
-// first.
+// Rows are independent, dx sums to 0 over a row (an offset does not change y), and a second run does not depend on the first.
 func TestLayerNormRowByRow(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawLayerNorm(t, 1e-3)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// SumSquares is within the rounding of float64 of a plain sum, for any length, of values of any size.
+// SumSquares equals a plain sum up to the rounding of float64, for any length and values of any size.
 func TestSumSquares(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for n := range 70 {
@@ -26,7 +26,7 @@ func TestSumSquares(t *testing.T) {
 	}
 }
 
-// With every instruction set Average has the bits of its formula, at any share.
+// With every instruction set and any share, Average has the bits of its formula.
 func TestAverage(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(3, 4))

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Every pixel at every place of slices of every length up to a few vectors, at any alignment; what is around is left alone.
+// Every pixel value at every place of slices of every length up to a few vectors, at any alignment. Nothing around them changes.
 func TestIntensities(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		for n := range 150 {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzRowTwins takes any bits for the values of a row and any scalars, and requires the bits of the plain kernels, or a NaN where
-// they have one, of every other instruction set's row kernels.
+// FuzzRowTwins runs the row kernels on any bits as values and any scalars. Every instruction set must give the bits of the plain
+// kernels, or a NaN where they give one.
 func FuzzRowTwins(f *testing.F) {
 	const text = "a row's values are four bytes each, and there are four slices of them; ten values are a vector of eight and two under a mask"
 	f.Add(0.25, 1.5, 0.125, 3.0, []byte(text+text))
@@ -34,7 +34,7 @@ func FuzzRowTwins(f *testing.F) {
 	})
 }
 
-// A rowResult is what one kernel makes of a row, in float64, which holds float32 exactly.
+// A rowResult is a kernel's result for a row, in float64, which holds float32 exactly.
 type rowResult struct {
 	name   string
 	values []float64

@@ -20,7 +20,7 @@ func TestRowsTwins(t *testing.T) {
 	})
 }
 
-// TestAllFiniteTwin puts each special value at each place of a slice, between values that must not be looked at.
+// TestAllFiniteTwin puts each special value at each place of a slice, between values that must not be read.
 func TestAllFiniteTwin(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(9, 10))
@@ -52,7 +52,7 @@ func TestAllFiniteTwin(t *testing.T) {
 	})
 }
 
-// TestSoftmaxTwins requires the same bits of the softmax and its sum, special values among the logits or not.
+// TestSoftmaxTwins requires the same bits for the softmax and its sum, with and without special values among the logits.
 func TestSoftmaxTwins(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(19, 20))

@@ -7,7 +7,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// The order of the sum is part of the contract: the result has the bits of a plain float32 sum from the first row on.
+// The order of the sum is part of the contract: the result has the bits of a plain float32 sum that starts at the first row.
 func TestSumRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		rows, n := rapid.IntRange(0, 40).Draw(t, "rows"), rapid.IntRange(1, 40).Draw(t, "n")

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The scalars of an update, of which each solver takes its own.
+// The scalars of an update. Each solver uses some of them.
 type updateScalars struct{ rate, meanRate, share1, share2, friction, scale, epsilon, decay float32 }
 
 // updateTwins are the updates with their plain twins, as functions of the slices w, slots and g.
@@ -64,7 +64,7 @@ var updateTwins = []struct {
 		}},
 }
 
-// TestUpdateTwins draws shares on both sides of one half, where average changes its form, and at their ends.
+// TestUpdateTwins draws shares on both sides of one half, where average changes its formula, and the extreme shares.
 func TestUpdateTwins(t *testing.T) {
 	shares := []float32{0, 0.001, 0.1, 0.49999997, 0.5, 0.9, 1}
 	for _, u := range updateTwins {
@@ -91,7 +91,7 @@ func TestUpdateTwins(t *testing.T) {
 	}
 }
 
-// FuzzUpdateTwins takes any bits for the values and any scalars but shares outside 0 to 1.
+// FuzzUpdateTwins takes any bits as values and any scalars, except shares outside 0 to 1.
 func FuzzUpdateTwins(f *testing.F) {
 	f.Add(uint8(6), uint8(1), uint8(255), float32(0.01), float32(1.5), float32(1e-7), []byte("values of four slices, four bytes each, of eight at the least: "+
 		"and as much again, for the vectors' sake; and more, for there to be a remainder."))
@@ -122,8 +122,8 @@ func FuzzUpdateTwins(f *testing.F) {
 	})
 }
 
-// BenchmarkUpdate is of the weights of the book's first layer and of its bias. There is no decay: it would end in gradients of
-// nearly zero and in the slow arithmetic of denormals.
+// BenchmarkUpdate updates the weights and the bias of the book's first layer, without decay: decay would make the values so small that
+// they are denormals, whose arithmetic is slow.
 func BenchmarkUpdate(b *testing.B) {
 	c := updateScalars{1e-3, 1e-3, 0.1, 0.001, 0.1, 1.5, 1e-7, 0}
 	for _, u := range updateTwins {

@@ -102,8 +102,8 @@ type updateProblem struct {
 	slots [][]float32
 }
 
-// drawUpdate draws n values for so many slots. The values are of one order, as are a weight's, and no slot is negative, as a
-// sum of squares never is.
+// drawUpdate draws n values and this number of slots. The values have one order of magnitude, like weights. No slot is negative,
+// because a sum of squares never is.
 func drawUpdate(t *rapid.T, n int, slots []string) updateProblem {
 	values := func(name string, low float32) []float32 {
 		return rapid.SliceOfN(rapid.Float32Range(low, 4), n, n).Draw(t, name)
@@ -115,7 +115,7 @@ func drawUpdate(t *rapid.T, n int, slots []string) updateProblem {
 	return p
 }
 
-// shifted is a copy of the problem whose slices each start at an offset into an array of their own.
+// shifted is a copy of the problem. Each of its slices starts at an offset into its own array.
 func (p updateProblem) shifted(offset int) updateProblem {
 	shift := func(x []float32) []float32 {
 		return append(make([]float32, offset, offset+len(x)), x...)[offset:]
@@ -243,7 +243,7 @@ func TestUpdatePanicsOnLengths(t *testing.T) {
 	}
 }
 
-// The average of a constant is that constant, to float32's precision, however slow the average is.
+// The average of a constant is that constant, up to float32's precision, even for a slow average.
 func TestAverageSettles(t *testing.T) {
 	for _, beta := range []float64{0, 0.1, 0.9, 0.99, 0.999, 0.9999} {
 		c := float32(1 - beta)
@@ -253,7 +253,7 @@ func TestAverageSettles(t *testing.T) {
 		for range steps {
 			a = average(a, x, slope(c))
 		}
-		// It stops short of x when c·x and c·a round alike: 2^-24/c of x.
+		// It stops just before x when c·x and c·a round to the same value: 2^-24/c of x.
 		if off := math.Abs(float64(a)/x - 1); off > 0x1p-24/(1-beta)+0x1p-23 {
 			t.Errorf("β = %v: the average of %v settles %.2g away", beta, x, off)
 		}

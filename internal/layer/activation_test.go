@@ -24,7 +24,7 @@ func TestActivationGradients(t *testing.T) {
 			shape := rapid.SliceOfN(rapid.IntRange(1, 3), 1, 4).Draw(t, "shape")
 			seed := rapid.Uint64().Draw(t, "seed")
 			x := normal(seed, shape...)
-			for i, v := range x.Float32s() { // keep clear of the kink at 0, where a difference means nothing
+			for i, v := range x.Float32s() { // keep away from the kink at 0, where a difference means nothing
 				x.Float32s()[i] = v + float32(math.Copysign(2*step, float64(v)))
 			}
 			checkGradients(t, &gradcheck.Problem{

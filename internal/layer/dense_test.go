@@ -48,7 +48,7 @@ func TestDenseForward(t *testing.T) {
 	})
 }
 
-// y is linear in each input, so that a wide step has no error of its own.
+// y is linear in each input, so a difference is exact for any step.
 func TestDenseGradients(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, _, _, _ := drawDense(t)

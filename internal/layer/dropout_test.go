@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/layer"
 )
 
-// dropped is the problem of a dropout layer alone.
+// dropped is the problem of a single dropout layer.
 func dropped(x *tensor.Dense, dy []float32, name string, rate float64, draw layer.Draw) *gradcheck.Problem {
 	return &gradcheck.Problem{
 		Build:  func(n gorgonia.Nodes) (*gorgonia.Node, error) { return layer.ApplyDropout(n[0], name, rate, &draw) },
@@ -32,10 +32,10 @@ func TestDropoutGradients(t *testing.T) {
 	})
 }
 
-// ones are a batch on which dropout shows its mask: 0, or 1/(1−rate).
+// ones are a batch of ones, which dropout turns into its mask: 0 or 1/(1−rate).
 func ones(shape ...int) *tensor.Dense { return tensor.Ones(tensor.Float32, shape...) }
 
-// The mask is a function of the seed, the step, the layer's name and the row's number in the step; each matters.
+// The mask is a function of the seed, the step, the layer's name and the row's number in the step. Each of them changes it.
 func TestDropoutMask(t *testing.T) {
 	mask := func(rows int, name string, draw layer.Draw) []float32 {
 		x := ones(rows, 50)

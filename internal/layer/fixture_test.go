@@ -26,7 +26,7 @@ func labelsOf(labels ...int32) *tensor.Dense {
 	return tensor.New(tensor.WithShape(len(labels)), tensor.WithBacking(labels))
 }
 
-// static is the result of a problem, which must have one.
+// static is the result of a problem on the static executor. The test fails on an error.
 func static(t rapid.TB, p *gradcheck.Problem) *gradcheck.Result {
 	t.Helper()
 	r, err := p.Static()
@@ -37,8 +37,8 @@ func static(t rapid.TB, p *gradcheck.Problem) *gradcheck.Result {
 }
 
 // checkGradients compares the problem's gradients with central differences. The tolerance is relative to the largest entry of each
-// gradient; the rounding of y to float32 adds its own error to a difference. It also compares them with the LispMachine's, which
-// runs the same functions and must have the same bits: that checks the wiring.
+// gradient, plus the error of a difference from rounding y to float32. It also compares them with the LispMachine's gradients, which
+// must have the same bits because the functions are the same: that checks the wiring.
 func checkGradients(t rapid.TB, p *gradcheck.Problem, step, tolerance float64) {
 	t.Helper()
 	symbolic := static(t, p)

@@ -9,8 +9,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// The defects of Gorgonia v0.9.18 that this project's own ops and executor go round. Each test asserts the defect, so that a
-// version that mends it is noticed.
+// The defects of Gorgonia v0.9.18 that this project's own ops and executor avoid. Each test asserts the defect, so it fails once a
+// version fixes it.
 
 const mended = "Gorgonia has mended this: see whether this project's own way round it is still needed"
 
@@ -24,9 +24,9 @@ func run(t *testing.T, g *gorgonia.ExprGraph) {
 	}
 }
 
-// Its softmax starts the search for the largest logit of each row from the first element of the whole tensor. Where that is
-// far above a row, the row's exponentials all vanish; where a row's own first logit is far above, it overflows. What comes of it
-// is NaN on amd64, and on arm64 a probability of about -1e-25 for the largest logit.
+// Its softmax starts the search for the largest logit of each row from the first element of the whole tensor. If that element is far
+// above a row, all exponentials of the row vanish. If a row's own first logit is far above, it overflows. The result is NaN on amd64,
+// and a probability of about -1e-25 for the largest logit on arm64.
 func TestGorgoniaSoftMaxOfOrdinaryLogits(t *testing.T) {
 	for _, test := range []struct{ logits, want []float32 }{
 		{[]float32{120, 0, 0, 1}, []float32{1, 0, 0.26894143, 0.7310586}},
@@ -44,7 +44,7 @@ func TestGorgoniaSoftMaxOfOrdinaryLogits(t *testing.T) {
 	}
 }
 
-// SoftMax and LogSoftMax of one node hash alike, and so the second is taken for the first.
+// SoftMax and LogSoftMax of one node have the same hash, so the second becomes the first.
 func TestGorgoniaMergesSoftMaxAndLogSoftMax(t *testing.T) {
 	g := gorgonia.NewGraph()
 	logits := gorgonia.NodeFromAny(g, normal(1, 2, 2), gorgonia.WithName("logits"))
@@ -53,7 +53,7 @@ func TestGorgoniaMergesSoftMaxAndLogSoftMax(t *testing.T) {
 	}
 }
 
-// What is kept is multiplied by 1/(1−p) on the way forward, but its gradient by 1/p on the way back.
+// Dropout multiplies the values it keeps by 1/(1−p), but their gradients by 1/p.
 func TestGorgoniaDropoutGradient(t *testing.T) {
 	const p = 0.2
 	g := gorgonia.NewGraph()
@@ -70,7 +70,7 @@ func TestGorgoniaDropoutGradient(t *testing.T) {
 	}
 }
 
-// A second RunAll without a Reset runs nothing: the old result stays, and no error tells.
+// A second RunAll without a Reset runs nothing: the old result stays, without an error.
 func TestGorgoniaTapeMachineRepeatsItself(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]float32{3, 3})), gorgonia.WithName("x"))

@@ -29,8 +29,8 @@ func Kinds() []Kind {
 		activation("tanh", "the hyperbolic tangent", glorot, elementwise(kernel.Tanh)),
 		activation("elu", "x, or exp(x) − 1 below 0", he, elementwise(kernel.ELU)),
 		activation("selu", "elu scaled so that values keep their variance", lecun, elementwise(kernel.SELU)),
-		{Word: "dropout", Usage: "dropout:RATE", About: fmt.Sprintf("sets a share of the values to 0 while training [%v]", DefaultDropout), read: readDropout},
-		{Word: "res", Usage: "res(LAYERS)", About: "a residual block: x + f(x), with the layers within as f", read: readResidual},
+		{Word: "dropout", Usage: "dropout:RATE", About: fmt.Sprintf("sets a fraction of the values to 0 in training [%v]", DefaultDropout), read: readDropout},
+		{Word: "res", Usage: "res(LAYERS)", About: "a residual block: x + f(x), where f is the layers in the brackets", read: readResidual},
 	}
 }
 

@@ -16,7 +16,7 @@ import (
 	"fmtrain/internal/vm"
 )
 
-// crossEntropy is the loss of logits and labels as a problem, and where its counts are once it has been built.
+// crossEntropy is the loss of logits and labels as a problem. Its counts are set once it has been built.
 func crossEntropy(logits *tensor.Dense, labels ...int32) (p *gradcheck.Problem, counts **layer.BatchLoss) {
 	counts = new(*layer.BatchLoss)
 	return &gradcheck.Problem{
@@ -55,7 +55,7 @@ func TestCrossEntropyGradients(t *testing.T) {
 	})
 }
 
-// So has any other loss, with ignored rows among the others. At the kinks of a loss there is no gradient to compare.
+// The same for all other losses, with some ignored rows. At the kinks of a loss there is no gradient to compare.
 func TestLossGradients(t *testing.T) {
 	const step = 1e-2
 	for _, name := range loss.Names() {
@@ -85,7 +85,7 @@ func TestLossGradients(t *testing.T) {
 	}
 }
 
-// nearKink says whether a row's gradient jumps within a distance of its logits.
+// nearKink says whether a row's gradient jumps within some distance of its logits.
 func nearKink(l loss.Loss, logits *tensor.Dense, labels []int32, distance float32) bool {
 	classes := logits.Shape()[1]
 	work := make([]float64, classes)
@@ -170,8 +170,7 @@ func TestCrossEntropyAgainstFloat64(t *testing.T) {
 	})
 }
 
-// Filling up a batch with ignored rows, wherever and whatever they are, changes no bit of the loss or of the other rows'
-// gradient, and no count.
+// Ignored rows, whatever their values and places, change no bit of the loss and of the other rows' gradients, and no count.
 func TestCrossEntropyLeavesOutIgnoredRows(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logits, labels := drawBatch(t, 0)
@@ -217,7 +216,7 @@ func TestCrossEntropyOfIgnoredRowsAlone(t *testing.T) {
 	}
 }
 
-// A row that had a label in the run before, and has none now, keeps nothing of its gradient.
+// A row that had a label in the previous run and has none now has the gradient 0.
 func TestCrossEntropyForgetsTheRunBefore(t *testing.T) {
 	g := gorgonia.NewGraph()
 	labels := labelsOf(0, 1)
@@ -252,8 +251,8 @@ func TestCrossEntropyForgetsTheRunBefore(t *testing.T) {
 func TestCrossEntropyOfExtremeLogits(t *testing.T) {
 	const huge = 1e30
 	logits := tensor.New(tensor.WithShape(4, 3), tensor.WithBacking([]float32{
-		huge, -huge, 0, // right beyond doubt
-		88, 89, 0, // past what float32's exp can hold
+		huge, -huge, 0, // right with certainty
+		88, 89, 0, // exp overflows in float32
 		-huge, -huge, -huge,
 		3000, 3000, -3000,
 	}))

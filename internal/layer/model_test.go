@@ -12,8 +12,8 @@ import (
 	"fmtrain/internal/loss"
 )
 
-// A whole classifier, with a short batch, by symbolic differentiation and by the LispMachine: the same bits. The weights are
-// scaled down as an initialiser does, so that no logit is far out.
+// A whole classifier with a short batch has the same bits by symbolic differentiation and on the LispMachine. The weights are scaled
+// down as an initialiser does, so that no logit is large.
 func TestClassifierGradients(t *testing.T) {
 	for _, activation := range layer.Activations() {
 		t.Run(activation, func(t *testing.T) {

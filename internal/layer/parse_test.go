@@ -47,7 +47,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// An error has the place in the text, and what is allowed there.
+// An error names the place in the text and what is allowed there.
 func TestParseRefuses(t *testing.T) {
 	for text, want := range map[string][]string{
 		"":                   {"at character 1", "found the end"},

@@ -12,8 +12,8 @@ import (
 	"fmtrain/internal/loss"
 )
 
-// A loss with both penalties, on a batch with an ignored row: its value is the sum written out, its gradients are those of
-// finite differences and the LispMachine.
+// A loss with both penalties on a batch with an ignored row: its value is the sum written out, and its gradients match finite
+// differences and the LispMachine.
 func TestPenaltyGradients(t *testing.T) {
 	const l2, activity = 0.3, 0.2
 	x, labels, w, b := normal(1, 4, 3), labelsOf(1, layer.Ignored, 4, 0), normal(2, 3, 5), normal(3, 5)

@@ -20,7 +20,7 @@ func checkAll(t *testing.T, files ...*layernorm.Golden) []layernorm.Check {
 	return checks
 }
 
-// find is the check of that name against that reference.
+// find is the check with this name against this reference.
 func find(t *testing.T, checks []layernorm.Check, name, against string) layernorm.Check {
 	t.Helper()
 	for _, c := range checks {
@@ -80,7 +80,7 @@ func TestChecksPass(t *testing.T) {
 	}
 }
 
-// move is a value of a golden file that is moved away from the op's own, in each form that the file knows.
+// move is a value of a golden file that the test moves away from the op's own result, in each form of LayerNorm in the file.
 type move struct {
 	what, check, file string // check without the form that its name begins with
 	forms             []layernorm.Form
@@ -92,9 +92,9 @@ type move struct {
 // movedValue is which value of its kind is moved: not the largest, which sets the tolerance.
 const movedValue = 4
 
-// moves are one for each kind of value. Of the cases, number 1, of shape [4,10], has its largest |y| below 4, where 1e-6
-// is the larger of the forward tolerances; number 4, of shape [32,100], has it above, where 4 ULPs are. Number 7 has rows far
-// from zero, for which Keras's own float32 is allowed for.
+// moves has one move for each kind of value. Case 1, of shape [4,10], has a largest |y| below 4, where 1e-6 is the larger of the forward
+// tolerances. Case 4, of shape [32,100], has it above 4, where 4 ULPs are larger. Case 7 has rows far from zero, where the tolerance
+// includes the rounding of Keras's own float32.
 func moves(t *testing.T) []move {
 	keras := func(c *layernorm.GoldenCase, form layernorm.Form) ([]float64, []float32, float64) {
 		mean, sigma := moments(c.X[:len(c.Alpha)])
@@ -121,8 +121,8 @@ func moves(t *testing.T) []move {
 	return all
 }
 
-// The tolerances of the golden checks are what was agreed, no looser and no tighter: a reference that is moved away from the
-// op's own result by 0.99 of the tolerance passes, by 1.01 of it fails.
+// The tolerances of the golden checks are the specified ones, no looser and no tighter: a reference that is 0.99 of the tolerance away
+// from the op's own result passes, and one that is 1.01 of it away fails.
 func TestCheckTolerances(t *testing.T) {
 	for _, m := range moves(t) {
 		t.Run(fmt.Sprintf("%s of case %d of %s", m.what, m.number+1, m.file), func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestCheckTolerances(t *testing.T) {
 	}
 }
 
-// The book's figure is a mean over all but the far rows.
+// The book's mean error is over all rows except the far ones.
 func TestCheckOfTheMeanError(t *testing.T) {
 	g := golden(t, kerasFile)
 	before := find(t, checkAll(t, g), "keras mean error", kerasFile)
@@ -200,8 +200,8 @@ func farCase(mu, conditioning, scale float64) layernorm.GoldenCase {
 	}
 }
 
-// The mean error that is allowed grows with |μ|/s and with |y|, because the rounding of the reference does. A reference whose
-// entries are all off by the least that shows still fails, as does one in the other form.
+// The allowed mean error grows with |μ|/s and with |y|, because the rounding of the reference does. A reference whose entries are all
+// slightly wrong still fails, and so does one in the other form.
 func TestMeanErrorOfRowsFarFromZero(t *testing.T) {
 	for _, at := range []struct{ mu, conditioning, scale float64 }{
 		{3, 90, 1}, {3, 40, 1}, {3.9, 99, 1}, {1.01, 1, 1}, {3, 1, 1}, {1.5, 5, 1}, {3, 2, 100}, {3, 90, 100}, {0.01, 0.1, 1000},
@@ -229,7 +229,7 @@ func TestMeanErrorOfRowsFarFromZero(t *testing.T) {
 	}
 }
 
-// On far rows the op may err as much as Keras does and no more: it fails against a Keras that is a little better than itself.
+// On far rows the op's error may be as large as that of Keras, but not larger: it fails against a Keras that is slightly more exact.
 func TestCheckOfFarRows(t *testing.T) {
 	for _, share := range []float64{0.99, 1.01} {
 		torch, keras := golden(t, torchFile), golden(t, kerasFile)
@@ -252,7 +252,7 @@ func TestCheckOfFarRows(t *testing.T) {
 	}
 }
 
-// A value that is no number fails its check, on whichever side it is, and can be printed as JSON.
+// A NaN fails its check, whether the op or the reference has it, and the result can be printed as JSON.
 func TestChecksOfNonFiniteValues(t *testing.T) {
 	corrupt := map[string]func(c *layernorm.GoldenCase, v float64){
 		"x":     func(c *layernorm.GoldenCase, v float64) { c.X[3] = float32(v) },

@@ -79,7 +79,7 @@ var goldenFiles = sync.OnceValues(func() (map[string]*layernorm.Golden, error) {
 	return files, nil
 })
 
-// golden is a copy of an embedded golden file, of all its cases or of those numbered, from 0 on.
+// golden is a copy of an embedded golden file, with all cases or only those with these numbers, counted from 0.
 func golden(t *testing.T, name string, cases ...int) *layernorm.Golden {
 	t.Helper()
 	files, err := goldenFiles()
@@ -106,7 +106,7 @@ func clone(t *layernorm.Truth) *layernorm.Truth {
 	return &layernorm.Truth{Y: slices.Clone(t.Y), DX: slices.Clone(t.DX), DAlpha: slices.Clone(t.DAlpha), DBeta: slices.Clone(t.DBeta)}
 }
 
-// truth is what a case of layernorm_torch.json knows of a form.
+// truth has the exact values of a case of layernorm_torch.json for one form.
 func truth(c *layernorm.GoldenCase, form layernorm.Form) *layernorm.Truth {
 	if form == layernorm.Book {
 		return c.Sigma
@@ -139,7 +139,7 @@ func near(t rapid.TB, what string, got []float32, want []float64, tolerance floa
 	}
 }
 
-// nearGradients fails where dx, dα or dβ is further off than the tolerance, relative to the largest entry of each.
+// nearGradients fails if the error of dx, dα or dβ, relative to its largest entry, exceeds the tolerance.
 func nearGradients(t rapid.TB, got [][]float32, want *layernorm.Truth, tolerance float64) {
 	t.Helper()
 	near(t, "dx", got[0], want.DX, tolerance*largest(want.DX))
@@ -155,8 +155,8 @@ func largest(values []float64) (most float64) {
 	return most
 }
 
-// allowed is the forward tolerance of a case as it was agreed: 4 float32 ULPs of the largest |y|, or 1e-6. It is written
-// down here a second time so that a looser one in the checks would be noticed.
+// allowed is the specified forward tolerance of a case: 4 float32 ULPs of the largest |y|, or 1e-6. It is written here a second time so
+// that a test fails if the checks use a looser one.
 func allowed(y []float64) float64 {
 	most := float32(largest(y))
 	ulp := float64(math.Nextafter32(most, float32(math.Inf(1)))) - float64(most)

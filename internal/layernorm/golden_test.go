@@ -23,8 +23,8 @@ func moments(row []float32) (mean, sigma float64) {
 	return mean, math.Sqrt(sigma)
 }
 
-// The op against PyTorch's float64, with the tolerances that were agreed, and on rows far from zero no worse than Keras. It
-// repeats what check-layernorm does in other words.
+// The op against PyTorch's float64, with the specified tolerances, and on rows far from zero no worse than Keras. It does the same as
+// check-layernorm with different code.
 func TestOpAgainstTorch(t *testing.T) {
 	torch, keras := golden(t, torchFile), golden(t, kerasFile)
 	if len(torch.Cases) != 12 || len(keras.Cases) != 12 {
@@ -74,7 +74,7 @@ func TestReadGoldenRefuses(t *testing.T) {
 		full = `{"shape": [1, 2], "epsilon": 0.5, "x": [1, 3], "alpha": [1, 2], "beta": [0, 1], "dy": [1, 1],
 			"sigma": {"y": [0, 0], "dx": [0, 0], "dalpha": [0, 0], "dbeta": [0, 0]}}`
 	)
-	// with is a file of a good case and another that is changed in one place.
+	// with is a file with a good case and a case that is changed in one place.
 	with := func(second, old, new string) string {
 		if strings.Count(second, old) != 1 {
 			t.Fatalf("expected %q once in %s", old, second)
@@ -136,7 +136,7 @@ func TestReadGoldenRefuses(t *testing.T) {
 	wantError(t, err, "mine.json", "the disk is gone")
 }
 
-// Whatever a file holds, it is refused with an error that names it, or can be checked.
+// Any file is refused with an error that names it, or can be checked.
 func FuzzReadGolden(f *testing.F) {
 	f.Add(`{"epsilon_form": "variance", "cases": [{"shape": [1, 2], "epsilon": 0.5, "x": [1, 3], "alpha": [1, 2], "beta": [0, 1], "y": [-1, 2]}]}`)
 	f.Add(`{"cases": [{"shape": [2], "epsilon": 1e-3, "x": [1, 3], "alpha": [1, 2], "beta": [0, 1], "dy": [1, 1],
@@ -156,8 +156,8 @@ func FuzzReadGolden(f *testing.F) {
 	})
 }
 
-// readWithin reads a golden file and checks what holds for any: no more memory than a small multiple of its length, and an error
-// that names it if it is refused.
+// readWithin reads a golden file and checks what must be true of any file: it takes at most a small multiple of its length in memory,
+// and an error names it.
 func readWithin(t *testing.T, text string) (*layernorm.Golden, error) {
 	t.Helper()
 	var before, after runtime.MemStats
@@ -173,7 +173,7 @@ func readWithin(t *testing.T, text string) (*layernorm.Golden, error) {
 	return g, err
 }
 
-// Files that were made to take up memory are refused, for little of it.
+// Files made to use much memory are refused without using it.
 func TestReadGoldenIsBounded(t *testing.T) {
 	list := func(item string, n int) string { return "[" + strings.Repeat(item+",", n) + item + "]" }
 	for what, text := range map[string]string{

@@ -43,7 +43,7 @@ func TestForward(t *testing.T) {
 	}
 }
 
-// A layer learns the α and β that its target was made with.
+// A layer learns the α and β with which its target was made.
 func TestLayerLearns(t *testing.T) {
 	const features, rate = 4, 0.5
 	for _, form := range forms {

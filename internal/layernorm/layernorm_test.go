@@ -32,7 +32,7 @@ func TestGradientsByDifferences(t *testing.T) {
 	}
 }
 
-// Any rank is rows of the last axis: the same values in another shape give the same bits, on both machines.
+// A tensor of any rank is treated as rows along its last axis: the same values in another shape give the same bits, on both machines.
 func TestRanks(t *testing.T) {
 	for _, form := range forms {
 		want := evaluate(t, normalProblem(form, 7, 0, 1, 12, 5))
@@ -60,7 +60,7 @@ func TestRanks(t *testing.T) {
 	}
 }
 
-// A single vector can't be split. The op after it, which can be, waits for all of it.
+// A single vector can't be split. The op after it can be split, and waits for the whole vector.
 func TestVectorOnSeveralThreads(t *testing.T) {
 	crew := team.New(4)
 	defer crew.Close()
@@ -75,7 +75,7 @@ func TestVectorOnSeveralThreads(t *testing.T) {
 		t.Fatal(err)
 	}
 	for run := range 20 {
-		x.Value().Data().([]float32)[0] = float32(run) // another result than the one in the buffers
+		x.Value().Data().([]float32)[0] = float32(run) // so that the result is not the one in the buffers
 		var found [2][]float32
 		for i, members := range []*team.Team{crew, nil} {
 			machine.UseTeam(members)
@@ -90,7 +90,7 @@ func TestVectorOnSeveralThreads(t *testing.T) {
 	}
 }
 
-// Rows that a careless LayerNorm gets wrong are finite and within the tolerances of ordinary ones.
+// On rows that a careless LayerNorm gets wrong, the results are finite and within the tolerances of ordinary rows.
 func TestHardRows(t *testing.T) {
 	for _, form := range forms {
 		for _, row := range []struct{ mean, sigma float64 }{{2000, 1}, {0, 1e-2}, {0, 1e4}, {-1e6, 1}, {0, 1e-20}, {3, 0}, {0, 0}} {
@@ -113,7 +113,7 @@ func TestHardRows(t *testing.T) {
 	}
 }
 
-// The book's derivative on a constant row: σ's is taken as 0, and what is left is (g − mean(g))/ε.
+// The book's derivative on a constant row: that of σ is defined as 0, which leaves (g − mean(g))/ε.
 func TestConstantRowGradient(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.IntRange(1, 20).Draw(t, "n")

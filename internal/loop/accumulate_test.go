@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/model"
 )
 
-// gradientsOf are the gradients of a step on these rows, in the order of the weights, and what the step counted.
+// gradientsOf are the gradients of a step on these rows, in the order of the weights, and the step's counts.
 func gradientsOf(t *testing.T, s setup, rows []int32) ([][]float32, metric.Tally) {
 	t.Helper()
 	trainer := s.trainer(t)
@@ -23,7 +23,7 @@ func gradientsOf(t *testing.T, s setup, rows []int32) ([][]float32, metric.Tally
 	return trainer.gradients.values(), counted
 }
 
-// apart is the largest difference over the largest value.
+// apart is the largest difference, relative to the largest value.
 func apart(a, b []float32) float64 {
 	var difference, largest float64
 	for i, x := range a {
@@ -33,11 +33,11 @@ func apart(a, b []float32) float64 {
 	return difference / largest
 }
 
-// accumulationTolerance is on the gradients of a step, relative to the largest. Each is a sum over samples in float32, and
-// several sums round otherwise than one: by some 2⁻²⁴. A short batch that weighed as much as the others would show as 1e-2.
+// accumulationTolerance is the tolerance for a step's gradients, relative to the largest. A gradient is a sum over samples in
+// float32. Several sums round differently from one, by about 2⁻²⁴. A short batch with the weight of a full one would be off by 1e-2.
 const accumulationTolerance = 2e-6
 
-// The gradients of several batches are those of one that holds all their rows, whether the last is short or not.
+// The gradients of several batches are those of one batch with all their rows, whether the last batch is short or not.
 func TestAccumulatedGradients(t *testing.T) {
 	s := small()
 	rows := dataset.NewSampler(s.images, 3, true).Order(1)
@@ -57,7 +57,7 @@ func TestAccumulatedGradients(t *testing.T) {
 	}
 }
 
-// A step of one batch has the bits of a run without accumulation, though others of the run have more.
+// A step of one batch has the same bits as without accumulation, although other steps of the run have several batches.
 func TestAccumulatedStepOfOneBatch(t *testing.T) {
 	s := small()
 	s.batch = 16
@@ -70,8 +70,8 @@ func TestAccumulatedStepOfOneBatch(t *testing.T) {
 	}
 }
 
-// A run of small batches is one of large ones: as many steps, which see as many samples and lower the loss alike. SGD, because
-// the adaptive solvers divide by gradients that are close to 0.
+// A run of accumulated small batches equals a run of large batches: the same number of steps and samples, and the same losses. The
+// solver is SGD, because the adaptive solvers divide by gradients that are close to 0.
 func TestAccumulationIsALargerBatch(t *testing.T) {
 	s := small()
 	s.images, s.batch, s.epochs = 93, 35, 10
@@ -105,7 +105,7 @@ func TestAccumulationIsALargerBatch(t *testing.T) {
 	}
 }
 
-// What is not finite in any batch of a step ends the run before the step.
+// A value that is not finite, in any batch of a step, ends the run before that step.
 func TestDivergedInAnAccumulatedBatch(t *testing.T) {
 	s := small()
 	s.batch, s.accumulate = 5, 7
@@ -125,7 +125,7 @@ func TestDivergedInAnAccumulatedBatch(t *testing.T) {
 	}
 }
 
-// What a step drops does not depend on the batches that it takes: with dropout too, two of 8 are one of 16 but for rounding.
+// Dropout masks don't depend on how a step is split into batches: two batches of 8 equal one of 16, except for rounding.
 func TestAccumulatedDropout(t *testing.T) {
 	losses := func(batch, accumulate int) (all []float64) {
 		s := stacked("784-20-tanh-dropout:0.5-10")

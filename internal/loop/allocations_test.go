@@ -17,11 +17,11 @@ func (silent) OnIteration(*Iteration) error { return nil }
 func (silent) OnEpoch(*Epoch) error         { return nil }
 func (silent) OnDone(*Done) error           { return nil }
 
-// A training step allocates nothing, whoever does it and whatever is switched on: an epoch of many steps costs as much as one of
-// few.
+// A training step allocates nothing, with any number of threads and all features: an epoch of many steps makes no more allocations
+// than one of few.
 func TestStepsAllocateNothing(t *testing.T) {
 	all := everything()
-	all.accumulate, all.validation = 2, 0 // the quicker the better
+	all.accumulate, all.validation = 2, 0 // the faster the better
 	for _, members := range []int{1, 2} {
 		stepsAllocateNothing(t, small(), members)
 		stepsAllocateNothing(t, all, members)
@@ -45,8 +45,8 @@ func stepsAllocateNothing(t *testing.T, s setup, members int) {
 	}
 }
 
-// allocations is the least number of allocations of five epochs and their saves. Unlike testing.AllocsPerRun it leaves all processors
-// to a team.
+// allocations is the smallest number of allocations in five epochs with their saves. Unlike testing.AllocsPerRun it lets a team use
+// all processors.
 func allocations(t *testing.T, trainer *Trainer) float64 {
 	t.Helper()
 	trainer.share()
@@ -54,7 +54,7 @@ func allocations(t *testing.T, trainer *Trainer) float64 {
 		must(t, trainer.epoch(context.Background(), 1))
 		must(t, trainer.waitForSave())
 	}
-	epoch() // the solvers make their slots
+	epoch() // the solvers allocate their slots
 	least := math.Inf(1)
 	for range 5 {
 		var before, after runtime.MemStats

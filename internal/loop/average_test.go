@@ -12,8 +12,8 @@ import (
 	"fmtrain/internal/run"
 )
 
-// The average is that of the weights after each step, the later ones weighing more, without the initial ones; it is measured
-// beside them and saved, and changes nothing in the training.
+// The average is taken over the weights after each step, without the initial weights; later steps weigh more. It is evaluated like the
+// weights, and saved. It does not change the training.
 func TestAverage(t *testing.T) {
 	for _, decay := range []float64{0.5, 0.9, 0.999} {
 		s := validated()
@@ -104,8 +104,8 @@ func TestAverageWithoutValidation(t *testing.T) {
 	}
 }
 
-// The averages in a checkpoint have the names and shapes of the weights. A set of them that is not the model's is refused; a
-// model that starts from a checkpoint does not mind them.
+// The averages in a checkpoint have the names and shapes of the weights. Averages that don't fit the model are refused. A run that
+// only starts from the checkpoint ignores them.
 func TestAverageInACheckpoint(t *testing.T) {
 	s := small()
 	s.epochs, s.decay = 1, 0.9

@@ -104,8 +104,8 @@ func TestLoad(t *testing.T) {
 	}
 }
 
-// A checkpoint holds all that a run needs to go on: put back into a new model and new solvers, for each solver, two epochs and
-// a third come to the bits of three.
+// A checkpoint holds all that a resume needs. For each solver: two epochs, a restore into a new model and new solvers, and a third
+// epoch give the same bits as three epochs.
 func TestCheckpointSufficesToGoOn(t *testing.T) {
 	for _, name := range solver.Names() {
 		s := small()
@@ -122,12 +122,12 @@ func TestCheckpointSufficesToGoOn(t *testing.T) {
 		restore(t, resumed, begun.Checkpoints.Dir.Last())
 		train(t, resumed)
 		if !same(bits(whole.Weights), bits(resumed.Weights)) {
-			t.Errorf("%s: a resumed run comes to other weights", name)
+			t.Errorf("%s: a resumed run has other weights", name)
 		}
 	}
 }
 
-// restore takes up a run from its checkpoint in a trainer, in the run's directory.
+// restore resumes a run from its checkpoint, in the run's directory.
 func restore(t *testing.T, trainer *Trainer, path string) {
 	t.Helper()
 	trainer.Checkpoints.Dir = run.Dir(filepath.Dir(filepath.Dir(path)))
@@ -136,7 +136,7 @@ func restore(t *testing.T, trainer *Trainer, path string) {
 	must(t, trainer.Resume(saved, false))
 }
 
-// Weights that don't fit a model are refused with the tensor and both shapes, and none of them is taken over.
+// Weights that don't fit a model are refused: the error names the tensor and both shapes, and no weight changes.
 func TestLoadWeightsRefuses(t *testing.T) {
 	base := small()
 	base.epochs = 0
@@ -202,7 +202,7 @@ func TestLoadRefusesHostileArchitectures(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	// So many layers, of which each alone would find enough values in the file.
+	// Many layers: the file has enough values for each of them alone, but not for all.
 	ones := strings.Repeat("1,", 50_000) + "1"
 	twelves := strings.Repeat("12,", 50_000) + "12"
 	nineties := "12," + strings.Repeat("90,", 350) + "90"
@@ -241,7 +241,7 @@ func TestLoadRefusesHostileArchitectures(t *testing.T) {
 	}
 }
 
-// A checkpoint without the metadata of a run, or with tensors of another, is refused by an error that says what it lacks.
+// A checkpoint without a run's metadata, or with another run's tensors, is refused, and the error says what is missing.
 func TestLoadRefusesIncompleteCheckpoints(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(*checkpoint.Checkpoint)

@@ -8,7 +8,7 @@ import (
 	"fmtrain/internal/team"
 )
 
-// clipped are the gradients of a first step, and what clipping to a norm makes of them, by a team of so many.
+// clipped are the gradients of a first step before and after clipping to a norm, with this number of threads.
 func clipped(t *testing.T, to float64, members int) (before, after [][]float32) {
 	t.Helper()
 	s := small()
@@ -26,7 +26,7 @@ func clipped(t *testing.T, to float64, members int) (before, after [][]float32) 
 	return before, trainer.gradients.values()
 }
 
-// plainNorm is the norm over all gradients, as one writes it down.
+// plainNorm is the norm over all gradients, written plainly.
 func plainNorm(gradients [][]float32) float64 {
 	var sum float64
 	for _, g := range gradients {
@@ -37,7 +37,7 @@ func plainNorm(gradients [][]float32) float64 {
 	return math.Sqrt(sum)
 }
 
-// Gradients whose norm, over both groups, is above the limit are all scaled by one factor to that norm; others keep their bits.
+// Gradients whose norm over both groups is above the limit are all scaled by one factor to that limit. Other gradients keep their bits.
 func TestClip(t *testing.T) {
 	unclipped, _ := clipped(t, 0, 1)
 	norm := plainNorm(unclipped)

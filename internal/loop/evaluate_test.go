@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// An evaluation is that of the plain twin, however the images fall into the evaluator's batches.
+// An evaluation gives the results of the plain twin, however the images are split into the evaluator's batches.
 func TestEvaluate(t *testing.T) {
 	s := small()
 	trainer := s.trainer(t)
@@ -39,7 +39,7 @@ func TestEvaluate(t *testing.T) {
 	}
 }
 
-// An evaluator takes the weights as they are at each call.
+// Each call of an evaluator uses the current weights.
 func TestEvaluatorFollowsWeights(t *testing.T) {
 	s := small()
 	weights, set := s.spec.Weights(1), noisyImages(30, 3)

@@ -11,7 +11,7 @@ import (
 	"fmtrain/internal/team"
 )
 
-// everything is a run with all that may be switched on: 93 images in steps of 7 batches of 5, the last step of 5, 5, 5, 5 and 3.
+// everything is a run with every feature on: 93 images in steps of 7 batches of 5. The last step has batches of 5, 5, 5, 5 and 3.
 func everything() setup {
 	s := stacked("784-12-ln-relu-dropout:0.2-res(12-relu)-10")
 	s.images, s.batch, s.accumulate = 93, 5, 7
@@ -22,7 +22,7 @@ func everything() setup {
 	return s
 }
 
-// With everything switched on the events and the bits are the same whoever does the steps.
+// With every feature on, the events and the bits are the same for any number of threads.
 func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
 	s := everything()
 	s.spec.Stack = "784-24-ln-relu-dropout:0.2-res(ln-24-relu-dropout-24)-12-10"
@@ -46,8 +46,8 @@ func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
 	}
 }
 
-// A checkpoint holds all that these need to go on: a run interrupted after any epoch and resumed has the events of a whole
-// one from there on, and comes to its weights and their average, to the bit.
+// A checkpoint holds all that these features need: a run that is interrupted after any epoch and resumed has the remaining events of
+// an uninterrupted run, and the same weights and average, bit for bit.
 func TestEverythingGoesOn(t *testing.T) {
 	s := everything()
 	var all recorder
@@ -97,7 +97,7 @@ func TestEverythingGoesOn(t *testing.T) {
 	}
 }
 
-// A run that is asked to stop ends between two steps, never between two batches of one.
+// A run that is asked to stop ends between two steps, never between two batches of a step.
 func TestInterruptedBetweenSteps(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()

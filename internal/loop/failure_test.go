@@ -27,7 +27,7 @@ func (b broken) compute(step uint64, rows, next []int32) (metric.Tally, error) {
 	return counted, err
 }
 
-// An op that fails ends the run with its work saved, to the step before: the run that resumes is the one that never failed.
+// An op that fails ends the run, which saves the state after the previous step. The resumed run equals one that never failed.
 func TestFailedOpIsSaved(t *testing.T) {
 	s := small()
 	s.batch, s.accumulate, s.validation = 8, 4, 20
@@ -63,7 +63,7 @@ func TestFailedOpIsSaved(t *testing.T) {
 	}
 }
 
-// A best checkpoint that is gone at the end does not fail a run that ends early.
+// A run that stops early does not fail if its best checkpoint is gone.
 func TestBestGoneBeforeAnEarlyStop(t *testing.T) {
 	s := validated()
 	s.lower.rate, s.upper.rate, s.patience, s.epochs = 0, 0, 2, 9 // the first epoch stays the best
@@ -111,7 +111,7 @@ func TestWithoutDirectory(t *testing.T) {
 	}
 }
 
-// A resumed run says from where, with which changed settings, and after how much training.
+// A resumed run says where it resumes, which settings changed, and how long it has trained.
 func TestResumed(t *testing.T) {
 	s := small()
 	begun := s.trainer(t)

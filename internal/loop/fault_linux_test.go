@@ -14,8 +14,8 @@ import (
 	"fmtrain/internal/run"
 )
 
-// A directory that may no longer be written to, by its permissions: the run stops, and the last checkpoint is whole. Root may
-// write anywhere, so as root the process takes another user's rights.
+// The permissions of the directory no longer allow writing: the run stops, and the last checkpoint is complete. Root may write
+// anywhere, so a process of root takes another user's rights.
 func TestPermissionDenied(t *testing.T) {
 	trainer, err := sabotaged(t, func(dir run.Dir) {
 		checkpoints := dir.Checkpoints()
@@ -40,7 +40,7 @@ func TestMounted(t *testing.T) {
 	}{
 		"read-only": {func(dir run.Dir) { must(t, unix.Mount("", dir.Checkpoints(), "", unix.MS_REMOUNT|unix.MS_RDONLY, "")) }, syscall.EROFS},
 		"full": {func(dir run.Dir) {
-			must(t, os.Remove(dir.Previous())) // whose place the next save would free
+			must(t, os.Remove(dir.Previous())) // the next save would free its space
 			f, err := os.Create(filepath.Join(dir.Checkpoints(), "filling"))
 			must(t, err)
 			for err == nil {
@@ -74,7 +74,7 @@ func TestMounted(t *testing.T) {
 	}
 }
 
-// wantUnsaved fails the test unless the run stopped for this reason, with its last checkpoint whole.
+// wantUnsaved fails the test unless the run stopped for this reason and its last checkpoint is complete.
 func wantUnsaved(t *testing.T, trainer *Trainer, err, reason error) {
 	t.Helper()
 	var unsaved *Unsaved
@@ -87,6 +87,6 @@ func wantUnsaved(t *testing.T, trainer *Trainer, err, reason error) {
 	saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 	must(t, err)
 	if got := saved.Progress.String(); got != "epoch 2, iteration 1" {
-		t.Errorf("the last checkpoint is of %s", got)
+		t.Errorf("the last checkpoint has %s", got)
 	}
 }

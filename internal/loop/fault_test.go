@@ -16,7 +16,7 @@ import (
 	"fmtrain/internal/run"
 )
 
-// sabotaged is a run that is saved at each iteration, until something happens to its directory in epoch 2 after iteration 2.
+// sabotaged is a run that saves at each iteration. After iteration 2 of epoch 2 a function damages its directory.
 func sabotaged(t *testing.T, sabotage func(dir run.Dir)) (*Trainer, error) {
 	t.Helper()
 	var seen recorder
@@ -33,7 +33,7 @@ func sabotaged(t *testing.T, sabotage func(dir run.Dir)) (*Trainer, error) {
 	return trainer, err
 }
 
-// A run whose checkpoint can't be written any more stops, says so, and leaves the last one whole if the directory has it still.
+// A run whose checkpoint can no longer be written stops and says so. The last checkpoint is complete if the directory still has it.
 func TestUnsaved(t *testing.T) {
 	for name, test := range map[string]struct {
 		sabotage func(dir run.Dir)
@@ -96,8 +96,8 @@ func damaged(t *testing.T) (dir run.Dir, last []byte, previous run.Progress) {
 	return dir, last, run.Progress{Epoch: 1}
 }
 
-// Whatever befalls the last checkpoint, cut off at any 4 KiB or with any byte of its header changed, the one before it is taken,
-// with a warning, and takes its place.
+// If the last checkpoint is cut off at any multiple of 4 KiB, or any byte of its header is changed, a resume warns, uses the previous
+// checkpoint, and renames it to last.
 func TestDamagedLastFallsBack(t *testing.T) {
 	dir, whole, previous := damaged(t)
 	var spoilt [][]byte
@@ -148,7 +148,7 @@ func TestDamagedLastFallsBack(t *testing.T) {
 	}
 }
 
-// A checkpoint in an older version of the format is no damage: nothing stands in for it, and the error says what it is.
+// A checkpoint in an older version of the format is not damaged. No other checkpoint is used instead, and the error names the version.
 func TestOlderFormatIsRefused(t *testing.T) {
 	dir, whole, _ := damaged(t)
 	older := bytes.Replace(whole, []byte(`"version":"1"`), []byte(`"version":"0"`), 1)

@@ -18,7 +18,7 @@ import (
 	"fmtrain/internal/solver"
 )
 
-// noisyImages are n images of noise with a bright band for each class, so that there is something to learn, but not all of it.
+// noisyImages are n images of noise with a bright band for each class, so that a model can learn, but not perfectly.
 func noisyImages(n int, seed uint64) *dataset.Set {
 	source := rand.New(rand.NewPCG(seed, 0))
 	s := &dataset.Set{Images: make([]uint8, n*dataset.Pixels), Labels: make([]uint8, n)}
@@ -142,7 +142,7 @@ func train(t testing.TB, trainer *Trainer) *Done {
 	return done
 }
 
-// recorder keeps every event, without the times, and calls hooks.
+// recorder keeps every event without its times, and calls hooks.
 type recorder struct {
 	events      []any // *Start, Iteration, Epoch, Done
 	iterations  []Iteration

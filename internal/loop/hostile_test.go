@@ -15,7 +15,7 @@ import (
 	"fmtrain/internal/run"
 )
 
-// saved is the last checkpoint of a small run that has averages too.
+// saved is the last checkpoint of a small run with averaged weights.
 func saved(t testing.TB) *checkpoint.Checkpoint {
 	t.Helper()
 	s := small()
@@ -28,7 +28,7 @@ func saved(t testing.TB) *checkpoint.Checkpoint {
 	return file
 }
 
-// altered is a copy of the checkpoint, the tensors' values shared, with other metadata where they are not empty.
+// altered is a copy of the checkpoint that shares its tensors' values. Metadata that are not empty replace the checkpoint's.
 func altered(file *checkpoint.Checkpoint, metadata map[string]string) *checkpoint.Checkpoint {
 	c := &checkpoint.Checkpoint{Metadata: maps.Clone(file.Metadata), Tensors: slices.Clone(file.Tensors)}
 	for key, value := range metadata {
@@ -39,8 +39,8 @@ func altered(file *checkpoint.Checkpoint, metadata map[string]string) *checkpoin
 	return c
 }
 
-// interpretWithin interprets a checkpoint and checks what holds for any: no more memory than a small multiple of its size, an
-// error of bounded length, or a model that can be evaluated.
+// interpretWithin interprets a checkpoint and checks what must be true of any: it takes at most a small multiple of its size in memory,
+// and gives an error of limited length or a model that can be evaluated.
 func interpretWithin(t *testing.T, file *checkpoint.Checkpoint) error {
 	t.Helper()
 	size := 0
@@ -52,7 +52,7 @@ func interpretWithin(t *testing.T, file *checkpoint.Checkpoint) error {
 	}
 	path := filepath.Join(t.TempDir(), "hostile.safetensors")
 	if err := checkpoint.Save(path, file); err != nil {
-		return nil // no checkpoint can be this
+		return nil // no checkpoint can be like this
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -75,7 +75,7 @@ func interpretWithin(t *testing.T, file *checkpoint.Checkpoint) error {
 	return nil
 }
 
-// FuzzInterpret takes any text for the metadata of a checkpoint, and for one of its tensors any name and shape.
+// FuzzInterpret interprets a checkpoint with any texts as metadata, and any name and shape for one of its tensors.
 func FuzzInterpret(f *testing.F) {
 	file := saved(f)
 	f.Add("", "", "", uint8(0), "", uint16(0), uint16(0))
@@ -99,8 +99,8 @@ func FuzzInterpret(f *testing.F) {
 	})
 }
 
-// FuzzResume takes any text for what a checkpoint says of its run. It is refused, or a run resumes from it and trains to its
-// end.
+// FuzzResume resumes a checkpoint with any texts as metadata of its run. The checkpoint is refused, or the run resumes and trains to
+// its end.
 func FuzzResume(f *testing.F) {
 	file := saved(f)
 	s := small()
@@ -140,7 +140,7 @@ func FuzzResume(f *testing.F) {
 	})
 }
 
-// The metadata of an intact checkpoint that was made to deceive.
+// Hostile metadata in a checkpoint that is otherwise intact.
 func TestHostileMetadata(t *testing.T) {
 	file := saved(t)
 	spec := func(old, new string) map[string]string {
@@ -194,7 +194,7 @@ func TestHostileMetadata(t *testing.T) {
 	}
 }
 
-// Nothing in a checkpoint can be run: what is not known of its metadata and its tensors is passed over, whatever it says.
+// Nothing in a checkpoint is executed: unknown metadata and tensors are ignored, whatever they say.
 func TestUnknownMetadataIsPassedOver(t *testing.T) {
 	file := altered(saved(t), map[string]string{
 		"__reduce__": `{"callable":"os.system","args":["touch owned"]}`,

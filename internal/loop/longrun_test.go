@@ -8,7 +8,7 @@ import (
 	"fmtrain/internal/team"
 )
 
-// watcher is an observer of iterations alone.
+// watcher is an observer that handles only iterations.
 type watcher struct {
 	silent
 	each func(*Iteration) error
@@ -16,8 +16,7 @@ type watcher struct {
 
 func (w watcher) OnIteration(it *Iteration) error { return w.each(it) }
 
-// Through 3,000 steps with everything on, and with validations and saves between them, the heap doesn't grow and a step allocates
-// nothing.
+// In 3,000 steps with every feature on, and validations and saves between them, the heap doesn't grow and a step allocates nothing.
 func TestLongRunKeepsItsHeap(t *testing.T) {
 	const epochs, steps = 6, 500
 	s := everything()

@@ -16,7 +16,7 @@ import (
 	"fmtrain/internal/solver"
 )
 
-// With frozen weights an epoch's loss and accuracy are those of all samples at once, though the last batch has 6 of 70.
+// With frozen weights, the loss and accuracy of an epoch are those of all samples at once, although the last batch has only 6 of 70.
 func TestEpochMeansAreOverSamples(t *testing.T) {
 	s := small()
 	s.lower.rate, s.upper.rate, s.epochs = 0, 0, 2
@@ -42,7 +42,7 @@ func TestEpochMeansAreOverSamples(t *testing.T) {
 	}
 }
 
-// An iteration's running means are those of the batches so far, each weighed by its samples.
+// The running means of an iteration are over the batches so far, each weighted by its number of samples.
 func TestIterationEvents(t *testing.T) {
 	s := small()
 	s.epochs = 2
@@ -81,7 +81,7 @@ func TestIterationEvents(t *testing.T) {
 	}
 }
 
-// The events come in order, with what they are defined to hold.
+// The events come in order and hold what their definition says.
 func TestEventsInOrder(t *testing.T) {
 	s := small()
 	s.epochs = 2
@@ -117,7 +117,7 @@ func TestEventsInOrder(t *testing.T) {
 	}
 }
 
-// A run is a function of its settings and its data: same bits in the weights, same events.
+// A run is a function of its settings and its data: the same weights, bit for bit, and the same events.
 func TestReproducible(t *testing.T) {
 	s := small()
 	s.spec.Hidden = []int{130} // two blocks of gonum's products wide, so that they run in parallel
@@ -154,7 +154,7 @@ func TestReproducible(t *testing.T) {
 	}
 }
 
-// A learning rate of 0 freezes its group to the bit, whatever the solver, while the other group learns.
+// A learning rate of 0 freezes its group, bit for bit and with any solver, while the other group learns.
 func TestGroupsHaveRatesOfTheirOwn(t *testing.T) {
 	for _, name := range solver.Names() {
 		for _, frozen := range []string{model.Lower, model.Upper} {
@@ -179,7 +179,7 @@ func TestGroupsHaveRatesOfTheirOwn(t *testing.T) {
 	}
 }
 
-// Two solvers of one kind and rate, a group each, do what one does over all parameters.
+// Two equal solvers, one for each group, do the same as one solver for all parameters.
 func TestTwoSolversEqualOne(t *testing.T) {
 	for _, name := range solver.Names() {
 		s := small()
@@ -202,12 +202,12 @@ func TestTwoSolversEqualOne(t *testing.T) {
 			}
 		}
 		if !same(bits(weights), bits(trainer.Weights)) {
-			t.Errorf("%s: two solvers and one come to other weights", name)
+			t.Errorf("%s: two solvers and one give different weights", name)
 		}
 	}
 }
 
-// failing fails at one kind of event.
+// failing is an observer that fails at one kind of event.
 type failing struct {
 	recorder
 	at  string
@@ -228,7 +228,7 @@ func (f *failing) OnIteration(i *Iteration) error {
 func (f *failing) OnEpoch(e *Epoch) error { return f.fail("epoch", f.recorder.OnEpoch(e)) }
 func (f *failing) OnDone(d *Done) error   { return f.fail("done", f.recorder.OnDone(d)) }
 
-// An observer's error ends the run: it is returned, the other observers are told of the event all the same, and what was done is saved.
+// An observer's error ends the run and is returned. The other observers still get the event, and the run is saved.
 func TestObserverErrorEndsRun(t *testing.T) {
 	for at, events := range map[string]int{"start": 1, "iteration": 2, "epoch": 5, "done": 14} {
 		first := &failing{at: at, err: errors.New("the disk is full")}
@@ -269,6 +269,6 @@ func TestObserverFailsAtAnEpochsEnd(t *testing.T) {
 	saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 	must(t, err)
 	if len(seen.epochs) != 2 || saved.Progress.String() != "epoch 2" {
-		t.Errorf("%d epochs were shown, and the last checkpoint is of %v", len(seen.epochs), saved.Progress)
+		t.Errorf("%d epochs were shown, and the last checkpoint has %v", len(seen.epochs), saved.Progress)
 	}
 }

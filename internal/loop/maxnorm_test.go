@@ -8,7 +8,7 @@ import (
 	"fmtrain/internal/team"
 )
 
-// After each step no column is longer than the norm, the bits are the same for every team, and a norm that none reaches changes
+// After each step no column is longer than the norm. The bits are the same for every team. A norm that no column reaches changes
 // nothing.
 func TestMaxNorm(t *testing.T) {
 	run := func(norm float64, members int) *Trainer {

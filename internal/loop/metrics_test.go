@@ -21,8 +21,8 @@ func newMetrics(t testing.TB, names ...string) *metric.Set {
 	return s
 }
 
-// The means over the training samples are those of the epoch so far, though the batches are of different sizes: the accuracy by
-// its function is the one that the loss op counted.
+// Means over the training samples cover the epoch so far, although the batches have different sizes: the accuracy by its function is
+// the accuracy that the loss op counted.
 func TestTrainingMetrics(t *testing.T) {
 	s := small()
 	s.epochs = 2
@@ -42,8 +42,8 @@ func TestTrainingMetrics(t *testing.T) {
 	}
 }
 
-// The metrics of an evaluation are over its samples, and not of those before: precision and recall are those of the confusion
-// matrix.
+// The metrics of an evaluation cover its own samples, not those of earlier evaluations: precision and recall are those of the
+// confusion matrix.
 func TestEvaluationMetrics(t *testing.T) {
 	s := small()
 	s.images, s.epochs, s.validation = 700, 8, evaluationBatch+30
@@ -74,11 +74,11 @@ func TestEvaluationMetrics(t *testing.T) {
 	}
 }
 
-// A checkpoint keeps the loss with its settings; one without means the cross-entropy. What is measured of it is what the run
-// measured.
+// A checkpoint keeps the loss with its settings; a checkpoint without a loss means the cross-entropy. An evaluation of the checkpoint
+// gives the run's own results.
 func TestCheckpointKeepsTheLoss(t *testing.T) {
 	for _, l := range []loss.Named{
-		{}, // as from before there was a choice
+		{}, // as in checkpoints that name no loss
 		loss.Default(),
 		{Name: "cross-entropy", Loss: &loss.CrossEntropy{LabelSmoothing: 0.25}},
 		{Name: "focal", Loss: &loss.Focal{Gamma: 0.5}},
@@ -108,7 +108,7 @@ func TestCheckpointKeepsTheLoss(t *testing.T) {
 		if result.Loss != seen.epochs[0].ValLoss {
 			t.Errorf("%s: the epoch's loss is %v, that of its checkpoint %v", l.Name, seen.epochs[0].ValLoss, result.Loss)
 		}
-		if l.Loss == nil { // the loss of old is the cross-entropy
+		if l.Loss == nil { // no name means the cross-entropy
 			saved.Model.Loss = loss.Default()
 			evaluator, err := NewEvaluator(saved.Model, saved.Weights, trainer.Validation.feed.set)
 			must(t, err)
@@ -121,7 +121,7 @@ func TestCheckpointKeepsTheLoss(t *testing.T) {
 	}
 }
 
-// A loss that there isn't, as from a later program, is refused by name.
+// An unknown loss, as from a later version of the program, is refused by name.
 func TestLoadRefusesLosses(t *testing.T) {
 	s := small()
 	s.epochs = 0
@@ -147,7 +147,7 @@ func TestLoadRefusesLosses(t *testing.T) {
 	}
 }
 
-// Whoever computes the rows of a loss, the weights have the same bits.
+// The weights have the same bits for any number of threads that compute the loss.
 func TestLossesByATeam(t *testing.T) {
 	for _, name := range loss.Names() {
 		l, err := loss.New(name)
@@ -164,13 +164,13 @@ func TestLossesByATeam(t *testing.T) {
 			if members == 1 {
 				alone = trained
 			} else if !same(alone, trained) {
-				t.Errorf("%s: a team comes to other weights", name)
+				t.Errorf("%s: a team gives other weights", name)
 			}
 		}
 	}
 }
 
-// Metrics of the samples that are trained on allocate nothing at a step.
+// Metrics on the training samples allocate nothing in a step.
 func TestMetricsAllocateNothing(t *testing.T) {
 	s := small()
 	s.batch = 4

@@ -6,8 +6,8 @@ import (
 	"fmtrain/internal/run"
 )
 
-// A run ends when its best epoch is so many epochs old, and only then; the model is then that of the best epoch, while the last
-// checkpoint is of the last one.
+// A run ends when its best epoch is as many epochs old as the patience, and not earlier. The best checkpoint then has the best epoch,
+// and the last checkpoint the last epoch.
 func TestPatience(t *testing.T) {
 	early, late := 0, 0
 	for seed := range uint64(6) {
@@ -26,7 +26,7 @@ func TestPatience(t *testing.T) {
 			for i, e := range seen.epochs {
 				over := e.Epoch-e.BestEpoch >= patience
 				if last := i == len(seen.epochs)-1; over && !last {
-					t.Errorf("seed %d, patience %d: epoch %d goes on though the best was %d", seed, patience, e.Epoch, e.BestEpoch)
+					t.Errorf("seed %d, patience %d: epoch %d continues although the best was %d", seed, patience, e.Epoch, e.BestEpoch)
 				} else if last && !over && e.Epoch < s.epochs {
 					t.Errorf("seed %d, patience %d: ended after epoch %d, though the best was %d", seed, patience, e.Epoch, e.BestEpoch)
 				}
@@ -44,16 +44,16 @@ func TestPatience(t *testing.T) {
 				saved, err := run.Load(path)
 				must(t, err)
 				if saved.Progress.Epoch != epoch || !same(weights[epoch-1], bits(saved.Weights)) {
-					t.Errorf("seed %d, patience %d: %s is of epoch %d, expected %d", seed, patience, path, saved.Progress.Epoch, epoch)
+					t.Errorf("seed %d, patience %d: %s has epoch %d, expected %d", seed, patience, path, saved.Progress.Epoch, epoch)
 				}
 			}
 
-			// Taken up again it ends at once.
+			// If it is resumed, it ends at once.
 			if done.StoppedEarly {
 				again := s.trainer(t)
 				restore(t, again, trainer.Checkpoints.Dir.Last())
 				if !again.outOfPatience() {
-					t.Errorf("seed %d, patience %d: resumed, it goes on", seed, patience)
+					t.Errorf("seed %d, patience %d: the resumed run continues", seed, patience)
 				}
 			}
 		}
@@ -63,7 +63,7 @@ func TestPatience(t *testing.T) {
 	}
 }
 
-// Without validation images there is no best epoch that could grow old.
+// Without validation images there is no best epoch, so the patience has no effect.
 func TestPatienceWithoutValidation(t *testing.T) {
 	s := small()
 	s.patience = 1

@@ -11,8 +11,8 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// Each step uses the rate that its schedule gives, and tells it: the losses are those of the plain twin that takes the told rates,
-// and the told rates are the schedule's. The epoch's are those of its last step.
+// Each step uses and reports the rate that its schedule gives: the losses are those of the plain twin with the reported rates, and the
+// reported rates are the schedule's. An epoch reports the rates of its last step.
 func TestScheduledRates(t *testing.T) {
 	for _, schedules := range [][2]string{
 		{"step:epochs=2", ""}, {"", "exponential:epochs=3"}, {"cosine:warmup=0.2", "1cycle:max=4"}, {"constant", "cosine:end=0.1"},
@@ -63,7 +63,7 @@ func TestScheduledRates(t *testing.T) {
 	}
 }
 
-// A constant schedule has the bits of none, and a group at rate 0 stays frozen under any.
+// A constant schedule gives the same bits as no schedule. A group with the rate 0 stays frozen under any schedule.
 func TestSchedulesThatChangeNothing(t *testing.T) {
 	run := func(s setup) map[string][]uint32 {
 		trainer := s.trainer(t)
@@ -86,7 +86,7 @@ func TestSchedulesThatChangeNothing(t *testing.T) {
 	}
 }
 
-// 1cycle moves the momentum of a solver that has one, and leaves one without alone.
+// 1cycle changes the momentum of a solver that has one. A solver without momentum only gets the rate.
 func TestScheduledMomentum(t *testing.T) {
 	s := small()
 	s.lower, s.upper = group{"adam", 1e-3}, group{"sgd", 1e-2}
@@ -107,7 +107,7 @@ func TestScheduledMomentum(t *testing.T) {
 	}
 }
 
-// Plateau lowers the rate in the epoch after its patience was over, by the validation losses of the epochs before.
+// Plateau lowers the rate in the epoch after its patience has run out, depending on the validation losses of the earlier epochs.
 func TestPlateauInARun(t *testing.T) {
 	s := validated()
 	s.epochs = 12

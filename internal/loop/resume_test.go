@@ -17,7 +17,7 @@ import (
 	"fmtrain/internal/solver"
 )
 
-// resumable is a run for a pair of solvers: what else is switched on is drawn. It has 4 iterations an epoch, the last one short.
+// resumable is a run for a pair of solvers, with other features drawn at random. An epoch has 4 iterations, the last with a short batch.
 func resumable(lower, upper string, source *rand.Rand) setup {
 	s := stacked("784-5-ln-relu-dropout:0.3-10")
 	s.epochs, s.validation = 3, 20
@@ -39,7 +39,7 @@ func resumable(lower, upper string, source *rand.Rand) setup {
 	return s
 }
 
-// measured is the trainer of a setup that also measures a metric over the training images.
+// measured is the trainer of a setup, with a metric over the training images.
 func measured(t testing.TB, s setup, observers ...Observer) *Trainer {
 	t.Helper()
 	trainer := s.trainer(t, observers...)
@@ -49,8 +49,8 @@ func measured(t testing.TB, s setup, observers ...Observer) *Trainer {
 	return trainer
 }
 
-// For every pair of solvers, whatever is switched on: a run that is stopped after any iteration, again and again, and resumed
-// each time, is the run that never was stopped. Its events are the same, and the bytes of its checkpoints.
+// For every pair of solvers and any features: a run that is stopped after any iteration and resumed, many times, equals a run that was
+// never stopped. It has the same events and the same bytes in its checkpoints.
 func TestResumeIsExact(t *testing.T) {
 	source := rand.New(rand.NewPCG(5, 6))
 	for _, lower := range solver.Names() {
@@ -121,7 +121,7 @@ func TestResumeIsExact(t *testing.T) {
 	}
 }
 
-// A run that has done everything resumes and ends with the same weights.
+// A finished run that is resumed ends at once, in the same state.
 func TestResumeOfADoneRun(t *testing.T) {
 	s := everything()
 	begun := s.trainer(t)
@@ -136,7 +136,7 @@ func TestResumeOfADoneRun(t *testing.T) {
 	}
 }
 
-// A run may be saved after each so many iterations or so much time, and always at an epoch's end; the one saved before is kept.
+// A run is saved every N iterations or after a duration, and always at an epoch's end. The previous checkpoint is kept.
 func TestSavedWithinAnEpoch(t *testing.T) {
 	for name, test := range map[string]struct {
 		every Every
@@ -169,12 +169,12 @@ func TestSavedWithinAnEpoch(t *testing.T) {
 		previous, err := run.Load(trainer.Checkpoints.Dir.Previous())
 		must(t, err)
 		if want := got[3]; previous.Progress.String() != want {
-			t.Errorf("%s: the checkpoint before the last is of %v, expected %s", name, previous.Progress, want)
+			t.Errorf("%s: the checkpoint before the last has %v, expected %s", name, previous.Progress, want)
 		}
 	}
 }
 
-// What does not fit is refused, by an error that names the file.
+// A checkpoint that does not fit is refused with an error that names the file.
 func TestResumeRefuses(t *testing.T) {
 	s := everything()
 	s.validation, s.patience, s.schedules = 0, 0, [2]string{}
@@ -217,7 +217,7 @@ func TestResumeRefuses(t *testing.T) {
 	}
 }
 
-// With override another solver begins anew, and an average at the weights.
+// With override, a new solver starts without state, and a new average starts from the weights.
 func TestResumeOverridden(t *testing.T) {
 	s := small()
 	begun := s.trainer(t)

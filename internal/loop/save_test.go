@@ -16,7 +16,7 @@ import (
 	"fmtrain/internal/run"
 )
 
-// syncing is an observer that holds each save up but the first until it is told to let it begin.
+// syncing is an observer that holds up each save after the first until the test lets it begin.
 type syncing struct {
 	recorder
 	flushed, synced int
@@ -32,8 +32,8 @@ func (s *syncing) Sync() error {
 	return nil
 }
 
-// The training goes on while a checkpoint is written, and what is written is of the moment at which the save began. What the
-// observers were told is safe before it, and it is in place before the run is done.
+// The training continues while a checkpoint is written. The checkpoint has the state at the start of the save. The observers' lines
+// are synced before it, and it is in place before the run is done.
 func TestSavesWhileTrainingGoesOn(t *testing.T) {
 	seen := syncing{begin: make(chan struct{})}
 	trainer := small().trainer(t, &seen)
@@ -59,13 +59,13 @@ func TestSavesWhileTrainingGoesOn(t *testing.T) {
 		close(seen.begin)
 		must(t, trainer.waitForSave())
 		if saved := last(); saved.Progress.Epoch != 1 || !same(first, bits(saved.Weights)) {
-			t.Errorf("the checkpoint is of %v, or has other weights", saved.Progress)
+			t.Errorf("the checkpoint has %v, or other weights", saved.Progress)
 		}
 		return nil
 	}
 	seen.onDone = func() {
 		if saved := last(); saved.Progress.Epoch != trainer.Epochs {
-			t.Errorf("the run is done, and its checkpoint is of %v", saved.Progress)
+			t.Errorf("the run is done, and its checkpoint has %v", saved.Progress)
 		}
 	}
 	train(t, trainer)
@@ -74,7 +74,7 @@ func TestSavesWhileTrainingGoesOn(t *testing.T) {
 	}
 }
 
-// However a run ends, a save that is under way is whole when it has ended, and what it says of the last checkpoint is true.
+// However a run ends, a save in progress is finished before, and the run names the right last checkpoint.
 func TestRunWaitsForItsSave(t *testing.T) {
 	broken := errors.New("the observer is broken")
 	for name, test := range map[string]struct {
@@ -84,7 +84,7 @@ func TestRunWaitsForItsSave(t *testing.T) {
 		"an observer fails": {func(*Trainer, func()) error { return broken }, "epoch 2, iteration 1"},
 		"it diverges":       {func(trainer *Trainer, _ func()) error { poison(trainer); return nil }, "epoch 1"},
 		"it is interrupted": {func(_ *Trainer, cancel func()) error { cancel(); return nil }, "epoch 2, iteration 1"},
-		"it goes on":        {func(*Trainer, func()) error { return nil }, "epoch 3"},
+		"it continues":      {func(*Trainer, func()) error { return nil }, "epoch 3"},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		seen := syncing{begin: make(chan struct{})}
@@ -98,17 +98,17 @@ func TestRunWaitsForItsSave(t *testing.T) {
 		}
 		_, err := trainer.Run(ctx)
 		cancel()
-		if (err == nil) != (name == "it goes on") {
+		if (err == nil) != (name == "it continues") {
 			t.Errorf("%s: error %v", name, err)
 		}
 		saved, loadErr := run.Load(trainer.Checkpoints.Dir.Last())
 		must(t, loadErr)
 		if got := saved.Progress.String(); got != test.want {
-			t.Errorf("%s: the last checkpoint is of %s, expected %s", name, got, test.want)
+			t.Errorf("%s: the last checkpoint has %s, expected %s", name, got, test.want)
 		}
 		var diverged *Diverged
 		if errors.As(err, &diverged) && diverged.Saved.String() != test.want {
-			t.Errorf("%s: it says that the last checkpoint is of %v", name, diverged.Saved)
+			t.Errorf("%s: the error says that the last checkpoint has %v", name, diverged.Saved)
 		}
 	}
 }
@@ -122,7 +122,7 @@ type unflushed struct {
 func (u *unflushed) Flush() error { return u.err }
 func (u *unflushed) Sync() error  { return nil }
 
-// What an observer fails to write ends the run, but not before it is saved.
+// An observer that fails to write ends the run, after a save.
 func TestSavedThoughAnObserverFails(t *testing.T) {
 	var seen unflushed
 	trainer := small().trainer(t, &seen)
@@ -138,12 +138,12 @@ func TestSavedThoughAnObserverFails(t *testing.T) {
 	saved, err := run.Load(trainer.Checkpoints.Dir.Last())
 	must(t, err)
 	if got := saved.Progress.String(); got != "epoch 2" {
-		t.Errorf("the last checkpoint is of %s, expected epoch 2", got)
+		t.Errorf("the last checkpoint has %s, expected epoch 2", got)
 	}
 }
 
-// A save that has failed ends the run at the next iteration, not only when another is due. It is told of whatever else ends the run,
-// and what else it is, too.
+// A failed save ends the run at the next iteration, not only at the next save. If something else ends the run first, the error reports
+// both.
 func TestFailedSaveEndsTheRun(t *testing.T) {
 	for name, test := range map[string]struct {
 		after    func(trainer *Trainer, cancel func()) // the first iteration after the save began
@@ -200,7 +200,7 @@ func poison(trainer *Trainer) {
 	trainer.Weights[0].Value.Float32s()[0] = float32(math.NaN())
 }
 
-// A save that lasts longer than the time between two saves is not asked for at each iteration.
+// If a save takes longer than the time between two saves, the next one is not tried at every iteration.
 func TestSavesAreNotHurried(t *testing.T) {
 	var seen syncing
 	seen.begin = make(chan struct{})
@@ -223,8 +223,8 @@ func TestSavesAreNotHurried(t *testing.T) {
 	}
 }
 
-// The best checkpoint that a crash has prevented is made from the last one, if that is of the best epoch; if not, the run goes on
-// without, says so, and does not name it.
+// If a crash came before the best checkpoint was linked, a resume links the last one if that has the best epoch. Otherwise the run
+// warns, continues without a best checkpoint, and does not name one.
 func TestLostBest(t *testing.T) {
 	s := small()
 	s.validation, s.epochs = 20, 1
@@ -262,11 +262,11 @@ func TestLostBest(t *testing.T) {
 	must(t, os.Remove(dir.Best()))
 	must(t, os.Link(dir.Last(), dir.Best()))
 	if _, warnings = resume(4); len(warnings) != 1 || !strings.HasSuffix(warnings[0], "has the weights of epoch 3") {
-		t.Errorf("it is of another epoch, but: %q", warnings)
+		t.Errorf("the last checkpoint has another epoch, but: %q", warnings)
 	}
 }
 
-// When the best can't be written, the last that was is named.
+// If the best checkpoint can't be written, the error names the last checkpoint that was.
 func TestUnsavedBest(t *testing.T) {
 	s := small()
 	s.validation = 20
@@ -278,7 +278,7 @@ func TestUnsavedBest(t *testing.T) {
 	}
 }
 
-// A run whose directory was replaced by another's does not write into that.
+// A run whose directory was replaced by another run's does not write into the new one.
 func TestAnotherRunsDirectory(t *testing.T) {
 	var seen recorder
 	trainer := small().trainer(t, &seen)
@@ -292,7 +292,7 @@ func TestAnotherRunsDirectory(t *testing.T) {
 			must(t, trainer.waitForSave())
 			must(t, os.Rename(string(dir), string(dir)+".moved"))
 			must(t, os.MkdirAll(dir.Checkpoints(), 0o755))
-			must(t, os.Link((dir+".moved").Last(), dir.Last())) // which stands for the other's
+			must(t, os.Link((dir+".moved").Last(), dir.Last())) // stands for the other run's checkpoint
 			other, err := lock.Acquire(string(dir))
 			must(t, err)
 			defer other.Close()

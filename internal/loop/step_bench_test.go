@@ -10,8 +10,8 @@ import (
 	"fmtrain/internal/team"
 )
 
-// BenchmarkStep is a training step as the loop does it, of the models that are raced against PyTorch, alone and by a team. It
-// leaves validation and checkpoints out.
+// BenchmarkStep is a training step of the loop, with one thread and with several, for the models of the comparison with PyTorch. It
+// leaves out validation and checkpoints.
 func BenchmarkStep(b *testing.B) {
 	for _, work := range []struct {
 		name         string
@@ -68,8 +68,8 @@ func BenchmarkEvaluate(b *testing.B) {
 	}
 }
 
-// BenchmarkSave is what the default run does at each epoch's end: the last checkpoint and the best, synced. Of that the training
-// waits for the copy alone, copy-ns/op; the rest goes on beside it.
+// BenchmarkSave is the save of the default run at each epoch's end: the last checkpoint and the best, synced. The training waits only
+// for the copy, copy-ns/op; the rest runs in the background.
 func BenchmarkSave(b *testing.B) {
 	s := small()
 	s.spec.Hidden, s.epochs, s.validation = []int{100}, 1, 10

@@ -39,8 +39,8 @@ func scale(values []float32, by float32) {
 	}
 }
 
-// A NaN or an infinity, whatever it comes from, stops the run before the step: the error tells where, the weights are those
-// that the step found, and the last checkpoint is the one before.
+// A NaN or an infinity, wherever it appears, stops the run before the step. The error says where, the weights are those before the
+// step, and the last checkpoint stays.
 func TestDiverged(t *testing.T) {
 	for name, test := range map[string]struct {
 		spoil func(model.Weights)
@@ -58,7 +58,7 @@ func TestDiverged(t *testing.T) {
 		"overflow of the upper product": {
 			func(w model.Weights) { fill(values(t, w, "upper.weight"), 3e38) }, "upper.dense",
 		},
-		// All samples but those of class 0 have an infinite loss, but a gradient of finite numbers.
+		// All samples except those of class 0 have an infinite loss, but a finite gradient.
 		"infinite loss": {
 			func(w model.Weights) { fill(values(t, w, "upper.bias")[1:], float32(math.Inf(-1))) }, "upper.bias",
 		},
@@ -116,8 +116,8 @@ func checkLastIsFinite(t *testing.T, trainer *Trainer, want run.Progress) {
 	}
 }
 
-// An absurd learning rate ends as a divergence, wherever the steps overflow: within an epoch, or in its last step, which no
-// gradient follows. What is not finite is never saved.
+// An absurd learning rate ends as a divergence, wherever the steps overflow: within an epoch, or in its last step, after which there
+// is no gradient. Weights that are not finite are never saved.
 func TestAbsurdLearningRate(t *testing.T) {
 	for _, form := range []string{"book", "none"} {
 		for _, batch := range []int{32, 70} {
@@ -146,7 +146,7 @@ func TestAbsurdLearningRate(t *testing.T) {
 	}
 }
 
-// Weights that are finite, but too large for the validation images, are no good either.
+// Finite weights that are too large for the validation images end the run, too.
 func TestValidationOverflow(t *testing.T) {
 	s := small()
 	s.validation = 20
@@ -185,7 +185,7 @@ func TestInterruptedAfterOverflow(t *testing.T) {
 	checkLastIsFinite(t, trainer, run.Progress{})
 }
 
-// A cancelled run saves how far it has come, in mid-epoch too.
+// A cancelled run saves its state, also in mid-epoch.
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -223,10 +223,10 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// At the seams: before the first step, between two epochs, after the last.
+// At the edges: before the first step, between two epochs, after the last.
 func TestInterruptedBetweenEpochs(t *testing.T) {
 	for _, test := range []struct {
-		epoch, steps int // cancelled when so many steps of this epoch are made
+		epoch, steps int // cancelled after this number of steps of this epoch
 		want         *Interrupted
 	}{
 		{0, 0, &Interrupted{Epoch: 1, Iteration: 0, Iterations: 3}},

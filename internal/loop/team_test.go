@@ -10,7 +10,7 @@ import (
 	"fmtrain/internal/team"
 )
 
-// Whoever does the steps, and however their number changes from step to step, the events and the weights are the same.
+// The events and the weights are the same for any number of threads, even if the number changes from step to step.
 func TestTrainingIsTheSameForEveryTeam(t *testing.T) {
 	names := solver.Names()
 	for i, lower := range names {

@@ -10,7 +10,7 @@ import (
 	"fmtrain/internal/modeltest"
 )
 
-// twin is the model of [small] once more, written plainly: float64, one sample at a time, the gradients by hand, and SGD.
+// twin is the model of [small], written again plainly: float64, one sample at a time, gradients by hand, and SGD.
 type twin struct {
 	hidden int
 	eps    float64
@@ -27,7 +27,7 @@ func newTwin(weights model.Weights, spec modeltest.Spec) *twin {
 	return m
 }
 
-// sample is the loss of one image and the class it is taken for; with gradients that are not nil, it adds to them.
+// sample is the loss of one image and its predicted class. If gradients is not nil, it adds the sample's gradients.
 func (m *twin) sample(s *dataset.Set, row int, gradients map[string][]float64) (loss float64, predicted int) {
 	x := make([]float64, dataset.Pixels)
 	for j := range x {
@@ -105,7 +105,7 @@ func (m *twin) sample(s *dataset.Set, row int, gradients map[string][]float64) (
 	return loss, predicted
 }
 
-// step makes one step of SGD on a batch and gives its mean loss before the step.
+// step makes one step of SGD on a batch and returns the mean loss before the step.
 func (m *twin) step(s *dataset.Set, rows []int32, rate func(parameter string) float64) (loss float64) {
 	gradients := map[string][]float64{}
 	for name, values := range m.w {
@@ -138,8 +138,8 @@ func (m *twin) measure(s *dataset.Set) (loss float64, correct int, confusion met
 	return loss, correct, confusion
 }
 
-// The loop follows the twin: batches in the sampler's order, the short one of each epoch included, and a learning rate of its own
-// for each group. float32 alone parts them by about 1e-7 here; a wrong order or gradient by 1e-2.
+// The loop follows the twin: batches in the sampler's order, with the short last batch of each epoch, and one learning rate for each
+// group. float32 makes a difference of about 1e-7 here; a wrong order or gradient one of 1e-2.
 func TestFollowsPlainTwin(t *testing.T) {
 	s := small()
 	s.epochs = 17
@@ -172,6 +172,6 @@ func TestFollowsPlainTwin(t *testing.T) {
 	}
 	first, last := seen.epochs[0].Loss, seen.epochs[len(seen.epochs)-1].Loss
 	if last > 0.7*first {
-		t.Errorf("the loss went from %v to %v only: the comparison is of a model that does not learn", first, last)
+		t.Errorf("the loss went from %v to %v only: the compared model does not learn", first, last)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/run"
 )
 
-// validated is a run with validation, at rates so high that its accuracy goes up and down.
+// validated is a run with validation, with learning rates so high that its accuracy goes up and down.
 func validated() setup {
 	s := small()
 	s.validation, s.epochs = 40, 6
@@ -21,7 +21,7 @@ func validated() setup {
 	return s
 }
 
-// At each epoch's end the validation images are measured with the weights of that time.
+// At each epoch's end the validation images are evaluated with the weights at that time.
 func TestValidation(t *testing.T) {
 	s := validated()
 	var seen recorder
@@ -43,7 +43,7 @@ func TestValidation(t *testing.T) {
 	}
 }
 
-// To look at the validation images changes nothing in the training.
+// Validation does not change the training.
 func TestValidationDoesNotTrain(t *testing.T) {
 	s := validated()
 	var with, without recorder
@@ -60,7 +60,7 @@ func TestValidationDoesNotTrain(t *testing.T) {
 	}
 }
 
-// The best checkpoint is that of the first epoch of the highest validation accuracy, the last that of the last epoch.
+// The best checkpoint has the first epoch with the highest validation accuracy, the last checkpoint the last epoch.
 func TestBestAndLastCheckpoint(t *testing.T) {
 	between := 0 // runs whose best epoch is neither the first nor the last
 	for seed := range uint64(6) {
@@ -108,7 +108,7 @@ func TestBestAndLastCheckpoint(t *testing.T) {
 	}
 }
 
-// Of equal epochs the first is the best.
+// Of epochs with equal accuracy the first is the best.
 func TestFirstOfEqualsIsBest(t *testing.T) {
 	s := validated()
 	s.lower.rate, s.upper.rate, s.epochs = 0, 0, 3
@@ -135,7 +135,7 @@ func TestWithoutValidation(t *testing.T) {
 	}
 }
 
-// A run of no epochs writes the initial weights and ends.
+// A run of 0 epochs writes the initial weights and ends.
 func TestNoEpochs(t *testing.T) {
 	s := validated()
 	s.epochs = 0

@@ -20,7 +20,7 @@ type CrossEntropy struct {
 // Settings is the smoothing.
 func (c *CrossEntropy) Settings() []Setting {
 	return []Setting{{Name: "label-smoothing", Value: &c.LabelSmoothing, Allowed: bounds.Fraction,
-		Help: "share of a label that is spread over all classes"}}
+		Help: "fraction of the label that is spread evenly over all classes"}}
 }
 
 // Row is the cross-entropy of a row. Without smoothing it does no more than the kernel.

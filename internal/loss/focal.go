@@ -24,7 +24,7 @@ type Focal struct {
 // Settings is γ.
 func (f *Focal) Settings() []Setting {
 	return []Setting{{Name: "focal-gamma", Value: &f.Gamma, Allowed: bounds.NonNegative,
-		Help: "γ, how much hard samples count more than easy ones"}}
+		Help: "γ, how much more weight hard samples get than easy ones"}}
 }
 
 // Row is the focal loss of a row.

@@ -9,9 +9,9 @@ import (
 	"fmtrain/internal/loss"
 )
 
-// The tolerances of the losses and of a row's gradient, relative to the loss or to the gradient's largest entry where that is
-// more than 1. Losses are float64 on both sides. Gradients are rounded to float32, and those of a softmax from a softmax that
-// was: half an ULP of 1 each.
+// The tolerances of the losses and of a row's gradient, relative to the loss or the gradient's largest entry if that is above 1.
+// Losses are float64 on both sides. Gradients are rounded to float32, and those of a softmax start from a rounded softmax: half an
+// ULP of 1 each.
 const (
 	goldenLoss     = 1e-12
 	goldenGradient = 0x1p-23
@@ -20,7 +20,7 @@ const (
 type golden struct {
 	Inputs []struct {
 		Logits [][]float32 `json:"logits"`
-		Labels []int       `json:"labels"` // -1: a row that counts for nothing
+		Labels []int       `json:"labels"` // -1: an ignored row
 	} `json:"inputs"`
 	Cases []struct {
 		Loss     string             `json:"loss"`
@@ -32,7 +32,7 @@ type golden struct {
 	} `json:"cases"`
 }
 
-// Every loss and gradient is that of PyTorch in float64.
+// Every loss and gradient equals that of PyTorch in float64.
 func TestGolden(t *testing.T) {
 	seen := map[string]bool{}
 	for file, g := range goldentest.Read[golden](t, "losses") {

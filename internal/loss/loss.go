@@ -54,10 +54,10 @@ var registry = []struct {
 	make        func() Loss
 }{
 	{"cross-entropy", "softmax cross-entropy, with optional label smoothing", func() Loss { return &CrossEntropy{} }},
-	{"focal", "cross-entropy that counts hard samples more; gamma says how much", func() Loss { return &Focal{Gamma: 2} }},
+	{"focal", "cross-entropy that gives hard samples more weight; gamma sets how much", func() Loss { return &Focal{Gamma: 2} }},
 	{"huber", "squared error near the one-hot target, absolute error beyond delta", func() Loss { return &Huber{Delta: 1} }},
 	{"mse", "mean squared error between the logits and the one-hot target", func() Loss { return Func(SquaredError) }},
-	{"hinge", "what each other logit lacks of a margin of 1 below the label's", func() Loss { return Func(Hinge) }},
+	{"hinge", "how far each other logit is above the label's logit minus 1", func() Loss { return Func(Hinge) }},
 }
 
 // Kind is a loss as the help shows it.

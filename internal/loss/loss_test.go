@@ -14,7 +14,7 @@ import (
 	"fmtrain/internal/loss"
 )
 
-// draw draws a loss with settings of its own.
+// draw draws a loss and its settings.
 func draw(t *rapid.T) loss.Named {
 	l, err := loss.New(rapid.SampledFrom(loss.Names()).Draw(t, "loss"))
 	if err != nil {
@@ -37,9 +37,9 @@ func row(l loss.Loss, logits []float32, label int) (float64, []float32) {
 	return l.Row(dlogits, work, logits, label), dlogits
 }
 
-// The gradient is that of central differences. The logits and the step are multiples of 2⁻⁸, so that each point is an exact
-// float32; the losses are float64, so what remains is the formula's own error, of the third derivative. A loss with kinks
-// has no derivative there: a step may not cross one.
+// The gradient matches central differences. The logits and the step are multiples of 2⁻⁸, so that each point is an exact float32. The
+// losses are float64, so only the formula's own error remains, from the third derivative. At a kink a loss has no derivative, so a step
+// may not cross one.
 func TestGradientAgainstDifferences(t *testing.T) {
 	const step, tolerance = 0x1p-8, 2e-4
 	rapid.Check(t, func(t *rapid.T) {
@@ -76,8 +76,8 @@ func TestGradientAgainstDifferences(t *testing.T) {
 		}
 		halved := differences(step / 2)
 		for j, want := range differences(step) {
-			// Where the second derivative jumps, as Huber's does, a difference is off by up to step/2 of the jump. Twice the
-			// change that half the step makes is no less than that, and next to nothing where the loss is smooth.
+			// Where the second derivative jumps, as that of Huber does, a difference is wrong by up to step/2 of the jump. With half
+			// the step, the difference changes: twice that change is at least as large, and almost 0 where the loss is smooth.
 			allowed := tolerance + 2*math.Abs(want-halved[j])
 			if !(math.Abs(float64(dlogits[j])-want) <= allowed) {
 				t.Errorf("%v of %v, label %d, entry %d: expected %v, found %v", l, logits, label, j, want, dlogits[j])
@@ -86,7 +86,7 @@ func TestGradientAgainstDifferences(t *testing.T) {
 	})
 }
 
-// The plain cross-entropy is the kernel's, to the bit, and so is that of any smoothing or γ of 0.
+// The plain cross-entropy equals the kernel's, bit for bit, and so does one with smoothing 0 or γ = 0.
 func TestPlainCrossEntropyIsTheKernels(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		logits := rapid.SliceOfN(rapid.Float32Range(-40, 40), 1, 20).Draw(t, "logits")
@@ -111,7 +111,7 @@ func TestPlainCrossEntropyIsTheKernels(t *testing.T) {
 	})
 }
 
-// A γ below 1 has an infinite derivative where nothing is left to learn, times a loss that is 0: the gradient is 0.
+// With γ below 1, a factor of the gradient is infinite where the label's probability is 1, but the loss is 0 there: the gradient is 0.
 func TestFocalOfACertainty(t *testing.T) {
 	for _, gamma := range []float64{0, 0.5, 1, 2} {
 		y, dlogits := row(&loss.Focal{Gamma: gamma}, []float32{1000, 0, -1000}, 0)
@@ -133,7 +133,7 @@ func TestHingeAtItsKinks(t *testing.T) {
 	}
 }
 
-// A run that diverges is seen to, whatever the loss.
+// Every loss shows a run that diverges.
 func TestNaNIsPassedOn(t *testing.T) {
 	nan := float32(math.NaN())
 	for _, name := range loss.Names() {
@@ -164,7 +164,7 @@ func TestRowAllocatesNothing(t *testing.T) {
 	}
 }
 
-// What is written to a checkpoint and read back is the same loss: it has the same settings, and the same bits.
+// A loss that is written to a checkpoint and read back has the same settings and gives the same bits.
 func TestJSONRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		l := draw(t)
@@ -216,7 +216,7 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// Each setting is of one loss, which takes its own default.
+// Each setting belongs to one loss, which has its own default.
 func TestSettings(t *testing.T) {
 	for _, name := range loss.Names() {
 		l, err := loss.New(name)

@@ -44,7 +44,7 @@ type Huber struct {
 // Settings is δ.
 func (h *Huber) Settings() []Setting {
 	return []Setting{{Name: "huber-delta", Value: &h.Delta, Allowed: bounds.Positive,
-		Help: "δ, the error from which on the loss grows linearly"}}
+		Help: "δ, the error above which the loss grows linearly"}}
 }
 
 // Row is the Huber loss of a row.

@@ -17,14 +17,14 @@ var classNames = []string{"T-shirt/top", "Trouser", "Ankle boot", "Bag"}
 
 const ignored = -1
 
-// samples are what a model said of some samples, as batches hold it.
+// samples are the predictions and labels of some samples, as in a batch.
 type samples struct {
 	logits              []float32
 	labels, predictions []int32
 }
 
-// drawSamples draws samples of four classes, with some rows that count for nothing. The logits are few values, so that there are
-// equal ones.
+// drawSamples draws samples of four classes, with some ignored rows. The logits have few distinct values, so that some are
+// equal.
 func drawSamples(t *rapid.T) samples {
 	n := rapid.IntRange(0, 40).Draw(t, "samples")
 	source := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3))
@@ -46,7 +46,7 @@ func (s *samples) add(label int, logits ...float32) {
 	s.predictions = append(s.predictions, int32(slices.Index(logits, slices.Max(logits))))
 }
 
-// part is the samples from lo to before hi.
+// part is the samples from lo up to, but without, hi.
 func (s samples) part(lo, hi int) samples {
 	n := len(classNames)
 	return samples{s.logits[lo*n : hi*n], s.labels[lo:hi], s.predictions[lo:hi]}
@@ -81,7 +81,7 @@ func atOnce(t interface{ Fatal(...any) }, name string, s samples) float64 {
 
 func same(a, b float64) bool { return a == b || math.IsNaN(a) && math.IsNaN(b) }
 
-// Every metric comes to the same, to the bit, however the samples fall into batches, and again after a reset.
+// Every metric gives the same bits however the samples are split into batches, also after a reset.
 func TestSplitsDoNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := drawSamples(t)
@@ -101,9 +101,8 @@ func TestSplitsDoNotMatter(t *testing.T) {
 	})
 }
 
-// Why a metric is a function or a type. The mean of a function of the samples may be taken batch by batch, if each batch weighs
-// as many as it has samples. The mean of the batches' precisions may not, whatever they weigh: here it is 0.5
-// or 0.75 instead of 0.6.
+// Why a metric is a function or a type. A mean over samples may be computed batch by batch, if each batch has the weight of its number
+// of samples. Precision may not, with any weights: here the mean of the batches' precisions is 0.5 or 0.75 instead of 0.6.
 func TestPrecisionIsNoMeanOfBatches(t *testing.T) {
 	const boot, bag = 2, 3
 	var all samples
@@ -149,8 +148,8 @@ func TestPrecisionIsNoMeanOfBatches(t *testing.T) {
 	}
 }
 
-// However many samples fall into whatever small batches: the streamed precision is that of all samples at once, to the bit, and
-// the mean of the batches' precisions is off by so much that nobody would call it rounding.
+// For any number of samples in any small batches, the streamed precision equals that of all samples at once, bit for bit. The mean of
+// the batches' precisions differs by much more than rounding.
 func TestMeanOfBatchesIsOff(t *testing.T) {
 	const name, n = "precision:Bag", 2000
 	least, most := math.Inf(1), 0.0
@@ -190,7 +189,7 @@ func TestMeanOfBatchesIsOff(t *testing.T) {
 	t.Logf("the mean of the batches' precisions is off by %.3f to %.3f; the streamed value by 0", least, most)
 }
 
-// Every metric is its definition, over all samples at once.
+// Every metric equals its definition over all samples at once.
 func TestDefinitions(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := drawSamples(t)
@@ -266,14 +265,14 @@ func TestDefinitions(t *testing.T) {
 	})
 }
 
-// within checks a metric to a tolerance of what the rounding of softmax to float32 does.
+// within checks a metric with a tolerance for the rounding of softmax to float32.
 func within(t *rapid.T, name string, all samples, want float64) {
 	if found := atOnce(t, name, all); !same(found, want) && !(math.Abs(found-want) <= 1e-6) {
 		t.Errorf("%s: expected %v, found %v", name, want, found)
 	}
 }
 
-// pairsOf counts the pairs of a sample of the class and another, and those in which the first has more of it.
+// pairsOf counts the pairs of a sample of the class and a sample of another, and those in which the first has the higher score.
 func pairsOf(all samples, k int) (pairs, ahead float64) {
 	p := func(r int) float32 { return float32(softmax(all.logits[4*r : 4*r+4])[k]) }
 	for r, label := range all.labels {
@@ -313,7 +312,7 @@ func one(b bool) float64 {
 	return 0
 }
 
-// NaN among the logits is no reason to panic: it is the loop that ends such a run.
+// NaN among the logits does not cause a panic: the loop ends such a run.
 func TestNaN(t *testing.T) {
 	var all samples
 	nan := float32(math.NaN())

@@ -97,9 +97,9 @@ func weight(t *testing.T, ws model.Weights, name string) []float32 {
 	return values
 }
 
-// checkDifferences compares the gradient of a weight with the differences of the loss, to a 500th of their largest, which it gives,
-// and to what the forward pass loses to rounding. The loss is summed in float64 and each value moved by h in float32: with h = 2⁻⁷
-// the rounding leaves some 1e-5, and the formula's own error is of h².
+// checkDifferences compares the gradient of a weight with differences of the loss. The tolerance is a 500th of the largest
+// difference, which it returns, plus the rounding of the forward pass. The loss is summed in float64, and each value is moved by h in
+// float32: with h = 2⁻⁷ the rounding leaves about 1e-5, and the formula's own error is proportional to h².
 func checkDifferences(t *testing.T, w model.Weight, gradient []float32, loss func() float64, rounding float64) (largest float64) {
 	t.Helper()
 	const h = 0x1p-7

@@ -82,8 +82,8 @@ func TestFrozenGroups(t *testing.T) {
 	}
 }
 
-// One backward pass yields the gradients of both groups: they are the differences of the loss that the inference graph
-// computes, an input of whose own is no weight.
+// One backward pass gives the gradients of both groups. They match the differences of the loss of the inference graph, which shares
+// no buffers with the training graph except the weights.
 func TestGradientsByDifferences(t *testing.T) {
 	const batch = 5
 	for _, form := range []layernorm.Form{layernorm.Book, layernorm.Keras, model.NoLayerNorm} {
@@ -149,7 +149,7 @@ func reference(t *testing.T, spec spec, ws model.Weights, images []float32, labe
 	return sum
 }
 
-// The graph computes what the architecture says. A large epsilon tells the forms of LayerNorm apart.
+// The graph computes what the architecture says. A large ε makes the forms of LayerNorm differ.
 func TestLossAgainstFloat64(t *testing.T) {
 	for _, form := range []layernorm.Form{layernorm.Book, layernorm.Keras, model.NoLayerNorm} {
 		for _, activation := range []string{"tanh", "relu"} {
@@ -172,7 +172,7 @@ func TestLossAgainstFloat64(t *testing.T) {
 	}
 }
 
-// A second run of the same batch computes the same bits, and as many graphs as you like may be built over the weights.
+// A second run of the same batch computes the same bits. Any number of graphs may share the weights.
 func TestRunsRepeat(t *testing.T) {
 	spec, ws := small(), newWeights(small(), 42)
 	g := training(t, spec, ws, 3)
@@ -196,7 +196,7 @@ func TestRunsRepeat(t *testing.T) {
 	}
 }
 
-// What a solver does to a weight is felt by every graph.
+// Every graph sees the changes that a solver makes to a weight.
 func TestGraphsShareTheWeights(t *testing.T) {
 	spec, ws := small(), newWeights(small(), 42)
 	train, forward := training(t, spec, ws, 3), inference(t, spec, ws, 3)
@@ -230,14 +230,14 @@ func TestGraphsShareTheWeights(t *testing.T) {
 	}
 }
 
-// A short batch fills the graph's up with ignored rows, whatever their images are: the loss, the counts and the gradients
-// have the bits of a graph of the short batch's size.
+// A short batch is filled up with ignored rows, whatever their images are. The loss, the counts and the gradients have the same bits
+// as in a graph of the short batch's size.
 func TestShortBatch(t *testing.T) {
 	for _, batch := range []int{1, 2, 5} {
 		spec, ws := small(), newWeights(small(), 42)
 		exact, padded := training(t, spec, ws, batch), training(t, spec, ws, 6)
 		fill(padded, 3, spec.Classes)
-		run(t, padded) // a full batch, of which nothing may be left
+		run(t, padded) // a full batch, of which no value may remain
 		for r := batch; r < 6; r++ {
 			padded.Labels[r] = layer.Ignored
 		}
@@ -275,14 +275,14 @@ func TestFirstNonFinite(t *testing.T) {
 				weight(t, ws, "upper.weight")[i] = 3e38
 			}
 			for i := range weight(t, ws, "upper.0.norm.beta") {
-				weight(t, ws, "upper.0.norm.beta")[i] = 10 // tanh of which is 1
+				weight(t, ws, "upper.0.norm.beta")[i] = 10 // tanh(10) is 1
 			}
 		}, "upper.dense"},
 		{"a gradient that overflows", func(_ *model.Graph, ws model.Weights) {
 			for i := range weight(t, ws, "upper.weight") {
 				weight(t, ws, "upper.weight")[i] *= 1e38
 			}
-			clear(weight(t, ws, "upper.0.weight")) // a constant row, whose gradient LayerNorm divides by ε
+			clear(weight(t, ws, "upper.0.weight")) // constant rows, whose gradient LayerNorm divides by ε
 		}, "gradient of upper.0.dense"},
 	} {
 		t.Run(test.what, func(t *testing.T) {

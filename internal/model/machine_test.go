@@ -11,8 +11,7 @@ import (
 	"fmtrain/internal/solver"
 )
 
-// The static executor, the tape machine and the LispMachine train to the same numbers, step by step: losses, gradients and, since
-// the gradients are, weights.
+// The static executor, the tape machine and the LispMachine give the same numbers at each step: losses, gradients and so weights.
 func TestMachinesTrainToTheSameNumbers(t *testing.T) {
 	plain, deep := small(), small()
 	plain.Activation = "relu"
@@ -93,7 +92,7 @@ func TestUseRefuses(t *testing.T) {
 	wantError(t, g.Use("abacus"), "static, tape, lisp", "abacus")
 }
 
-// The nodes of a run know their pass and their group, and the first that is not finite is named whatever the machine.
+// The nodes of a run know their pass and their group. On every machine, the first node that is not finite is named.
 func TestNodesOfEachMachine(t *testing.T) {
 	spec := small()
 	for _, name := range model.Machines() {

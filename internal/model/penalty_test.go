@@ -7,7 +7,7 @@ import (
 	"fmtrain/internal/model"
 )
 
-// The penalties are in the gradients and not in the loss; those of frozen weights are in neither. A step allocates nothing.
+// The penalties are part of the gradients but not of the loss. Penalties on frozen weights are in neither. A step allocates nothing.
 func TestPenalties(t *testing.T) {
 	const l2 = 0.125
 	spec := stacked("7-tanh-res(7)-4")

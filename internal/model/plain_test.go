@@ -16,8 +16,8 @@ import (
 	"fmtrain/internal/solver"
 )
 
-// plain is a classifier as Gorgonia offers to write it: its own ops and gradients, run by its tape machine. It is what this
-// project's ops, executor and solvers are held against, for the values and for the time.
+// plain is a classifier in plain Gorgonia: its own ops and gradients, run by its tape machine. The values and the speed of this
+// project's ops, executor and solvers are compared with it.
 type plain struct {
 	images, oneHot *tensor.Dense // the batch, [batch, inputs], and its labels, [batch, classes]
 	loss           *gorgonia.Node
@@ -25,9 +25,9 @@ type plain struct {
 	machine        gorgonia.VM
 }
 
-// newPlain builds the graph over copies of the weights. SoftMax is of no use here (see the defects in package layer), so the
-// loss is that of the formula, the mean of log Σ exp(logits) − logit of the label. No maximum is taken from the logits first:
-// they must stay below 88, where exp overflows, and those of a short training stay far below.
+// newPlain builds the graph over copies of the weights. Gorgonia's SoftMax is wrong (see the defects in package layer), so the loss is
+// written as a formula, the mean of log Σ exp(logits) − logit of the label. The maximum is not subtracted first, so logits must stay
+// below 88, where exp overflows. In a short training they stay far below.
 func newPlain(t testing.TB, spec spec, weights model.Weights, batch int) *plain {
 	t.Helper()
 	g := gorgonia.NewGraph()
@@ -75,7 +75,7 @@ func (p *plain) setLabels(labels []int32) {
 	}
 }
 
-// run computes the loss and the gradients, which the tape machine adds to those that are there: Gorgonia's solvers zero them.
+// run computes the loss and the gradients. The tape machine adds them to the old gradients, which Gorgonia's solvers set to zero.
 func (p *plain) run(t testing.TB) (loss float64) {
 	t.Helper()
 	p.machine.Reset()
@@ -93,7 +93,7 @@ func mnist(form layernorm.Form) spec {
 	}
 }
 
-// images are batches of the embedded sample in the order of an epoch, for ever.
+// images are batches of the embedded sample in the order of an epoch, repeated without end.
 type images struct {
 	set   *dataset.Set
 	order []int32
@@ -153,8 +153,8 @@ func TestPlainGorgonia(t *testing.T) {
 	}
 }
 
-// Gorgonia's own machine and Adam train the model as well as it should be trained: after one pass over the sample both losses
-// are the same to 2%, and far below that of a guess, log 10.
+// Gorgonia's own machine and Adam train the model as well as ours: after one pass over the sample both losses are the same to 2%, and
+// far below log 10, the loss of a guess.
 func TestPlainGorgoniaTrains(t *testing.T) {
 	spec := mnist(layernorm.Book)
 	weights := newWeights(spec, 42)
@@ -217,7 +217,7 @@ func trainer(t testing.TB, spec spec, weights model.Weights, name string) (*mode
 }
 
 // The two benchmarks make the same steps: a batch of 32 images of the sample, forward, backward, and Adam for every parameter of
-// 784-100-10. images/s is what they are for.
+// 784-100-10. Compare their images/s.
 
 func BenchmarkStep(b *testing.B) {
 	benchmarkForms(b, func(b *testing.B, spec spec, train *images) func() {

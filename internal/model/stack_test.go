@@ -46,13 +46,13 @@ func TestStackNames(t *testing.T) {
 		if diff := cmp.Diff(test.want, names(ws)); diff != "" {
 			t.Errorf("%s (-expected +found):\n%s", test.stack, diff)
 		}
-		g := training(t, spec, ws, 2) // no name may stand for two nodes
+		g := training(t, spec, ws, 2) // no two nodes may have the same name
 		fill(g, 1, spec.Classes)
 		run(t, g)
 	}
 }
 
-// The short form is a stack: the weights, and a step, have the same names and the same bits.
+// The short form equals the full list of layers: the weights, and those after a step, have the same names and the same bits.
 func TestHiddenLayersAsAStack(t *testing.T) {
 	spec, written := small(), stacked("7-ln-tanh-6-ln-tanh-5-ln-tanh-4")
 	written.UpperLayers = spec.UpperLayers
@@ -73,7 +73,7 @@ func TestHiddenLayersAsAStack(t *testing.T) {
 	}
 }
 
-// The gradients of every weight are the differences of the loss, with dropout and blocks within blocks; the masks of a step stay.
+// The gradients of every weight match the differences of the loss, with dropout and blocks within blocks. The masks of a step stay.
 func TestStackGradientsByDifferences(t *testing.T) {
 	const batch = 5
 	spec := stacked("7-tanh-dropout:0.3-res(ln-7-gelu-res(7)-7)-dropout:0.2-ln-4")
@@ -91,7 +91,7 @@ func TestStackGradientsByDifferences(t *testing.T) {
 	}
 }
 
-// Dropout is off in evaluation, and another step draws another mask.
+// Dropout is off in evaluation. Each step draws a new mask.
 func TestDropoutOfAGraph(t *testing.T) {
 	with, without := stacked("7-tanh-dropout:0.5-4"), stacked("7-tanh-4")
 	ws := newWeights(with, 42)
@@ -135,8 +135,8 @@ func TestResMLP(t *testing.T) {
 	wantError(t, err, "one width for all hidden layers, found [8 9]")
 }
 
-// An architecture is read back as it was written. One of an earlier version, with hidden layers in the place of the list, is the
-// same network.
+// An architecture is read back as it was written. One from an earlier version, with hidden layers instead of the list, is the same
+// network.
 func TestArchitectureAsJSON(t *testing.T) {
 	for _, s := range []spec{small(), stacked("7@a-ln-gelu-res(ln-7)-dropout:0.25-4@b")} {
 		want, err := s.Architecture()

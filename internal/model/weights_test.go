@@ -37,7 +37,7 @@ func TestWeightNames(t *testing.T) {
 	}
 }
 
-// The products' weights fill U(−r, r); the rest starts as what changes nothing.
+// The weights of dense layers fill U(−r, r). The other parameters start with values that change nothing.
 func TestInitialWeights(t *testing.T) {
 	radius := map[string]func(in, out float64) float64{
 		"relu": func(in, _ float64) float64 { return math.Sqrt(6 / in) },
@@ -76,13 +76,13 @@ func TestInitialWeights(t *testing.T) {
 	}
 }
 
-// A weight is a function of the seed, its name and its shape: nothing else of the architecture matters to it.
+// A weight is a function of the seed, its name and its shape. Nothing else in the architecture changes it.
 func TestInitialWeightsAreIndependent(t *testing.T) {
 	base := spec{Inputs: 20, Hidden: []int{20, 20}, Classes: 20, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}
 	ws := newWeights(base, 42)
 	for _, w := range newWeights(base, 42) {
 		if !sameBits(w.Value.Float32s(), weight(t, ws, w.Name)) {
-			t.Errorf("%s: expected the same of the same seed", w.Name)
+			t.Errorf("%s: expected the same weights for the same seed", w.Name)
 		}
 	}
 	first := weight(t, ws, "lower.0.weight")
@@ -101,8 +101,8 @@ func TestInitialWeightsAreIndependent(t *testing.T) {
 	}
 }
 
-// The weights of neighbouring seeds, and of one seed's layers, have nothing to do with each other: their correlation is that
-// of chance, whose deviation is 1/√n.
+// The weights of neighbouring seeds, and of the layers of one seed, are independent: their correlation is as small as by chance, with
+// the standard deviation 1/√n.
 func TestInitialWeightsAreUncorrelated(t *testing.T) {
 	spec := spec{Inputs: 100, Hidden: []int{100, 100}, Classes: 10, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}
 	var draws [][]float32
@@ -125,7 +125,7 @@ func TestInitialWeightsAreUncorrelated(t *testing.T) {
 	}
 }
 
-// The first draws are written down: a change of the generator would silently change what every seed means.
+// The first draws are fixed here: a change of the generator would silently change the weights of every seed.
 func TestInitialWeightsStay(t *testing.T) {
 	ws := newWeights(spec{Inputs: 784, Hidden: []int{100}, Classes: 10, Activation: "relu", LayerNorm: model.NoLayerNorm, UpperLayers: 1}, 42)
 	got := map[string][]float32{"lower.0.weight": weight(t, ws, "lower.0.weight")[:3], "upper.weight": weight(t, ws, "upper.weight")[:3]}

@@ -17,8 +17,8 @@ import (
 	"fmtrain/internal/vm"
 )
 
-// scaled is y = (x + b)·c in the rows whose label is 1, else x + b, for x [rows, n], b [n], labels and the scalar c. It has what a
-// definition can have: labels, a scalar, a Bind, values kept for the gradients, and two gradients from one pass.
+// scaled is y = (x + b)·c in the rows whose label is 1, else x + b, for x [rows, n], b [n], labels and the scalar c. It uses everything
+// that a definition can have: labels, a scalar, a Bind, values kept for the gradients, and two gradients from one pass.
 func scaled(rows, n int) op.Definition {
 	sums := make([]float32, rows*n) // x + b, kept
 	factors := make([]float32, rows)
@@ -88,7 +88,7 @@ func normal(seed uint64, shape ...int) *tensor.Dense {
 
 func labels(values ...int32) *tensor.Dense { return tensor.New(tensor.WithBacking(values)) }
 
-// One definition has the right gradients both as nodes and as values, also of a scalar and of two inputs from one pass.
+// The gradients of one definition are right as nodes and as values, also for a scalar and for two inputs from one pass.
 func TestGradients(t *testing.T) {
 	const step, tolerance = 1e-2, 1e-3
 	p := &gradcheck.Problem{
@@ -131,8 +131,8 @@ func TestGradientThatIsDY(t *testing.T) {
 	}
 }
 
-// An executor learns from the op what runs after what, and which operands a part reads only at its own rows. Forward stands for all
-// inputs and y.
+// An executor learns from the op which ops run before it, and of which operands a part reads only its own rows. Forward stands for
+// all inputs and y.
 func TestOperands(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := gorgonia.NodeFromAny(g, normal(1, 3, 4), gorgonia.WithName("x"))
@@ -174,7 +174,7 @@ func TestOperands(t *testing.T) {
 	}
 }
 
-// Gorgonia gives a type back to a pool once it has inferred with it, so each call must make another.
+// Gorgonia returns a type to a pool after inference, so each call must make a new one.
 func TestType(t *testing.T) {
 	g := gorgonia.NewGraph()
 	c := gorgonia.NodeFromAny(g, float32(2), gorgonia.WithName("c"))
@@ -270,7 +270,7 @@ func square(x *gorgonia.Node) (*gorgonia.Node, error) {
 	})
 }
 
-// An op of each row, and one of each value, are right for every shape and any number of threads.
+// Row-wise and element-wise ops are right for every shape and any number of threads.
 func TestRowwiseAndElementwise(t *testing.T) {
 	crew := team.New(4)
 	defer crew.Close()

@@ -10,8 +10,8 @@ import (
 	"fmtrain/internal/layernorm"
 )
 
-// Gorgonia merges two nodes whose ops have the same hash. Ours own a buffer each and must not be merged. Gorgonia does merge its
-// own, which shows that this test would notice.
+// Gorgonia merges two nodes whose ops have the same hash. Our ops each own a buffer and must not be merged. Gorgonia does merge its own
+// ops, which shows that this test works.
 func TestOpsAreNotMerged(t *testing.T) {
 	twins := map[string]func(x, w, v *gorgonia.Node) (*gorgonia.Node, error){
 		"gorgonia's tanh": func(x, _, _ *gorgonia.Node) (*gorgonia.Node, error) { return gorgonia.Tanh(x) },

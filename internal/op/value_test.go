@@ -100,7 +100,7 @@ func TestInts(t *testing.T) {
 	wantError(t, err, "expected a *tensor.Dense of int32, found <nil>")
 }
 
-// Gorgonia holds a scalar in either of two ways.
+// Gorgonia has two representations of a scalar.
 func TestFloat(t *testing.T) {
 	for _, v := range []gorgonia.Value{gorgonia.NewF32(2.5), tensor.New(tensor.FromScalar(float32(2.5))), tensor.New(tensor.WithBacking([]float32{2.5}))} {
 		if found := must[float32](t)(op.Float(v)); found != 2.5 {

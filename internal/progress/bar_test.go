@@ -23,7 +23,7 @@ func onTerminal(e *emulator, color bool) *Bar {
 	return NewBar(Terminal{Writer: e, Width: e.width, Color: color}, NewLines(Terminal{Writer: e, Width: e.width, Color: color}, 0))
 }
 
-// onPipe makes lines that go to no terminal.
+// onPipe makes lines for an output that is not a terminal.
 func onPipe(w io.Writer) *Lines {
 	return NewLines(Terminal{Writer: w, Width: Width(w)}, 0)
 }
@@ -88,7 +88,7 @@ func TestBarWithMetrics(t *testing.T) {
 	}
 }
 
-// Rates that a schedule moves are shown where there is room; those that stay the same only where there is plenty.
+// Scheduled rates are shown where there is room; constant rates only where there is much room.
 func TestBarWithScheduledRates(t *testing.T) {
 	it := fashion.iteration(1, 1234)
 	it.Loss, it.Accuracy = 0.60134, 0.79206
@@ -145,7 +145,7 @@ func TestBarFollowsResize(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 0))
 		e := newEmulator(t, 120)
 		e.reflow = seed%2 == 0
-		bar := NewBar(Terminal{Writer: e, Width: e.width, Color: true}, onPipe(e)) // whose lines have always the same columns
+		bar := NewBar(Terminal{Writer: e, Width: e.width, Color: true}, onPipe(e)) // its lines always have the same columns
 		var want bytes.Buffer
 		lines := onPipe(&want)
 		if err := lines.OnStart(s.start()); err != nil {
@@ -201,7 +201,7 @@ func TestBarRedrawsAreBounded(t *testing.T) {
 	}
 }
 
-// The same run on a terminal, on a pipe and in JSON: the same values.
+// The same run on a terminal, on a pipe and in JSON shows the same values.
 func TestViewsAgree(t *testing.T) {
 	e := newEmulator(t, 120)
 	var onTerm, piped, inJSON bytes.Buffer
@@ -335,7 +335,7 @@ var errFull = errors.New("no space left on device")
 
 func (f *failing) Write([]byte) (int, error) { f.writes++; return 0, errFull }
 
-// A terminal that is gone doesn't end a run; lines that can't be written do.
+// A closed terminal does not end a run; lines that can't be written do.
 func TestWriteErrors(t *testing.T) {
 	var gone failing
 	var lines bytes.Buffer

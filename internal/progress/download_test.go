@@ -11,7 +11,7 @@ import (
 
 const images = "train-images-idx3-ubyte.gz"
 
-// fetch tells of three files, one of unknown length and one begun twice, in chunks of 32 KiB at 10 ms each.
+// fetch reports three files in chunks of 32 KiB, one each 10 ms. One file has an unknown length, and one starts twice.
 func fetch(d *Download, then func()) {
 	now := time.Unix(0, 0)
 	d.now = func() time.Time { return now }

@@ -21,7 +21,7 @@ type emulator struct {
 
 type row struct {
 	cells   []rune
-	wrapped bool // goes on in the next row
+	wrapped bool // continues in the next row
 }
 
 func newEmulator(t *testing.T, columns int) *emulator {
@@ -125,7 +125,7 @@ func (e *emulator) resize(columns int) {
 	e.rows, e.row = rows, cursorRow
 }
 
-// screen is what is seen: the rows, wrapped ones joined, without trailing spaces and empty rows at the end.
+// screen is the visible text: the rows, with wrapped rows joined, without trailing spaces and empty rows at the end.
 func (e *emulator) screen() string {
 	var b, line strings.Builder
 	for _, r := range e.rows {

@@ -55,7 +55,7 @@ func TestJSONLines(t *testing.T) {
 	}
 }
 
-// What is off by default has its keys only where it is on.
+// The keys of a feature that is off by default appear only if it is on.
 func TestJSONOptionalKeys(t *testing.T) {
 	var got bytes.Buffer
 	j := NewJSON(&got, 0)
@@ -74,7 +74,7 @@ func TestJSONOptionalKeys(t *testing.T) {
 	}
 }
 
-// Metrics that were asked for stand in their order; one of no samples is null.
+// The chosen metrics appear in their order. A metric without samples is null.
 func TestJSONMetrics(t *testing.T) {
 	var got bytes.Buffer
 	err := NewJSON(&got, 0).OnEpoch(&loop.Epoch{Epoch: 1, Metrics: metric.Values{{Name: "top3", Value: 0.5}, {Name: "auc", Value: math.NaN()}}})
@@ -86,7 +86,7 @@ func TestJSONMetrics(t *testing.T) {
 	}
 }
 
-// Whatever the events hold, the lines read back as it.
+// The lines of any events read back as the events.
 func TestJSONReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		number := rapid.Float64Range(-math.MaxFloat64, math.MaxFloat64)
@@ -258,7 +258,7 @@ func TestShortestNumbers(t *testing.T) {
 	})
 }
 
-// A resumed run has a start and a resume; a file that has its start gets only the resume.
+// A resumed run has a start and a resume event. A file that already has its start gets only the resume.
 func TestJSONResume(t *testing.T) {
 	var got bytes.Buffer
 	j := NewJSON(&got, 0)

@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/metric"
 )
 
-// epoch is an epoch with everything that may be on.
+// epoch is an epoch with every feature.
 var epoch = loop.Epoch{
 	Epoch: 2, Epochs: 12, Iterations: 1719, Loss: 0.60134, ValLoss: 0.4571, Accuracy: 0.79206, ValAccuracy: 0.8402,
 	Seconds: 0.5217, SamplesPerSecond: 105432, BestEpoch: 2,
@@ -22,7 +22,7 @@ var epoch = loop.Epoch{
 	Rates:   loop.Rates{{Group: "lower", LearningRate: 1e-4 / 3, Scheduled: true}, {Group: "upper", LearningRate: 0.00123}},
 }
 
-// written is what lines write of an epoch on a terminal of the given width, after the given steps.
+// written is the output for an epoch after the given steps, on a terminal of the given width.
 func written(t *testing.T, s loop.Start, columns, logEvery int, e *loop.Epoch, steps ...*loop.Iteration) string {
 	t.Helper()
 	s.Epochs, s.Iterations = e.Epochs, e.Iterations
@@ -38,7 +38,7 @@ func written(t *testing.T, s loop.Start, columns, logEvery int, e *loop.Epoch, s
 	return got.String()
 }
 
-// Each setting brings its columns. Without validation there are none for it.
+// Each feature adds its columns. Without validation its columns are missing.
 func TestColumns(t *testing.T) {
 	worse := epoch
 	worse.BestEpoch = 1

@@ -8,7 +8,7 @@ import (
 	"fmtrain/internal/loop"
 )
 
-// script is a run to tell observers of: its numbers are a function of the epoch and the iteration.
+// script is a run for tests of observers: its numbers are a function of the epoch and the iteration.
 type script struct {
 	epochs, iterations, batch int
 	step                      time.Duration
@@ -40,7 +40,7 @@ func (s script) start() *loop.Start {
 	return &loop.Start{Epochs: s.epochs, Iterations: s.iterations, Samples: s.iterations * s.batch, Validated: true, Rates: rates}
 }
 
-// tell tells the observer of the run; after each event it calls then.
+// tell sends the events of the run to the observer, and calls then after each event.
 func (s script) tell(t *testing.T, o loop.Observer, then func(event string)) {
 	t.Helper()
 	told := func(err error, event string) {

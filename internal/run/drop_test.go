@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// Of a file of lines those stay that were written by then, whole.
+// Complete lines up to the checkpoint stay; other lines are dropped.
 func TestDropBeyond(t *testing.T) {
 	const all = `{"event":"start","epochs":3}
 {"event":"iteration","epoch":1,"iteration":1}
@@ -69,8 +69,8 @@ func TestDropALongLine(t *testing.T) {
 	}
 }
 
-// FuzzDropBeyond takes any file for one of metrics: the lines that stay are among those that were there, in their order, each whole
-// and of no later time, and dropping again changes nothing.
+// FuzzDropBeyond drops lines of any file: the lines that stay are complete lines of the file, in their order, none later than the
+// checkpoint. Dropping again changes nothing.
 func FuzzDropBeyond(f *testing.F) {
 	f.Add(`{"event":"start"}`+"\n"+`{"event":"iteration","epoch":1,"iteration":1}`+"\n"+`{"event":"done"}`+"\n", 0, 1)
 	f.Add("\x00\n\n"+`{"event":"epoch","epoch":1e99}`+"\n"+`{"event":"epoch","Epoch":2}`+"\n"+`{"event":`, 3, 0)

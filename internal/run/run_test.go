@@ -29,7 +29,7 @@ func write(t testing.TB, path, content string) {
 	must(t, os.WriteFile(path, []byte(content), 0o644))
 }
 
-// A new run has a locked directory of its own; one that holds anything is refused.
+// A new run gets its own locked directory. A directory that is not empty is refused.
 func TestCreate(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for _, path := range []string{"", "", filepath.Join("a", "b")} {
@@ -66,7 +66,7 @@ func TestCreate(t *testing.T) {
 	must(t, CheckFree("given-up"))
 }
 
-// begun makes a run that was last trained so many seconds ago.
+// begun makes a run that was last trained this many seconds ago.
 func begun(t *testing.T, dir Dir, seconds int, events string) {
 	t.Helper()
 	write(t, dir.Config(), "seed: 1\n")
@@ -81,7 +81,7 @@ const (
 	doneLine  = `{"event":"done","epochs":2}` + "\n"
 )
 
-// The runs of a directory are listed by their age, and the newest that can be resumed is found.
+// The runs of a directory are listed by age, and the newest unfinished run is found.
 func TestList(t *testing.T) {
 	parent := t.TempDir()
 	dir := func(name string) Dir { return Dir(filepath.Join(parent, name)) }
@@ -122,7 +122,7 @@ func TestList(t *testing.T) {
 	}
 }
 
-// What a user names is a file, a run, or a directory of runs.
+// A user may name a file, a run, or a directory of runs.
 func TestCheckpoint(t *testing.T) {
 	parent := t.TempDir()
 	dir := Dir(filepath.Join(parent, "a"))
@@ -147,14 +147,14 @@ func TestCheckpoint(t *testing.T) {
 		t.Errorf("nothing: %v", err)
 	}
 	if of, ok := Of(dir.Best()); !ok || of != dir {
-		t.Errorf("%s is of %s, %v", dir.Best(), of, ok)
+		t.Errorf("%s belongs to %s, %v", dir.Best(), of, ok)
 	}
 	if _, ok := Of(filepath.Join(parent, "best.safetensors")); ok {
 		t.Error("a file without a run has one")
 	}
 }
 
-// A summary follows the events, with the settings that a resume has changed.
+// A summary follows the events, and has the settings that a resume changed.
 func TestSummary(t *testing.T) {
 	dir := Dir(t.TempDir())
 	empty, err := dir.Summary()
@@ -179,7 +179,7 @@ no JSON
 	}
 }
 
-// Metrics of a run that resumes lose the lines beyond its progress, and what is written comes after the rest.
+// When a run resumes, its metrics lose the lines beyond its progress. New lines come after the others.
 func TestMetrics(t *testing.T) {
 	dir := Dir(t.TempDir())
 	warn := func(err error) { t.Errorf("warning: %v", err) }
@@ -215,7 +215,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// A resume that was beyond the progress goes; one that was before it stays.
+// A resume event beyond the progress is dropped; an earlier one stays.
 func TestDropResumes(t *testing.T) {
 	const line = `{"event":"resume","epoch":1,"iteration":20}` + "\n"
 	for p, want := range map[[2]int]bool{{0, 30}: false, {1, 0}: false, {1, 19}: false, {1, 20}: true, {2, 0}: true} {

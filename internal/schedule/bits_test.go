@@ -7,7 +7,7 @@ import (
 )
 
 // The factors have the same bits on every processor; CI also runs this on an emulated arm64. exponential and cosine are left
-// out: math.Pow, with a fraction in the exponent, and math.Cos may round differently there.
+// out: math.Pow, with a fractional exponent, and math.Cos may round differently there.
 func TestBitsOnEveryProcessor(t *testing.T) {
 	for text, want := range map[string]uint64{
 		"step:epochs=3,factor=0.3": 0xf0e796b5f2a7e500,

@@ -10,8 +10,8 @@ import (
 	"fmtrain/internal/goldentest"
 )
 
-// goldenTolerance is relative, on rates in float64. torch reaches most of them by multiplying the one before, so that its
-// roundings add up over the steps.
+// goldenTolerance is the relative tolerance for rates in float64. torch computes most rates from the previous one, so its roundings add
+// up over the steps.
 const goldenTolerance = 1e-11
 
 type golden struct {
@@ -59,7 +59,7 @@ func TestGolden(t *testing.T) {
 
 func near(got, want float64) bool { return math.Abs(got-want) <= goldenTolerance*math.Abs(want) }
 
-// fromTorch is the schedule of a scheduler of torch.optim for a run of so many steps; an epoch is one step.
+// fromTorch is the schedule of a scheduler of torch.optim for a run of this many steps; an epoch is one step.
 func fromTorch(scheduler string, rate float64, steps int, arguments map[string]json.RawMessage) (Schedule, error) {
 	var a struct {
 		Every        float64 `json:"step_size"`

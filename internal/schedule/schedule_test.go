@@ -89,7 +89,7 @@ func TestTextReadsBack(t *testing.T) {
 	})
 }
 
-// Whatever the options and the run, a factor is a number from 0 to 1, or to Max in 1cycle, and a momentum is between its ends.
+// With any options and any run, a factor is from 0 to 1, or to Max in 1cycle, and a momentum is between its limits.
 func TestFactorsAreInRange(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := anySchedule(t)
@@ -105,7 +105,7 @@ func TestFactorsAreInRange(t *testing.T) {
 				t.Errorf("%s at %+v: momentum %v", Text(s), at, m)
 			}
 		}
-		// The last bits of the sums may stand out.
+		// The last bits of the sums may exceed the limits.
 		if f := s.Factor(at); !(f >= -1e-9*most && f <= most*(1+1e-15)) {
 			t.Errorf("%s at %+v: factor %v", Text(s), at, f)
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // The weights after 50 steps have the same bits on every processor; CI also runs this on an emulated arm64. nadam is left out:
-// its momentum is a power with a fraction in the exponent, which math.Pow may round differently there.
+// its momentum is a power with a fractional exponent, which math.Pow may round differently there.
 func TestBitsOnEveryProcessor(t *testing.T) {
 	for name, want := range map[string]uint64{
 		"sgd":      0xd0fe662bafc3d3d3,

@@ -31,7 +31,7 @@ type cycles struct {
 	} `json:"runs"`
 }
 
-// Under 1cycle, with rate and momentum new at every step, the weights are those of PyTorch in float64.
+// Under 1cycle, with a new rate and momentum at every step, the weights are those of PyTorch in float64.
 func TestGoldenCycles(t *testing.T) {
 	for file, g := range goldentest.Read[cycles](t, "schedules") {
 		if len(g.Runs) == 0 {
@@ -77,7 +77,7 @@ func TestGoldenCycles(t *testing.T) {
 	}
 }
 
-// A solver whose momentum is set before its first step is one made with it, to the bit; what it tells is what was set.
+// A solver whose momentum is set before its first step equals, bit for bit, a solver made with that momentum. It reports the momentum.
 func TestSetMomentum(t *testing.T) {
 	has := map[string]func(*Options){
 		"momentum": func(o *Options) { o.Momentum = 0.5 }, "nesterov": func(o *Options) { o.Momentum = 0.5 },

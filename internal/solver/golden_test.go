@@ -12,9 +12,9 @@ import (
 	"fmtrain/internal/goldentest"
 )
 
-// goldenTolerance is on the largest |got − want| over the largest |want| of one parameter after one number of steps. The
-// largest found in solvers_torch.json is 3e-7. The rest is for longer runs, in which float32 weights fall behind by what each
-// step loses to rounding: PyTorch in float32 by about the same.
+// goldenTolerance is the tolerance for the largest |got − want| of a parameter after some steps, relative to the largest |want|. The
+// largest error in solvers_torch.json is 3e-7. The rest is for longer runs, in which the rounding errors of float32 steps add up; in
+// PyTorch's float32 they are about as large.
 const goldenTolerance = 1e-5
 
 type golden struct {
@@ -24,7 +24,7 @@ type golden struct {
 	Cases     []struct {
 		Solver  string                     `json:"solver"`
 		Options map[string]json.RawMessage `json:"options"`
-		After   map[string][][]float64     `json:"after"` // steps -> the parameters after so many
+		After   map[string][][]float64     `json:"after"` // number of steps -> the parameters after them
 	} `json:"cases"`
 }
 
@@ -79,8 +79,8 @@ func TestGolden(t *testing.T) {
 	}
 }
 
-// relativeError is the largest |got − want| over the largest |want|. Weights that pass through 0 have no relative error of
-// their own: a float32 weight is rounded at each step to its size before, not to its size after.
+// relativeError is the largest |got − want|, relative to the largest |want|. It is not relative to each weight, because weights may pass
+// through 0: the rounding of a step depends on a weight's size before it.
 func relativeError(t *testing.T, got []float32, want []float64) float64 {
 	t.Helper()
 	if len(got) != len(want) {
@@ -94,8 +94,8 @@ func relativeError(t *testing.T, got []float32, want []float64) float64 {
 	return difference / max(largest, math.SmallestNonzeroFloat32)
 }
 
-// fromTorch turns the arguments of a torch.optim optimiser into a learning rate and options. What a case leaves out has
-// PyTorch's default, not ours. PyTorch decays every parameter.
+// fromTorch turns the arguments of a torch.optim optimiser into a learning rate and options. An argument that a case
+// leaves out has PyTorch's default, not ours. PyTorch decays every parameter.
 func fromTorch(solver string, arguments map[string]json.RawMessage) (float64, Options, error) {
 	o, known := map[string]Options{
 		"sgd":      {},

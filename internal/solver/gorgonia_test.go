@@ -45,8 +45,8 @@ func TestOnGorgoniaNodes(t *testing.T) {
 	}
 }
 
-// The tests below are of the defects of Gorgonia v0.9.18 that this package exists for. A failure means that an upgrade has
-// mended one.
+// The tests below show the defects of Gorgonia v0.9.18 for which this package exists. A failure means that an upgrade has fixed
+// a defect.
 
 // firstStep is how far one of Gorgonia's own solvers moves the first weight of [node].
 func firstStep(t *testing.T, s gorgonia.Solver) float64 {

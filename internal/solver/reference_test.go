@@ -9,8 +9,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// reference is one weight under a solver, in float64 and in the formulas as the papers and PyTorch's documentation write
-// them. a and b are what is kept of it: the velocity or first moment, and the sum or average of squares.
+// reference is one weight under a solver, in float64 and with the formulas of the papers and PyTorch's documentation. a and b are the
+// solver's slots: the velocity or first moment, and the sum or average of squares.
 type reference struct {
 	solver  string
 	rate    float64
@@ -62,8 +62,8 @@ func (r *reference) update(g float64) {
 }
 
 // drawOptions draws a learning rate and options. The squares are averaged over at least as many steps as the gradients, and the
-// L2 is small beside any gradient that [drawGradient] draws: else a float32 solver may rightly part from a float64 one, for
-// the root of a sum that has cancelled can turn a last bit into a step.
+// L2 penalty is small compared with any gradient that [drawGradient] draws. Otherwise sums could cancel, and their root could turn a
+// difference in the last bit into a whole step, so a correct float32 solver could differ from the float64 one.
 func drawOptions(t *rapid.T, name string) (float64, Options) {
 	o, err := Defaults(name)
 	if err != nil {
@@ -134,8 +134,8 @@ func TestAgainstFloat64(t *testing.T) {
 				}
 			}
 			for i := range want {
-				// Each step rounds the weight once (half a unit of 2⁻²³ of at most its largest size), and is itself off by a
-				// few units more.
+				// Each step rounds the weight once, by at most half of 2⁻²³ of its largest size. The step itself is wrong by a
+				// few more such units.
 				tolerance := 0x1p-24 * (float64(steps)*(2+path[i]) + 64*path[i])
 				if !(math.Abs(float64(p.w[i])-want[i].w) <= tolerance) {
 					t.Fatalf("w[%d] after %d steps: got %v, want %v ± %.2g", i, steps, p.w[i], want[i].w, tolerance)
@@ -173,7 +173,7 @@ func TestConvergesOnQuadratic(t *testing.T) {
 	}
 }
 
-// The order of the parameters, and whether others are updated beside them, makes no difference.
+// The order of the parameters does not matter, nor do other parameters in the same step.
 func TestParametersAreIndependent(t *testing.T) {
 	for _, name := range Names() {
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {

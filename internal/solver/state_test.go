@@ -12,7 +12,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// A new solver that is given the state goes on to the same bits, and the two share no memory.
+// A new solver with the saved state continues with the same bits, and the two solvers share no memory.
 func TestStateContinues(t *testing.T) {
 	for _, name := range Names() {
 		t.Run(name, rapid.MakeCheck(func(t *rapid.T) {
@@ -110,7 +110,7 @@ func checkState(t *testing.T, s Solver, steps uint64, slots []string, lengths ma
 	}
 }
 
-// What a checkpoint of a fresh solver keeps is scalars and no tensor at all.
+// The state of a new solver in a checkpoint has scalars but no tensors.
 func TestStateOfFreshSolverWithoutSlots(t *testing.T) {
 	for _, name := range Names() {
 		st := mustNew(t, name, 0.1, nil).State()
@@ -186,7 +186,7 @@ func TestSetStateRefuses(t *testing.T) {
 	}
 }
 
-// A state of other shapes than the model's is found by the first step after it.
+// A state whose shapes are not the model's is refused at the first step.
 func TestStateOfAnotherModel(t *testing.T) {
 	st := State{Steps: 3, Slots: map[string]map[string][]float32{"velocity": {"w": {1, 2}}}}
 	for _, c := range []struct {

@@ -24,7 +24,7 @@ type broken struct {
 func (b broken) Value() gorgonia.Value         { return b.value }
 func (b broken) Grad() (gorgonia.Value, error) { return b.grad, b.err }
 
-// A step that cannot be done is refused before anything has changed, and the next one is none the worse.
+// An impossible step is refused before anything changes, and the next step works.
 func TestStepRefuses(t *testing.T) {
 	vector := func(n int) *tensor.Dense { return tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(n)) }
 	double := tensor.New(tensor.Of(tensor.Float64), tensor.WithShape(2))

@@ -64,7 +64,7 @@ Ankle boot
 	}
 }
 
-// A table is never wider than it may be, and shows what there is room for.
+// A table is never too wide, and shows the columns that there is room for.
 func TestFit(t *testing.T) {
 	columns := []Column{{Width: 3, Keep: 9}, {Width: 4, Keep: 1}, {Width: 5, Keep: 5}, {Width: 2, Keep: 7}}
 	for width := 1; width < 40; width++ {

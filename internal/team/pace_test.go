@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// pacing plays windows of steps to a pace, at a time of its own.
+// pacing simulates windows of steps for a pace, with its own clock.
 type pacing struct {
 	pace *Pace
 	now  time.Time
@@ -19,7 +19,7 @@ func newPacing(t *testing.T, members int) *pacing {
 	return &pacing{pace: NewPace(team), now: time.Now(), used: map[int]int{}}
 }
 
-// play plays so many windows, in which a step of a size costs what cost says.
+// play simulates this number of windows. cost gives the time of a step for a team's size.
 func (p *pacing) play(windows int, cost func(size int) float64) {
 	for range windows {
 		size := p.pace.team.Size()
@@ -29,7 +29,7 @@ func (p *pacing) play(windows int, cost func(size int) float64) {
 	}
 }
 
-// requireMostly fails unless nearly all windows since the last call were of the size.
+// requireMostly fails unless nearly all windows since the last call used this size.
 func (p *pacing) requireMostly(t *testing.T, size int) {
 	t.Helper()
 	all := 0
@@ -55,7 +55,7 @@ func TestPaceTakesTheQuickest(t *testing.T) {
 	}
 }
 
-// A machine that gets busy, and quiet again, is noticed.
+// The pace notices when a machine becomes busy, and when it is quiet again.
 func TestPaceFollowsTheMachine(t *testing.T) {
 	p := newPacing(t, 2)
 	quiet := func(size int) float64 { return 1 / float64(size) }
@@ -72,7 +72,7 @@ func TestPaceFollowsTheMachine(t *testing.T) {
 	p.requireMostly(t, 2)
 }
 
-// A window now and then in which the system ran something else changes nothing.
+// An occasional slow window, in which the system ran something else, changes nothing.
 func TestPaceForgivesHiccups(t *testing.T) {
 	p := newPacing(t, 2)
 	random := rand.New(rand.NewPCG(1, 2))
@@ -85,7 +85,7 @@ func TestPaceForgivesHiccups(t *testing.T) {
 	p.requireMostly(t, 2)
 }
 
-// Steps count towards a window until there are enough of them, and enough time has passed.
+// A window lasts until it has enough steps and enough time has passed.
 func TestPaceWaitsForAWindow(t *testing.T) {
 	members := New(2)
 	defer members.Close()

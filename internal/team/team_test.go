@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// tally counts how often each part was done, and in how many parts.
+// tally counts how often each part ran, and the number of parts.
 type tally struct {
 	done  [16]atomic.Int64
 	parts atomic.Int64
@@ -20,7 +20,7 @@ func (c *tally) Do(part, parts int) {
 	c.parts.Store(int64(parts))
 }
 
-// require fails unless each of so many parts was done once a run, and none besides.
+// require fails unless each of the parts ran once in each run, and no other part ran.
 func (c *tally) require(t *testing.T, parts, runs int) {
 	t.Helper()
 	if found := int(c.parts.Load()); found != parts {
@@ -53,7 +53,7 @@ func TestRunDoesEachPartOnce(t *testing.T) {
 	}
 }
 
-// What a job has written is there when Run returns, and what was written before Run is there for the job.
+// Writes of a job are visible when Run returns, and writes before Run are visible to the job.
 type relay struct{ in, out [8]int }
 
 func (r *relay) Do(part, parts int) {
@@ -138,7 +138,7 @@ func TestCloseEndsTheGoroutines(t *testing.T) {
 	waitUntil(t, "the goroutines to end", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// With one processor for all members there is no use in a team, but it must not hang.
+// With one processor for all members a team gains nothing, but it must not hang.
 func TestRunOnOneProcessor(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	members := New(3)
@@ -199,7 +199,7 @@ func TestCores(t *testing.T) {
 	}
 }
 
-// BenchmarkRun is the time to hand a job of nothing to a team and to wait for it.
+// BenchmarkRun is the time to give an empty job to a team and to wait for it.
 func BenchmarkRun(b *testing.B) {
 	members := New(min(2, runtime.GOMAXPROCS(0)))
 	defer members.Close()

@@ -20,7 +20,7 @@ import (
 	"fmtrain/internal/vm"
 )
 
-// probe is y = x for a vector of two. It counts its runs, and fails if it is told to.
+// probe is y = x for a vector of two values. It counts its runs, and fails if the test asks for it.
 type probe struct {
 	runs int
 	fail error
@@ -102,7 +102,7 @@ func TestStaticRunsWhatIsNeededOnce(t *testing.T) {
 	}
 }
 
-// Differentiating the loss adds the gradient of the images to the graph; no solver wants it.
+// Differentiating the loss adds the gradient of the images to the graph, which no solver needs.
 func TestStaticLeavesOutTheGradientOfTheImages(t *testing.T) {
 	g := gorgonia.NewGraph()
 	images := gorgonia.NodeFromAny(g, op.New(2, 3), gorgonia.WithName("images"))
@@ -125,7 +125,7 @@ func TestStaticLeavesOutTheGradientOfTheImages(t *testing.T) {
 	}
 }
 
-// Two graphs built alike run in the same order, children first.
+// Two graphs that are built in the same way run in the same order, children first.
 func TestStaticOrderIsFixed(t *testing.T) {
 	order := func() []string {
 		g := gorgonia.NewGraph()
@@ -254,8 +254,8 @@ func TestStaticBindsOutputs(t *testing.T) {
 	}
 }
 
-// A training step must not feed the garbage collector. Larger products share their work out over goroutines, which costs a
-// few small allocations; these are serial.
+// A training step allocates nothing. The products here are small enough to be serial: larger ones start goroutines, with a few small
+// allocations.
 func TestStaticDoesNotAllocate(t *testing.T) {
 	g := gorgonia.NewGraph()
 	machine := must[*vm.Static](t)(vm.NewStatic(mlp(t, g).outputs...))
@@ -270,7 +270,7 @@ func TestStaticDoesNotAllocate(t *testing.T) {
 	}
 }
 
-// slow is y = x for a vector of 7 if rowLocal, else y = Σx in each entry. Its parts take their time.
+// slow is y = x for a vector of 7 if rowLocal, else y = Σx in each entry. Its parts are slow.
 func slow(rowLocal bool, x *gorgonia.Node) *gorgonia.Node {
 	d := op.Definition{
 		Name:  "Sum",

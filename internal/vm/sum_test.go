@@ -52,8 +52,8 @@ func trained(t *testing.T, residual bool) (*vm.Static, gorgonia.Nodes) {
 	return must[*vm.Static](t)(vm.NewStatic(append(gorgonia.Nodes{cost}, gradients...)...)), gradients
 }
 
-// Where a value is used twice, Gorgonia adds its gradients by an op that runs whole. Ours has parts: nobody waits for it, and any
-// number of members computes the same bits.
+// Where a value is used twice, Gorgonia adds its gradients in an op that can't be split. Ours is split into parts: no thread waits for
+// it, and any number of threads computes the same bits.
 func TestSumsOfGradientsInParts(t *testing.T) {
 	plain, _ := trained(t, false)
 	alone, want := trained(t, true)

@@ -17,13 +17,13 @@ import (
 	"fmtrain/internal/vm"
 )
 
-// expression is what the machines are compared on: inputs to change between runs, outputs to compare.
+// expression is a graph for comparing the machines: inputs to change between runs, outputs to compare.
 type expression struct {
 	inputs  []*tensor.Dense
 	outputs gorgonia.Nodes
 }
 
-// construction builds an expression. It keeps the first error, so that a formula reads as one.
+// construction builds an expression. It keeps the first error, so that the code reads like a formula.
 type construction struct {
 	expression
 	graph  *gorgonia.ExprGraph
@@ -133,11 +133,11 @@ var expressions = map[string]func(t rapid.TB, g *gorgonia.ExprGraph) expression{
 	},
 }
 
-// members do the parts of the ops that have some.
+// members are the threads that compute the parts of the ops.
 var members = team.New(4)
 
-// compare runs both machines on one graph several times, with other inputs each time, ours with other members each time, and
-// compares all outputs bit by bit.
+// compare runs both machines on one graph several times and compares all outputs bit by bit. Each time the inputs are new, and our
+// machine has another number of threads.
 func compare(t rapid.TB, g *gorgonia.ExprGraph, e expression) {
 	t.Helper()
 	tape := gorgonia.NewTapeMachine(g, gorgonia.TraceExec()) // a trace binds every node to a copy of its value
@@ -169,7 +169,7 @@ func compare(t rapid.TB, g *gorgonia.ExprGraph, e expression) {
 	}
 }
 
-// bits are the values of the nodes. A NaN is one whatever its bits are.
+// bits are the values of the nodes as bits. All NaNs have the same bits here.
 func bits(nodes gorgonia.Nodes) [][]uint32 {
 	all := make([][]uint32, len(nodes))
 	for i, n := range nodes {

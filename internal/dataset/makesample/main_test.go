@@ -41,7 +41,7 @@ func TestBalanced(t *testing.T) {
 	}
 }
 
-// Written twice, a file has the same bytes, and they are read as what was written.
+// A set that is written twice gives the same bytes both times, and reads back as it was.
 func TestWrite(t *testing.T) {
 	dir := t.TempDir()
 	var files [2][]byte

@@ -9,7 +9,7 @@ import (
 	"fmtrain/internal/loss"
 )
 
-// Without ε it is the cross-entropy; with it, the more the less likely the label is.
+// With ε = 0 it is the cross-entropy. With ε it is larger, and the more so the less probable the label is.
 func TestPoly(t *testing.T) {
 	logits := []float32{0, 0, 0, 0}
 	plain, gradient := row(&loss.CrossEntropy{}, logits, 2)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The example of Cohen's measure that textbooks give: of 50, 20 and 15 agree, chance alone gives a half. Two halves give
-// 0.4 only together.
+// The textbook example of Cohen's kappa: of 50 samples, 20 and 15 agree, and chance gives one half. In two halves the samples give 0.4
+// only together.
 func TestKappa(t *testing.T) {
 	var k Kappa
 	if !math.IsNaN(k.Result()) {

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// Two steps by hand: of the rate in each coordinate, and against the second gradient where the first still weighs more.
+// Two steps by hand: each weight moves by the rate. Where the first gradient still weighs more, the step follows it and not the second.
 func TestLion(t *testing.T) {
 	s := mustNew(t, "lion", 0.125, func(o *Options) { o.Beta1, o.Beta2, o.WeightDecay = 0.75, 0.5, 0.5 })
 	p := newParameter("upper.weight", 1, 2, -4)
