@@ -80,7 +80,7 @@ func (o trainOptions) check(flags *pflag.FlagSet) error {
 		return err
 	}
 	if o.override && !flags.Changed("resume") {
-		return usageError{errors.New("--override: expected together with --resume only")}
+		return usageError{errors.New("--override: expected only together with --resume")}
 	}
 	if o.name == "" {
 		return nil
