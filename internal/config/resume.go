@@ -12,11 +12,11 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// Resume makes the settings with which a run resumes: those that it was saved with, as JSON, over them those of the file and the
-// flags, as [Resolve] does. Where names the checkpoint in errors. Auto stands for the value in the saved run.
+// Resume makes the settings with which a run resumes. The file and the flags override the saved settings, which are JSON, as in
+// [Resolve]. where names the checkpoint in errors. auto stands for the saved value.
 //
-// A setting that changes the results is refused, with both values, unless override is true; so is a number of epochs that bends
-// a schedule. --out and --init are always refused. The error matches [ErrInvalid].
+// A changed setting that changes the results is refused, with both values, unless override is true. So is a number of epochs that changes
+// the learning rate of steps already made. --out and --init are always refused. The error matches [ErrInvalid].
 func Resume(where string, saved []byte, path string, fs *pflag.FlagSet, override bool) (Config, error) {
 	for _, key := range []string{"out", "init"} {
 		if fs != nil && fs.Changed(key) {
@@ -89,8 +89,8 @@ func (s *sources) changes(was, c Config) (problems []error) {
 	return problems
 }
 
-// bends is a problem if another number of epochs changes the learning rate of a step that both runs have: a schedule may stretch
-// over the whole run.
+// bends is a problem if another number of epochs changes the learning rate of a step that both runs have, because a schedule depends on
+// the length of the run.
 func bends(where string, groups []Group, before, now int) []error {
 	const steps = 100 // of an epoch: the curve is the same for any
 	common := min(before, now)

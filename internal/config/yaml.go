@@ -15,7 +15,7 @@ import (
 const maxProblems = 50
 
 // readYAML takes in one YAML document of settings. It works on YAML nodes: they know their lines and how a value was written,
-// so that "5" and 5, or a key given twice, are told apart. The error is of YAML that can't be read at all.
+// so that it can distinguish "5" from 5 and find keys given twice. It returns an error only for YAML that can't be read at all.
 func (s *sources) readYAML(name string, text []byte) error {
 	s.level++
 	decoder := yaml.NewDecoder(bytes.NewReader(text))

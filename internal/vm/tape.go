@@ -10,7 +10,7 @@ import (
 	"fmtrain/internal/team"
 )
 
-// Tape runs the whole graph of its outputs on Gorgonia's tape machine, which compiles the graph once and allocates every value anew
+// Tape runs the whole graph of its outputs on Gorgonia's tape machine, which compiles the graph once and allocates every value again
 // in each run. After a run, each node is bound to a copy of its value. That is slow, but lets one look at every value.
 type Tape struct {
 	machine gorgonia.VM
