@@ -18,9 +18,9 @@ func TestImportsGoUp(t *testing.T) {
 	root := filepath.Join("..", "..")
 	text, err := os.ReadFile(filepath.Join(root, "docs", "design.md"))
 	check(t, err)
-	_, table, ok := strings.Cut(string(text), "\n## The house\n")
+	_, table, ok := strings.Cut(string(text), "\n## The packages\n")
 	if !ok {
-		t.Fatal(`docs/design.md has no section "The house"`)
+		t.Fatal(`docs/design.md has no section "The packages"`)
 	}
 	var house []string // from the top
 	for line := range strings.Lines(table) {

@@ -206,7 +206,7 @@ func choice[T ~string](words []string) form[T] {
 func whole(low, high int) form[int] {
 	allowed := bounds.Whole(low, high)
 	if high < math.MaxInt {
-		allowed.Text = fmt.Sprintf("a whole number from %d to %d", low, high) // in digits, as it must be typed
+		allowed.Text = fmt.Sprintf("a whole number from %d to %d", low, high) // bounds.Whole would write a large number as 1e9
 	}
 	return form[int]{
 		noun:    "N",
@@ -218,7 +218,7 @@ func whole(low, high int) form[int] {
 				return n, nil
 			}
 			if x, numErr := strconv.ParseFloat(s, 64); err != nil && numErr == nil && allowed.Has(x) {
-				return 0, fmt.Errorf("expected %s in digits alone: %.0f, found %s", allowed.Text, x, s)
+				return 0, fmt.Errorf("expected %s, found %s; write %.0f", allowed.Text, s, x)
 			}
 			return 0, errNotAllowed
 		},

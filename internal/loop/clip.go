@@ -26,7 +26,7 @@ type norm struct {
 	squares   []float64 // of each block
 }
 
-// normBlock is the number of values in a block, but for a gradient's last.
+// normBlock is the number of values in a block. A gradient's last block may be shorter.
 const normBlock = 4096
 
 func (n *norm) of(t *Trainer) float64 {

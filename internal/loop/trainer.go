@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/version"
 )
 
-// Trainer is a training run: what is trained, on what, how, and who watches. It runs once. Several trainers may run in one process at
+// Trainer is a training run: the model, the data, the solvers and other features, and the run directory. It runs once. Several trainers may run in one process at
 // the same time, and share their images.
 type Trainer struct {
 	Model      *model.Model
@@ -56,7 +56,7 @@ type Trainer struct {
 	columns   columns
 }
 
-// share gives everything that takes time to the team.
+// share lets the team do everything that takes time.
 func (t *Trainer) share() {
 	t.Graph.UseTeam(t.Team)
 	for _, s := range t.Solvers {

@@ -27,7 +27,7 @@ const (
 // Info is a run in a list.
 type Info struct {
 	Dir  Dir
-	Last time.Time // when it was begun, or last resumed
+	Last time.Time // when it started, or last resumed
 }
 
 // List finds the runs in a directory, the newest first. A directory that is not there has none.
@@ -96,10 +96,10 @@ func NewestUnfinished(parent string) (Dir, error) {
 	return "", fmt.Errorf("%w in %s can be resumed", ErrNone, parent)
 }
 
-// ErrNotFound means that a path which was named is not there.
+// ErrNotFound means that a named path does not exist.
 var ErrNotFound = errors.New("found nothing of this name")
 
-// Parental is the error for a directory that is no run but holds some.
+// Parental is the error for a directory that is not a run but has runs in it.
 type Parental struct {
 	Path string
 	Runs []Info // the newest first
@@ -135,7 +135,7 @@ func Checkpoint(path string) (string, error) {
 	return "", fmt.Errorf("%s: expected a run directory with %s, found none", path, Dir("").Last())
 }
 
-// checkParental is a [*Parental] if the directory is no run but holds some.
+// checkParental is a [*Parental] if the directory is not a run but has runs in it.
 func (d Dir) checkParental() error {
 	if runs, err := List(string(d)); !d.IsRun() && err == nil && len(runs) > 0 {
 		return &Parental{string(d), runs}
