@@ -59,7 +59,7 @@ func (n *norm) Do(part, parts int) {
 	}
 }
 
-// scaling multiplies all gradients in place. They are the outputs of ops, and the next run fills them anew.
+// scaling multiplies all gradients in place. They are the outputs of ops, and the next run overwrites them.
 type scaling struct {
 	gradients [][]float32
 	factor    float64

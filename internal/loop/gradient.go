@@ -133,7 +133,7 @@ type sums struct {
 }
 
 // add adds the gradients of the batch of rows first to last, of n. After the last batch the gradients hold the sums: they are the
-// outputs of ops, and the next run fills them anew.
+// outputs of ops, and the next run overwrites them.
 func (s *sums) add(l *local, first, last, n int) {
 	s.gradients = l.gradients.values
 	if s.totals == nil {

@@ -89,7 +89,7 @@ func (t *Trainer) state(p run.Progress) run.State {
 	return s
 }
 
-// write runs in a goroutine of its own. It touches nothing that the training uses.
+// write runs in its own goroutine. It touches nothing that the training uses.
 func (t *Trainer) write(image checkpoint.Image, best bool) error {
 	for _, o := range t.observers {
 		if s, ok := o.(Syncer); ok {

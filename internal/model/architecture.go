@@ -26,7 +26,7 @@ const NoLayerNorm layernorm.Form = "none"
 // Text is the layers as --layers reads them.
 func (a Architecture) Text() string { return layer.Text(a.Items, a.Inputs) }
 
-// stored is an architecture as a checkpoint has it. Checkpoints of earlier versions have Hidden and Activation in the place of
+// stored is an architecture as a checkpoint has it. Checkpoints of earlier versions have Hidden and Activation instead of
 // Layers, and may have no Loss.
 type stored struct {
 	Inputs      int            `json:"inputs"`

@@ -238,7 +238,7 @@ func (b *builder) penalise(t Training) (*gorgonia.Node, error) {
 	return layer.AddLosses(losses...)
 }
 
-// input adds a node over a weight's values: each graph has a tensor of its own over the shared slice.
+// input adds a node over a weight's values: each graph has its own tensor over the shared slice.
 func (b *builder) input(name string) *gorgonia.Node {
 	w := b.weights.get(name)
 	header := tensor.New(tensor.WithShape(w.Value.Shape()...), tensor.WithBacking(w.Value.Float32s()))

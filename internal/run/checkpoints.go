@@ -37,8 +37,8 @@ type State struct {
 	Progress Progress
 }
 
-// Checkpoints writes the checkpoints of a run. [Create] and [Dir.Open] make one that holds the run's lock; another one, of a run
-// that no other process knows, is made by its Dir alone.
+// Checkpoints writes the checkpoints of a run. [Create] and [Dir.Open] make one that holds the run's lock. For a
+// run that no other process uses, a Checkpoints with only its Dir is enough.
 type Checkpoints struct {
 	Dir Dir
 

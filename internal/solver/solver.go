@@ -216,7 +216,7 @@ func (s *solver) collect(values []gorgonia.ValueGrad) error {
 		}
 		for _, earlier := range s.updates {
 			if earlier.name == u.name {
-				return fmt.Errorf("parameter %s was given twice; every parameter needs a name of its own", u.name)
+				return fmt.Errorf("parameter %s was given twice; every parameter needs its own name", u.name)
 			}
 		}
 		if u.parameter != nil {

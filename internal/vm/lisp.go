@@ -38,5 +38,5 @@ func (l *Lisp) RunAll() error {
 // Values calls visit for each node that the last run has bound to a value, children first, until visit returns false.
 func (l *Lisp) Values(visit func(*gorgonia.Node, gorgonia.Value) bool) { visitBound(l.nodes, visit) }
 
-// UseTeam does nothing: the LispMachine runs on the caller alone.
+// UseTeam does nothing: the LispMachine runs only on the caller.
 func (l *Lisp) UseTeam(*team.Team) {}

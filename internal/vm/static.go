@@ -33,7 +33,7 @@ import (
 
 // Static runs the part of a graph that its outputs need, in a fixed order. It is not safe for concurrent use.
 type Static struct {
-	team    *team.Team // nil: the caller alone
+	team    *team.Team // nil: only the caller
 	steps   []step     // in the order of their levels, and within a level each after its children
 	levels  []level
 	outputs []int                  // the steps whose values are bound to their nodes after each run

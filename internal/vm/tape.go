@@ -49,5 +49,5 @@ func visitBound(nodes gorgonia.Nodes, visit func(*gorgonia.Node, gorgonia.Value)
 	}
 }
 
-// UseTeam does nothing: the tape machine runs on the caller alone.
+// UseTeam does nothing: the tape machine runs only on the caller.
 func (t *Tape) UseTeam(*team.Team) {}
