@@ -1,4 +1,4 @@
-# Building and testing need only Go, git and make. The race detector also needs a C compiler, and is left out without one. The
+# Building and testing need only Go, git and make. The race detector also needs a C compiler; without one it is not used. The
 # comparisons with PyTorch need Debian's python3-torch; see CONTRIBUTING.md.
 
 RACE := $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
@@ -10,61 +10,61 @@ ROUNDS ?= 5
 
 .PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover seeds exactness docs pictures
 
-build: ## bin/fmtrain, one static binary
+build: ## build bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
 
-train: ## the main job: ARGS="--config book-13b" for other settings
+train: ## train a classifier; ARGS="--config book-13b" sets other settings
 	go run ./cmd/fmtrain train $(ARGS)
 
-test: lint ## every check and test, with the race detector where there is a C compiler
-	@$(if $(RACE),,echo "no C compiler: the race detector is left out")
+test: lint ## run every check and test, with the race detector if there is a C compiler
+	@$(if $(RACE),,echo "no C compiler: the race detector is not used")
 	go test $(RACE) ./...
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## run gofmt, go vet and staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change: $$unformatted"; exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
 
-fmt: ## gofmt
+fmt: ## format the code with gofmt
 	gofmt -w $$(git ls-files '*.go')
 
-fuzz: ## runs the fuzz targets that FUZZ matches, for FUZZTIME each
+fuzz: ## run the fuzz targets whose names match FUZZ, for FUZZTIME each
 	scripts/fuzz '$(FUZZ)' $(FUZZTIME)
 
-soak: ## trains for SOAKTIME with a save each second or more often: memory, goroutines and files stay as they are
+soak: ## train for SOAKTIME with a save at least each second; check that memory, goroutines and open files don't grow
 	FMTRAIN_SOAK=$(SOAKTIME) go test -count=1 -timeout 0 -v -run '^TestSoak$$' ./cmd/fmtrain
 
-bench: ## the benchmarks of every package
+bench: ## run the benchmarks of every package
 	go test -run '^$$' -bench . -benchmem ./...
 
-bench-peers: build ## the race against PyTorch of docs/performance.md, in ROUNDS rounds
+bench-peers: build ## compare the speed with PyTorch, as in docs/performance.md, in ROUNDS rounds
 	scripts/bench-peers race bin/fmtrain --rounds $(ROUNDS)
 	@echo
 	scripts/step-shares
 
-step-shares: ## where the time of a training step goes
+step-shares: ## show where the time of a training step goes
 	scripts/step-shares
 
-bench-search: build ## which settings bring each side of the race to 88 % first
+bench-search: build ## find the settings with which fmtrain and PyTorch reach 88 % accuracy first
 	scripts/bench-peers search bin/fmtrain --rounds $(ROUNDS)
 
-cover: ## test coverage of the internal packages
+cover: ## measure the test coverage of the internal packages
 	go test -coverprofile=coverage.out ./internal/...
 	go tool cover -func=coverage.out | tail -n 1
 
-torture: ## kills the program 200 times and resumes it; make test does so 20 times
+torture: ## kill the program 200 times and resume the run each time; make test does so 20 times
 	go test -count 1 -v -timeout 60m -run TestTorture ./cmd/fmtrain -kills 200
 
-seeds: build ## test accuracy of each config over 5 seeds on the real data
+seeds: build ## measure the test accuracy of each config over 5 seeds on the real data
 	scripts/seeds bin/fmtrain
 
-exactness: build ## the losses of 500 steps against PyTorch's, for SEEDS
+exactness: build ## compare the losses of 500 steps with PyTorch's, for SEEDS
 	scripts/exactness bin/fmtrain $(SEEDS)
 
-docs: ## the tables of docs/settings.md, from the program's help
+docs: ## write the tables of docs/settings.md from the program's help
 	go test -run '^TestSettingsPage$$' ./cmd/fmtrain -update
 
-pictures: build ## docs/pictures: a session in a terminal, recorded
+pictures: build ## make docs/pictures from a recorded session in a terminal
 	go -C scripts/record build -o ../../bin/record .
 	bin/record -bin bin -out docs/pictures/session -columns 84 -until '5/5 +(9..|1...)/' \
 		-title 'fmtrain train in a terminal: the network, four epochs, and the bar of the fifth' 'fmtrain train'

@@ -1,4 +1,4 @@
-// Package configs holds the settings files that are built into fmtrain, so that a binary alone repeats them by name.
+// Package configs holds the settings files that are built into fmtrain, so that they can be used by name.
 package configs
 
 import (

@@ -49,7 +49,7 @@ func (s *session) run(t *testing.T, blocks []block) {
 		}
 		if strings.Contains(b.text, installedData) {
 			if _, err := os.Stat(installedData); err != nil || !exact() {
-				t.Logf("passed over, for want of %s or of fast kernels:\n%s", installedData, b.text)
+				t.Logf("skipped, without %s or fast kernels:\n%s", installedData, b.text)
 				continue
 			}
 		}

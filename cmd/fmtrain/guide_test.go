@@ -18,7 +18,7 @@ import (
 // the go command's -overlay; nothing is written to it.
 func TestGuide(t *testing.T) {
 	if testing.Short() {
-		t.Skip("builds the program anew")
+		t.Skip("builds the program again")
 	}
 	t.Parallel()
 	root, err := filepath.Abs("../..")

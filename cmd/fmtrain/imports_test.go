@@ -18,29 +18,29 @@ func TestImportsGoUp(t *testing.T) {
 	root := filepath.Join("..", "..")
 	text, err := os.ReadFile(filepath.Join(root, "docs", "design.md"))
 	check(t, err)
-	_, table, ok := strings.Cut(string(text), "\n## The house\n")
+	_, table, ok := strings.Cut(string(text), "\n## The packages\n")
 	if !ok {
-		t.Fatal(`docs/design.md has no section "The house"`)
+		t.Fatal(`docs/design.md has no section "The packages"`)
 	}
-	var house []string // from the top
+	var listed []string // from the top
 	for line := range strings.Lines(table) {
 		if strings.HasPrefix(line, "### ") {
 			break
 		}
 		if cells := strings.Split(line, "|"); len(cells) > 2 {
 			for _, m := range regexp.MustCompile("`([a-z/]+)`").FindAllStringSubmatch(cells[1], -1) {
-				house = append(house, m[1])
+				listed = append(listed, m[1])
 			}
 		}
 	}
-	floor := func(pkg string) int { return slices.Index(house, pkg) }
+	floor := func(pkg string) int { return slices.Index(listed, pkg) }
 
 	for _, pkg := range packages(t, root) {
 		if strings.HasSuffix(pkg, "test") { // used by tests only
 			continue
 		}
 		if floor(pkg) < 0 {
-			t.Errorf("docs/design.md: expected %s in the table of packages, found it nowhere", pkg)
+			t.Errorf("docs/design.md: expected %s in the table of packages, found none", pkg)
 			continue
 		}
 		for _, imported := range importsOf(t, root, pkg) {
@@ -49,9 +49,9 @@ func TestImportsGoUp(t *testing.T) {
 			}
 		}
 	}
-	for _, pkg := range house {
+	for _, pkg := range listed {
 		if !slices.Contains(packages(t, root), pkg) {
-			t.Errorf("docs/design.md: the table has the package %s, which there is not", pkg)
+			t.Errorf("docs/design.md: the table has the package %s, which does not exist", pkg)
 		}
 	}
 }

@@ -39,7 +39,7 @@ func warn(w io.Writer, format string, args ...any) {
 	say(w, "warning: %s\n", printable(fmt.Sprintf(format, args...)))
 }
 
-// sayCommand writes what a command is for and, on a line of its own so that it can be copied, the command.
+// sayCommand writes the purpose of a command and, on the next line so that it can be copied, the command.
 func sayCommand(w io.Writer, purpose, command string) {
 	fmt.Fprintf(w, "%s:\n  %s %s\n", purpose, program(), command)
 }

@@ -22,7 +22,7 @@ import (
 	"fmtrain/internal/version"
 )
 
-// Data is what a run trains and validates on. Runs that go on at the same time may share it: nobody writes to it.
+// Data is the images that a run trains and validates on. Runs in one process may share it, because nothing writes to it.
 type Data struct {
 	*dataset.Data
 	Validation *dataset.Set // may be empty

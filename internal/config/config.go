@@ -1,8 +1,8 @@
-// Package config reads the settings of fmtrain train and makes one typed [Config] of them: defaults, over them a file, over
-// them flags. Nothing below this package reads a setting's text.
+// Package config reads the settings of fmtrain train into one typed [Config]. Flags override a file, and the file overrides the defaults.
+// Packages that use a Config read no text of settings.
 //
 // Each setting is one entry of the table in settings.go. Files, flags, checkpoints, help and completions are made from it,
-// so that a value is read, written and refused in one way wherever it stands.
+// so that a value is read, written and refused in the same way everywhere.
 package config
 
 import (
@@ -43,7 +43,7 @@ type Config struct {
 	LayerNormForm    layernorm.Form
 	LayerNormEpsilon float64
 
-	// Network is what the settings of the network describe. Its loss is known only after [Config.ResolveLoss].
+	// Network is the architecture that the settings describe. Its loss is known only after [Config.ResolveLoss].
 	Network model.Architecture
 
 	Loss         string // auto: the loss of the checkpoint that the run starts from, else the default
@@ -74,7 +74,7 @@ type Group struct {
 	WeightDecay float64
 }
 
-// Constant says whether the group's learning rate never moves.
+// Constant says whether the group's learning rate never changes.
 func (g Group) Constant() bool { _, constant := g.Schedule.(*schedule.Constant); return constant }
 
 // LossSetting is the value of a setting that one loss has. A nil value is the loss's own default.
@@ -83,14 +83,14 @@ type LossSetting struct {
 	Value *float64
 }
 
-// Every is how often something happens: every so many iterations or, if that is 0, every so often. Both 0: never.
+// Every is how often something happens: every N iterations or, if N is 0, after each such duration. If both are 0, never.
 type Every struct {
 	Iterations int
 	Time       time.Duration
 }
 
-// Default is the settings of a plain fmtrain train: the network of the book's exercise with LayerNorm, and the best of the
-// plain pairs of solvers at its rates. The values are those of the table.
+// Default is the settings of a plain fmtrain train: the network of the book's exercise with LayerNorm, and the best simple pair of solvers
+// at its learning rates. The values are those of the table.
 func Default() Config {
 	c := Config{Groups: lowerAndUpper()}
 	for _, name := range loss.Names() {
@@ -114,7 +114,7 @@ func Default() Config {
 	return c
 }
 
-// lowerAndUpper are the groups of a run that lists none of its own, before anything is said of how they are trained.
+// lowerAndUpper are the groups of a run without groups of its own, before their solvers and rates are set.
 func lowerAndUpper() []Group {
 	constant := &schedule.Constant{}
 	return []Group{
@@ -123,8 +123,8 @@ func lowerAndUpper() []Group {
 	}
 }
 
-// ValidationImages is how many of the given number of training images are held out. At least one image must be left to train
-// on, and one to validate on if a setting needs that; otherwise the error matches [ErrInvalid].
+// ValidationImages is how many of the given number of training images are held out. At least one image must remain for training, and one
+// for validation if a setting needs it. Otherwise the error matches [ErrInvalid].
 func (c Config) ValidationImages(training int) (int, error) {
 	n := dataset.DefaultValidation(training)
 	if c.Validation != nil {

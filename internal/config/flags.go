@@ -12,8 +12,8 @@ const (
 	CommonAnnotation  = "common"
 )
 
-// AddFlags defines a flag for each setting, with its help and the default of [Default]. A flag takes any text; [Resolve]
-// judges it, together with the file, so that one error names everything to be put right.
+// AddFlags defines a flag for each setting, with its help and the default of [Default]. A flag takes any text. [Resolve]
+// checks it together with the file, so that one error names all mistakes.
 func AddFlags(fs *pflag.FlagSet) {
 	c := Default()
 	for _, s := range settings(&c) {

@@ -19,13 +19,13 @@ import (
 
 const aGroup = `{name: norms, parameters: "*.norm.*", solver: sgd, lr: 0.01}`
 
-// OwnGroups says whether the groups are the user's and not lower and upper.
+// OwnGroups says whether the user has listed groups; otherwise they are lower and upper.
 func (c Config) OwnGroups() bool {
 	return !slices.EqualFunc(c.Groups, lowerAndUpper(), func(a, b Group) bool { return a.Name == b.Name && a.Parameters == b.Parameters })
 }
 
-// AssignGroups puts each weight into the first of the groups whose pattern matches its name. A weight that none matches is an
-// error, and so is a group of the user's that has no weight; it matches [ErrInvalid].
+// AssignGroups puts each weight into the first of the groups whose pattern matches its name. It is an error,
+// which matches [ErrInvalid], if a weight matches no group or one of the user's groups has no weight.
 func (c Config) AssignGroups(weights model.Weights) error {
 	seen := map[string]bool{}
 	for i := range weights {
@@ -86,10 +86,10 @@ func groupList() form[[]Group] {
 	}
 }
 
-// What a group leaves out, until [fillGroups] gives it.
+// The values of settings that a group leaves out, until [fillGroups] sets them.
 var notGiven = Group{LR: math.NaN(), WeightDecay: math.NaN()}
 
-// parseGroups reads a list of groups. No groups are lower and upper.
+// parseGroups reads a list of groups. An empty list stands for lower and upper.
 func parseGroups(text string) ([]Group, error) {
 	var list []yaml.Node
 	if text != "" {
@@ -158,8 +158,8 @@ func parseGroup(n *yaml.Node) (Group, error) {
 	return g, nil
 }
 
-// fillGroups gives groups what they left out: the setting for all groups, if there is one, else the default. Whatever has no
-// default must be there.
+// fillGroups sets what groups left out: to the setting for all groups if it is given, else to the default. A setting without a default
+// must be given.
 func fillGroups(groups []Group, all Group) error {
 	for i := range groups {
 		g := &groups[i]
@@ -170,7 +170,7 @@ func fillGroups(groups []Group, all Group) error {
 			g.Solver = all.Solver
 		}
 		if g.Solver == "" && g.LR == 0 {
-			g.Solver = "sgd" // it keeps nothing for a frozen group
+			g.Solver = "sgd" // a solver without slots, because a frozen group needs none
 		}
 		if g.Schedule == nil {
 			g.Schedule = all.Schedule
@@ -194,7 +194,7 @@ func fillGroups(groups []Group, all Group) error {
 	return nil
 }
 
-// groupName is a name that tells a group in lines and checkpoints.
+// groupName is the name of a group in lines and checkpoints.
 func groupName() form[string] {
 	return form[string]{
 		allowed: "a name of letters, digits, - and _",

@@ -40,7 +40,7 @@ func (c Config) Equal(other Config) bool {
 
 func jsonKey(key string) string { return strings.ReplaceAll(key, "-", "_") }
 
-// readJSON takes in the settings of a checkpoint, which where names in errors. What another setting replaces is left out.
+// readJSON reads the settings of a checkpoint, whose name in errors is where. It leaves out settings that another one replaces.
 func (s *sources) readJSON(where string, text []byte) error {
 	s.level++
 	decoder := json.NewDecoder(bytes.NewReader(text))

@@ -18,7 +18,7 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// auto is the word that leaves a setting to its default, or to what other settings and the data make of it.
+// auto is the word for a setting's default, or for the value that follows from other settings and the data.
 const auto = "auto"
 
 // kind is how one field of a Config is read and written.
@@ -29,7 +29,7 @@ type kind struct {
 	at      any             // a pointer to the field
 	read    func(raw) error // sets the field, unless the value is refused
 	get     func() any      // for YAML and JSON: a string, number, bool, list, or nil for auto
-	inYAML  bool            // the text is YAML itself, which a file has in its place
+	inYAML  bool            // the text is YAML, which a file contains directly
 }
 
 // text is the value as one would type it.
@@ -109,7 +109,7 @@ type form[T any] struct {
 	get           func(T) any                  // nil: the value itself
 }
 
-// errNotAllowed is what parse says of a value if all there is to say is what is allowed.
+// errNotAllowed is the error of parse for a value if the error only has to say what is allowed.
 var errNotAllowed = errors.New("not allowed")
 
 // of is the kind of this form at a field.
@@ -138,7 +138,7 @@ func (f form[T]) of(at *T) kind {
 	return k
 }
 
-// orAuto makes a form of values that may be left out: nil stands for auto, which the table reads.
+// orAuto makes a form of values that may be left out: nil stands for auto. The table reads the word auto.
 func orAuto[T any](f form[T]) form[*T] {
 	return form[*T]{
 		noun: f.noun, allowed: "auto or " + f.allowed, types: f.types, list: f.list,
@@ -184,7 +184,7 @@ func boolean() form[bool] {
 	}
 }
 
-// choice is one of some words, in capitals or small letters.
+// choice is one of some words, in any case.
 func choice[T ~string](words []string) form[T] {
 	return form[T]{
 		noun:    "NAME",
@@ -206,7 +206,7 @@ func choice[T ~string](words []string) form[T] {
 func whole(low, high int) form[int] {
 	allowed := bounds.Whole(low, high)
 	if high < math.MaxInt {
-		allowed.Text = fmt.Sprintf("a whole number from %d to %d", low, high) // in digits, as it must be typed
+		allowed.Text = fmt.Sprintf("a whole number from %d to %d", low, high) // bounds.Whole would write a large number as 1e9
 	}
 	return form[int]{
 		noun:    "N",
@@ -218,7 +218,7 @@ func whole(low, high int) form[int] {
 				return n, nil
 			}
 			if x, numErr := strconv.ParseFloat(s, 64); err != nil && numErr == nil && allowed.Has(x) {
-				return 0, fmt.Errorf("expected %s, found %q; say %.0f", allowed.Text, s, x)
+				return 0, fmt.Errorf("expected %s, found %q; write %.0f", allowed.Text, s, x)
 			}
 			return 0, errNotAllowed
 		},
@@ -291,7 +291,7 @@ func (e Every) String() string {
 	return e.Time.String()
 }
 
-// schedules is a schedule of the learning rate. It is written with all its options, so that a run's settings tell them.
+// schedules is a schedule of the learning rate. It is written with all its options, so that a run's settings show them.
 func schedules() form[schedule.Schedule] {
 	allowed := "a schedule of " + strings.Join(schedule.Names(), ", ") + ", with options as in step:epochs=10,factor=0.1"
 	return form[schedule.Schedule]{

@@ -8,9 +8,9 @@ import (
 	"fmtrain/internal/loss"
 )
 
-// ResolveLoss is the loss that the settings describe; it puts the name, and the settings that the loss has, where they were
-// auto. An auto loss is saved, the loss of the checkpoint that the run starts from, with its settings; if that is the zero
-// value, the default. A setting of another loss is an error that matches [ErrInvalid].
+// ResolveLoss is the loss that the settings describe. If the loss is auto, it is saved, the loss of the checkpoint that the run starts
+// from, with its settings; if saved is the zero value, it is the default. ResolveLoss replaces auto in the settings by the name and the
+// settings of the loss. A setting of another loss is an error that matches [ErrInvalid].
 func (c *Config) ResolveLoss(saved loss.Named) (loss.Named, error) {
 	l := saved
 	switch {
@@ -41,8 +41,8 @@ func (c *Config) ResolveLoss(saved loss.Named) (loss.Named, error) {
 	return l, nil
 }
 
-// foreign is a problem for each setting that is given, but belongs to another loss than the one of that name. A value of 0 that
-// is the setting's default changes nothing: a label smoothing of 0 suits every loss.
+// foreign is a problem for each given setting of another loss than the named one. A value of 0 that is the setting's default is allowed:
+// a label smoothing of 0 fits every loss.
 func (c *Config) foreign(name string, where func(key string) string) (problems []error) {
 	for _, given := range c.LossSettings {
 		s, of, _ := loss.Find(given.Name)

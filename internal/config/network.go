@@ -29,7 +29,7 @@ func layerList() form[string] {
 			if s == "" {
 				return "", nil
 			}
-			any := layer.Norm{Form: layernorm.Book, Epsilon: 1} // what ln stands for is another setting
+			any := layer.Norm{Form: layernorm.Book, Epsilon: 1} // any form: another setting says what ln means
 			items, err := layer.Parse(s, layer.Options{Inputs: dataset.Pixels, Classes: dataset.Classes, Norm: any})
 			if err != nil {
 				return "", err
@@ -39,7 +39,7 @@ func layerList() form[string] {
 	}
 }
 
-// setModelDefaults gives the settings of the network that the model has a default for, unless they are given.
+// setModelDefaults sets the settings of the network for which the model has its own default, unless they are given.
 func (c *Config) setModelDefaults(given func(key string) bool) {
 	if !given("layernorm-form") && c.Model == mlp {
 		c.LayerNormForm = model.NoLayerNorm

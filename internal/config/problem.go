@@ -2,7 +2,7 @@ package config
 
 import "errors"
 
-// ErrInvalid matches every error that the user puts right by changing a setting, a file or a flag: a mistake of usage.
+// ErrInvalid matches every mistake of usage: an error that the user corrects by changing a setting, a file or a flag.
 var ErrInvalid = errors.New("invalid settings")
 
 // problem is one reason to refuse the settings.

@@ -270,7 +270,7 @@ func TestSuggestedValues(t *testing.T) {
 			t.Errorf("%s: found %v, wanted the suggestion %s", arg, err, want)
 		}
 	}
-	if _, err := Resolve("", flags(t, "--epochs=1e9")); message(err) != `--epochs: expected a whole number from 0 to 1000000000, found "1e9"; say 1000000000` {
+	if _, err := Resolve("", flags(t, "--epochs=1e9")); message(err) != `--epochs: expected a whole number from 0 to 1000000000, found "1e9"; write 1000000000` {
 		t.Error(err)
 	}
 }

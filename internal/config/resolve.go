@@ -16,13 +16,11 @@ import (
 	"fmtrain/internal/run"
 )
 
-// Resolve makes the settings of a run: the defaults, over them those of the file, over them the changed flags of fs. The file
-// is a path, a run directory, or the name of a built-in config (see [configs.Names]); empty for none. A name without a
-// separator and an extension is a built-in config first, otherwise a file first. Flags that are no settings are ignored, and
-// fs may be nil.
+// Resolve makes the settings of a run. The changed flags of fs override the file, and the file overrides the defaults. The file is a
+// path, a run directory, or the name of a built-in config (see [configs.Names]); empty for none. For a name without a separator and an
+// extension, built-in configs are searched first; otherwise files are. Flags that are not settings are ignored, and fs may be nil.
 //
-// Everything wrong is reported at once, a line each, with the source, the value and what is allowed; the error matches
-// [ErrInvalid].
+// All mistakes are reported together, one on each line, with the source, the value and what is allowed. The error matches [ErrInvalid].
 func Resolve(file string, fs *pflag.FlagSet) (Config, error) {
 	s := newSources()
 	if file != "" {
@@ -38,15 +36,15 @@ func Resolve(file string, fs *pflag.FlagSet) (Config, error) {
 type given struct {
 	raw
 	where string // "FILE:LINE: KEY" or "--FLAG"
-	level int    // of the source: a later one goes before an earlier one
+	level int    // of the source; a later source overrides an earlier one
 }
 
-// sources collects what the sources give, the last one last, and what is wrong with it.
+// sources collects the settings of all sources in their order, and the problems with them.
 type sources struct {
 	set      map[string]given
 	problems []error
 	level    int        // of the source that is being read
-	trial    []*setting // of a Config that only serves to try the values
+	trial    []*setting // of a Config that is only used to check values
 }
 
 func newSources() *sources {
@@ -69,7 +67,7 @@ func (s *sources) at(key string) string {
 	return key
 }
 
-// take takes in one setting, unless its value is wrong. Auto takes back what an earlier source said.
+// take adds one setting, unless its value is wrong. auto removes the value of an earlier source.
 func (s *sources) take(e *setting, r raw, where string) {
 	if e.auto && r.isAuto() {
 		delete(s.set, e.key)
@@ -82,7 +80,7 @@ func (s *sources) take(e *setting, r raw, where string) {
 	s.set[e.key] = given{r, where, s.level}
 }
 
-// readFlags takes in the flags that were changed.
+// readFlags adds the flags that were changed.
 func (s *sources) readFlags(fs *pflag.FlagSet) {
 	if fs == nil {
 		return
@@ -92,7 +90,7 @@ func (s *sources) readFlags(fs *pflag.FlagSet) {
 		e := find(s.trial, f.Name)
 		switch text := f.Value.String(); {
 		case e == nil || !f.Changed:
-		case text == "": // as of a shell's variable that was never set
+		case text == "": // as from a shell variable that was never set
 			s.refuse("--"+f.Name, "expected a value, found an empty text")
 		default:
 			s.take(e, raw{text: text}, "--"+f.Name)
@@ -100,7 +98,7 @@ func (s *sources) readFlags(fs *pflag.FlagSet) {
 	})
 }
 
-// config makes the Config of all that was given.
+// config makes the Config from all given settings.
 func (s *sources) config() (Config, error) {
 	if len(s.problems) > 0 {
 		return Config{}, errors.Join(s.problems...)
@@ -137,7 +135,7 @@ func (s *sources) config() (Config, error) {
 	return c, nil
 }
 
-// settle decides which of the settings count that exclude each other.
+// settle decides between settings that exclude each other.
 func (s *sources) settle() {
 	s.settleModel()
 	for _, e := range s.trial {
@@ -173,8 +171,7 @@ func (s *sources) settle() {
 	}
 }
 
-// settleModel lets a model that is named over a file take the place of the file's list of layers, and of a form of LayerNorm that
-// contradicts the model.
+// settleModel lets a model that overrides a file replace the file's list of layers, and a form of LayerNorm that contradicts the model.
 func (s *sources) settleModel() {
 	m, ok := s.set["model"]
 	if !ok {
@@ -190,7 +187,7 @@ func (s *sources) settleModel() {
 	}
 }
 
-// overrideGroups gives the values for all groups to the groups of an earlier source. A frozen group stays frozen.
+// overrideGroups sets the groups of an earlier source to the values for all groups. A frozen group stays frozen.
 func (s *sources) overrideGroups(groups []Group, all Group) {
 	over := func(key string) bool { return s.given(key) && s.set[key].level > s.set["groups"].level }
 	for i := range groups {
@@ -222,7 +219,7 @@ func (s *sources) checkLoss(c Config) {
 	s.problems = append(s.problems, c.foreign(name, s.at)...)
 }
 
-// readConfig takes in a file, the config.yaml of a run directory, or a built-in config.
+// readConfig reads a file, the config.yaml of a run directory, or a built-in config.
 func (s *sources) readConfig(file string) error {
 	name, text, isRun, err := open(file)
 	if err != nil {
@@ -231,7 +228,7 @@ func (s *sources) readConfig(file string) error {
 	if err := s.readYAML(name, text); err != nil {
 		return err
 	}
-	if isRun { // a new run needs a directory of its own
+	if isRun { // a new run needs its own directory
 		delete(s.set, "out")
 	}
 	return nil
@@ -269,10 +266,10 @@ func open(file string) (name string, text []byte, isRun bool, err error) {
 	return "", nil, false, err
 }
 
-// maxFile is the number of bytes that a settings file may have, some twenty times those of one that sets everything.
+// maxFile is the largest size of a settings file in bytes, about twenty times the size of a file with all settings.
 const maxFile = 32 << 10
 
-// readFile reads a file up to one byte beyond maxFile: it may be a pipe or a device, without end.
+// readFile reads at most one byte more than maxFile, because the file may be a pipe or a device without end.
 func readFile(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {

@@ -103,8 +103,8 @@ func (s *sources) changes(was, c Config) (problems []error) {
 	return problems
 }
 
-// bends is a problem if another number of epochs changes the learning rate of a step that both runs have: a schedule may stretch
-// over the whole run.
+// bends is a problem if another number of epochs changes the learning rate of a step that both runs have, because a schedule depends on
+// the length of the run.
 func bends(where string, groups []Group, before, now int) []error {
 	const steps = 100 // of an epoch: the curve is the same for any
 	common := min(before, now)

@@ -39,7 +39,7 @@ func plain(word string) string {
 	}, word)
 }
 
-// Suggest is the candidate that was probably meant by a word: the same but for capitals and hyphens, another tool's word for it,
+// Suggest is the candidate that was probably meant by a word: the same except for capitals and hyphens, another tool's word for it,
 // or the one with the fewest edits, at most a third of the word's letters or one. It is empty if none is near.
 func Suggest(word string, candidates []string) string {
 	if i := slices.IndexFunc(candidates, func(c string) bool { return plain(c) == plain(word) }); i >= 0 {

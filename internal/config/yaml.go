@@ -11,11 +11,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxProblems is how many problems of a file are reported. A file of something else may have thousands.
+// maxProblems is how many problems of a file are reported. A file that is not a config may have thousands.
 const maxProblems = 50
 
-// readYAML takes in one YAML document of settings. It works on YAML nodes: they know their lines and how a value was written,
-// so that "5" and 5, or a key given twice, are told apart. The error is of YAML that can't be read at all.
+// readYAML reads one YAML document of settings. It works on YAML nodes, which have their lines and the form of a value,
+// so that it can distinguish "5" from 5 and find keys given twice. It returns an error only for YAML that can't be read at all.
 func (s *sources) readYAML(name string, text []byte) error {
 	s.level++
 	decoder := yaml.NewDecoder(bytes.NewReader(text))

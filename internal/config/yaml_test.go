@@ -94,8 +94,9 @@ func FuzzResolve(f *testing.F) {
 	})
 }
 
-// resolveWithin resolves a file and checks what must be true of any file: every error matches ErrInvalid, and memory is limited. The YAML library takes some 240 bytes for an entry of two, such as those of a list of digits, and 560 for a list in a
-// list; that is why a file may have no more than maxFile bytes.
+// resolveWithin resolves a file and checks what must be true of any file: every error matches ErrInvalid, and memory is limited. The YAML
+// library needs about 240 bytes for an entry of two bytes, as in a list of digits, and 560 for a list in a list. That is why a file may
+// have at most maxFile bytes.
 func resolveWithin(t *testing.T, text []byte) (Config, error) {
 	t.Helper()
 	var before, after runtime.MemStats

@@ -304,7 +304,7 @@ func checkRead(t *testing.T, file []byte, f format) (body []byte) {
 			t.Fatal(err)
 		}
 		if told != int64(len(content)) || !bytes.Equal(content, encoded(f.write, body)) {
-			t.Errorf("%d bytes accepted: the file differs from its content written anew", len(file))
+			t.Errorf("%d bytes accepted: the file differs from its content written again", len(file))
 		}
 	}
 	return body

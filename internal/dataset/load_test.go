@@ -242,6 +242,6 @@ func TestLoadTestOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	if data.Train != nil || data.Kind != FashionMNIST || !bytes.Equal(data.Test.Images, whole.Test.Images) || !bytes.Equal(data.Test.Labels, whole.Test.Labels) {
-		t.Errorf("expected the test set alone, as in the whole, found %v with a training set %v", data.Kind, data.Train != nil)
+		t.Errorf("expected only the test set, as in the full data, found %v with a training set %v", data.Kind, data.Train != nil)
 	}
 }

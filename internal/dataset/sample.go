@@ -7,7 +7,7 @@ import (
 
 //go:generate go run ./makesample -data /usr/share/datasets/fashion-mnist -out sample
 
-// SampleName stands for the embedded sample in the place of a data directory. (./sample is a directory with that name.)
+// SampleName names the embedded sample instead of a data directory. (./sample is a directory with that name.)
 const SampleName = "sample"
 
 // The sample holds the first SampleTrain/Classes training images and the first SampleTest/Classes test images of each class

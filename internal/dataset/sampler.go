@@ -8,7 +8,7 @@ import (
 // Sampler gives the order in which an epoch visits the samples: each exactly once (sampling without replacement).
 //
 // The order depends only on the number of samples, the seed and the epoch. So an epoch can be repeated, or resumed in the middle,
-// without the orders before it. The published algorithms below fix it to the bit, so that a change of the standard library's
+// without the orders before it. The published algorithms below define it exactly, so that a change of the standard library's
 // Shuffle does not change it.
 type Sampler struct {
 	order   []int32

@@ -2,7 +2,7 @@
 // Gorgonia's define-by-run LispMachine, and by central finite differences of the forward pass.
 //
 // Finite differences check the formulas of an op's gradients. The other two run the same functions, so a difference of 0 between
-// them only shows that the op is wired right, as nodes and as values.
+// them only shows that the op is wired correctly, as nodes and as values.
 //
 // The gradients are the derivatives of Σ y⊗dy, for a given dy, by each float32 input. If y is a scalar, they are its derivatives.
 package gradcheck
@@ -66,7 +66,7 @@ func (p *Problem) Lisp() (*Result, error) {
 }
 
 // FiniteDifferences evaluates the gradients by central differences with the given step. The expression is computed in float32, so a
-// difference has an error of about 2⁻²⁴·Σ|y⊗dy|/step. The step adds an error in proportion to its square.
+// difference has an error of about 2⁻²⁴·Σ|y⊗dy|/step. The step adds an error proportional to its square.
 func (p *Problem) FiniteDifferences(step float64) ([][]float64, error) {
 	inputs, y, _, err := p.graph()
 	if err != nil {

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// Generic is the name of the plain kernels, which are Go alone.
+// Generic is the name of the kernels in plain Go.
 const Generic = "generic"
 
 // instructions are the kernels of one instruction set. They don't check lengths.
 type instructions struct {
 	name string
 
-	product func(c, a, b, start Matrix) // as product, of at least one row, column and term
+	product func(c, a, b, start Matrix) // as product, with at least one row, column and term
 
 	relu      func(y, x []float32)
 	reluGrad  func(dx, dy, y []float32)
@@ -43,7 +43,7 @@ type instructions struct {
 	nAdam           func(w, m, v, g []float32, gradientRate, meanRate, slope1, slope2, scale, epsilon, decay float32)
 }
 
-// generic are the plain kernels. They run where there are no others, and the others are tested against them.
+// generic are the plain kernels. They run on processors without assembly, and the assembly is tested against them.
 var generic = instructions{
 	name: Generic,
 
@@ -77,16 +77,16 @@ var generic = instructions{
 	nAdam:           nAdamGo,
 }
 
-// available are the kernels that this processor can run and this build knows, from the plain ones to the best.
+// available are the kernels that this processor can run and this build has, from the plain ones to the fastest.
 var available = append([]*instructions{&generic}, simd()...)
 
 // active are the kernels in use.
 var active = available[len(available)-1]
 
-// Active is the instruction set in use: the best that the processor has, unless [Use] has chosen another.
+// Active is the instruction set in use: the fastest that the processor has, unless [Use] has chosen another.
 func Active() string { return active.name }
 
-// Available are the instruction sets that this processor has and this build knows, from the plain one to the best.
+// Available are the instruction sets that this processor and this build have, from the plain one to the fastest.
 func Available() []string {
 	names := make([]string, len(available))
 	for i, set := range available {

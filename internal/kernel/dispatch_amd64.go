@@ -4,7 +4,7 @@ package kernel
 
 import "golang.org/x/sys/cpu"
 
-// simd are the kernels that the processor and the system have besides the plain ones.
+// simd are the kernels, besides the plain ones, that the processor and the system support.
 func simd() (sets []*instructions) {
 	if !cpu.X86.HasAVX2 || !cpu.X86.HasFMA {
 		return nil
@@ -50,7 +50,7 @@ var avx2 = instructions{
 	nAdam:           nAdamAVX2,
 }
 
-// avx512 are the kernels for AVX-512, of which they take F, VL, DQ and BW, and for BMI2.
+// avx512 are the kernels for AVX-512 (F, VL, DQ and BW) and BMI2.
 var avx512 = instructions{
 	name: "avx512",
 

@@ -6,7 +6,7 @@ package kernel
 // Advanced SIMD.
 func simd() []*instructions { return []*instructions{&neon} }
 
-// neon are the kernels for NEON: the products and the updates, where the time of a step goes, and the plain ones for the rest.
+// neon are the kernels for NEON: the products and the updates, which take most of a step's time, and plain kernels for the rest.
 var neon = func() instructions {
 	set := generic
 	set.name = "neon"

@@ -2,10 +2,10 @@ package kernel
 
 import "math"
 
-// DropoutMask sets the mask of the values from number first on. With the probability rate, from 0 to below 1, a mask has no bits,
-// otherwise all.
+// DropoutMask sets the masks of values, the first of which has the number first. With the probability rate, at least 0 and below 1, a
+// mask is 0 (dropped); otherwise all its bits are set.
 //
-// A value's mask depends only on the key and the value's number, whichever member of a team computes it. The draws come from
+// A value's mask depends only on the key and the value's number, not on the thread that computes it. The draws come from
 // SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014). Its n-th draw is a hash of
 // key + n·γ, so it doesn't need the draws before it.
 func DropoutMask(mask []uint32, key, first uint64, rate float64) {
@@ -17,13 +17,13 @@ func DropoutMask(mask []uint32, key, first uint64, rate float64) {
 		z := state
 		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 		z = (z ^ z>>27) * 0x94d049bb133111eb
-		dropped := ((z^z>>31)>>32 - threshold) >> 63 // the sign of a difference: a branch would be guessed wrong
+		dropped := ((z^z>>31)>>32 - threshold) >> 63 // the sign of a difference, because a branch would often be mispredicted
 		mask[i] = uint32(dropped) - 1
 	}
 }
 
-// Drop sets y to x/(1−rate) where the mask has all bits, and to 0 where it has none, even if x is NaN there. The division keeps
-// the mean (inverted dropout). All have one length.
+// Drop sets y to x/(1−rate) where the mask has all bits set, and to 0 where the mask is 0, even if x is NaN there. The division keeps
+// the mean (inverted dropout). All slices have one length.
 func Drop(y, x []float32, mask []uint32, rate float64) {
 	check("Drop", "x", len(x), len(y))
 	check("Drop", "mask", len(mask), len(y))

@@ -4,19 +4,19 @@ import "math"
 
 //go:generate go run -C asm . -out ../layernorm_amd64.s -stubs ../layernorm_amd64_stubs.go -pkg kernel layernorm
 
-// LayerNormStats are what the backward pass of LayerNorm needs of the forward pass.
+// LayerNormStats are the values of the forward pass that the backward pass of LayerNorm needs.
 type LayerNormStats struct {
 	Mean       []float64 // μ of each row, [rows]
 	InvScale   []float64 // 1/scale of each row, [rows]
-	Correction []float64 // what the projection on x̂ is multiplied by: scale/σ in the book's form, 1 in Keras's, [rows]
+	Correction []float64 // factor of the projection on x̂: scale/σ in the book's form, 1 in Keras's, [rows]
 }
 
-// NewLayerNormStats makes room for the statistics of that many rows.
+// NewLayerNormStats allocates statistics for this number of rows.
 func NewLayerNormStats(rows int) LayerNormStats {
 	return LayerNormStats{make([]float64, rows), make([]float64, rows), make([]float64, rows)}
 }
 
-// Rows are the statistics of the rows from top to before bottom.
+// Rows are the statistics of the rows [top,bottom).
 func (s LayerNormStats) Rows(top, bottom int) LayerNormStats {
 	return LayerNormStats{s.Mean[top:bottom], s.InvScale[top:bottom], s.Correction[top:bottom]}
 }
@@ -24,8 +24,8 @@ func (s LayerNormStats) Rows(top, bottom int) LayerNormStats {
 // LayerNorm sets each row of y to α⊗(x−μ)/scale + β, where the scale is σ+ε or, with sqrtForm, √(σ²+ε), and keeps the
 // statistics of the rows. x and y are [rows, len(alpha)].
 //
-// μ and σ² (the population variance) are taken in two passes and in float64: with one pass, Σx²−nμ² cancels on rows that are
-// far from zero, and in float32 the rounding of μ alone would be felt there. The order of the sums is that of [laneSums].
+// μ and σ² (the population variance) are computed in two passes and in float64. With one pass, Σx²−nμ² would cancel on rows that are
+// far from zero. In float32 the rounding of μ would matter on such rows. The order of the sums is that of [laneSums].
 func LayerNorm(y, x, alpha, beta []float32, epsilon float64, sqrtForm bool, s LayerNormStats) {
 	n := len(alpha)
 	check("LayerNorm", "beta", len(beta), n)
@@ -58,8 +58,8 @@ func LayerNorm(y, x, alpha, beta []float32, epsilon float64, sqrtForm bool, s La
 //
 //	dx = (g − mean(g) − correction·x̂·mean(g⊗x̂)) / scale
 //
-// dx, dy and x are [rows, len(alpha)]. x̂ is computed again rather than kept: kept in float32, its rounding would be all that
-// is left of dx on short rows, where the three terms cancel.
+// dx, dy and x are [rows, len(alpha)]. x̂ is computed again and not kept: on short rows the three terms may cancel, and then the
+// rounding of a kept float32 x̂ would be all that is left of dx.
 func LayerNormGrad(dx, dy, x, alpha []float32, s LayerNormStats) {
 	n := len(alpha)
 	check("LayerNormGrad", "x", len(x), len(s.Mean)*n)
@@ -76,7 +76,7 @@ func LayerNormGrad(dx, dy, x, alpha []float32, s LayerNormStats) {
 }
 
 // LayerNormParameterGrad sets dα = Σ dy⊗x̂ and dβ = Σ dy, sums over the rows in their order and in float64, for the columns
-// from left to before right. dy and x are [rows, n], dα and dβ [n], of which only those columns are written to.
+// [left,right). dy and x are [rows, n]. dα and dβ are [n]; only those columns are written.
 func LayerNormParameterGrad(dAlpha, dBeta, dy, x []float32, s LayerNormStats, left, right int) {
 	n := len(dAlpha)
 	check("LayerNormParameterGrad", "dBeta", len(dBeta), n)

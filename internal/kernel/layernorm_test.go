@@ -231,7 +231,7 @@ func TestLayerNormRowByRow(t *testing.T) {
 		alone.run()
 		dx := c.dx[r*c.n : (r+1)*c.n]
 		if !sameBits(alone.y, c.y[r*c.n:(r+1)*c.n]) || !sameBits(alone.dx, dx) {
-			t.Fatalf("row %d: expected the same alone and among others", r)
+			t.Fatalf("row %d: expected the same result alone and among other rows", r)
 		}
 		var sum, size float64
 		for _, v := range dx {

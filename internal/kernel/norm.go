@@ -1,6 +1,6 @@
 package kernel
 
-// SumSquares is Σ x² in float64. On every processor it takes four sums, of every fourth value, and adds them at the end. The square
+// SumSquares is Σ x² in float64. On every processor it computes four sums, each of every fourth value, and adds them at the end. The square
 // of a float32 is exact in float64, and no sum of them overflows.
 func SumSquares(x []float32) float64 {
 	var s0, s1, s2, s3 float64

@@ -16,7 +16,7 @@ var intensity = func() (t [256]float32) {
 	return t
 }()
 
-// intensitiesGo looks them up, four a turn: their division would take longer.
+// intensitiesGo looks the values up, four in each turn, because division would take longer.
 func intensitiesGo(y []float32, pixels []uint8) {
 	for ; len(pixels) >= 4; y, pixels = y[4:], pixels[4:] {
 		from, to := (*[4]uint8)(pixels), (*[4]float32)(y)

@@ -8,9 +8,9 @@ import "math"
 // slices. It updates the parameter's slots in place, then w. All slices have one length, none may overlap another, and g is
 // only read. The caller computes the scalars in float64 and rounds them once.
 //
-// Averages and velocities take c = 1−β, not the decay rate β. The float32 nearest to β = 0.999 is off by 1.3e-8. That is nothing
-// beside β, but 1.3e-5 of c, and β·a + (1−β)·x would settle that far from the mean of x. c is from 0 to 1 and has 24 bits of
-// precision itself.
+// Averages and velocities take c = 1−β, not the decay rate β. The float32 nearest to β = 0.999 is off by 1.3e-8. That is negligible
+// for β, but it is 1.3e-5 of c, and β·a + (1−β)·x would converge to a value that far from the mean of x. c is from 0 to 1 and has 24 bits
+// of precision itself.
 //
 // decay is the weight decay. All but [AdamW] add decay·w to the gradient, the derivative of ½·decay·‖w‖² (L2).
 //
@@ -19,8 +19,8 @@ import "math"
 // The assembly does the same operations in the same order, each rounded, on several values at a time. So it gives the same bits
 // as the plain twin.
 
-// slope is a share c from 0 to 1 for [average]: c where that starts from a, c−1 where it starts from x. The sign, also of a
-// zero, says which.
+// slope encodes a share c from 0 to 1 for [average]: c if average starts from a, c−1 if it starts from x. The sign, also of a zero,
+// says which.
 func slope(c float32) float32 {
 	if c < 0.5 {
 		return c
@@ -29,8 +29,8 @@ func slope(c float32) float32 {
 }
 
 // average moves a towards x by the share c, (1−c)·a + c·x, given the [slope] of c: to a + c·(x−a) or x + (c−1)·(x−a). It
-// starts from the nearer of the two: from a when c is small, which rounds once to a's size and so follows x more closely than
-// a sum of two products does, and from x when c is large, so that a small x is not lost beside a large a.
+// starts from the nearer of the two. If c is small it starts from a: then it rounds only once to a's size, and follows x more closely
+// than a sum of two products. If c is large it starts from x, so that a small x is not lost in the rounding of a large a.
 func average(a, x, slope float32) float32 {
 	start := a
 	if math.Float32bits(slope)>>31 != 0 {
@@ -39,7 +39,7 @@ func average(a, x, slope float32) float32 {
 	return start + float32(slope*(x-a))
 }
 
-// sqrt is the correctly rounded square root: rounding twice is harmless for it, and the compiler emits one instruction.
+// sqrt is the correctly rounded square root: rounding twice does not change its result, and the compiler emits one instruction.
 func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
 // SGD is plain gradient descent:
@@ -181,13 +181,13 @@ func adamGo(w, m, v, g []float32, rate, slope1, slope2, scale, epsilon, decay fl
 	}
 }
 
-// AdamW is [Adam] with the weight decay beside the gradient, not in it (Loshchilov & Hutter 2019), so that large gradients
-// do not divide it away:
+// AdamW is [Adam] with decoupled weight decay (Loshchilov & Hutter 2019): it is not part of the gradient, so large gradients do not make
+// it small:
 //
 //	w ← w − decay·w − rate·m/(scale·√v + epsilon)
 //
-// Here decay is the learning rate times the weight decay. The two steps are added before w is rounded: w·(1−decay) alone would
-// lose most of a decay as small as 4e-7.
+// Here decay is the learning rate times the weight decay. The two steps are added before w is rounded: w·(1−decay) would lose
+// most of a decay as small as 4e-7 to rounding.
 func AdamW(w, m, v, g []float32, rate, share1, share2, scale, epsilon, decay float32) {
 	check("AdamW", "m", len(m), len(w))
 	check("AdamW", "v", len(v), len(w))

@@ -15,7 +15,7 @@ import (
 // DefaultDropout is the rate of a dropout layer that names none (book, chapter 11).
 const DefaultDropout = 0.2
 
-// Dropout sets a share of the values to 0 while training.
+// Dropout sets a fraction of the values to 0 in training.
 type Dropout struct{ Rate float64 }
 
 func readDropout(r *reader, _ string) (Layer, error) {
@@ -45,7 +45,7 @@ func (Dropout) Output(in Shape) (Shape, error) { return in, nil }
 // Parameters are none.
 func (Dropout) Parameters(Shape, *Activation) []Parameter { return nil }
 
-// Apply adds dropout, in training alone.
+// Apply adds dropout, in training only.
 func (d Dropout) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
 	if !c.Training || d.Rate == 0 {
 		return x, nil
@@ -53,7 +53,7 @@ func (d Dropout) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
 	return ApplyDropout(x, c.Name, d.Rate, c.Draw)
 }
 
-// Draw is what the masks of a graph's dropout layers are drawn from. A run of the graph reads it at its beginning. The same Draw
+// Draw determines the masks of a graph's dropout layers. A run of the graph reads it at its beginning. The same Draw
 // gives the same masks, so a resumed run has the masks of an uninterrupted one.
 type Draw struct {
 	Seed uint64 // of the run

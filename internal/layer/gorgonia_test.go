@@ -12,7 +12,7 @@ import (
 // The defects of Gorgonia v0.9.18 that this project's own ops and executor avoid. Each test asserts the defect, so it fails once a
 // version fixes it.
 
-const mended = "Gorgonia has mended this: see whether this project's own way round it is still needed"
+const fixed = "Gorgonia has fixed this: see whether this project's workaround is still needed"
 
 // run evaluates a graph by Gorgonia's tape machine.
 func run(t *testing.T, g *gorgonia.ExprGraph) {
@@ -39,7 +39,7 @@ func TestGorgoniaSoftMaxOfOrdinaryLogits(t *testing.T) {
 		found := p.Value().Data().([]float32)
 		near := func(v, want float32) bool { return math.Abs(float64(v)-float64(want)) < 1e-3 } // no NaN is
 		if slices.EqualFunc(found, test.want, near) {
-			t.Errorf("%s: the softmax of %v is right, %v", mended, test.logits, found)
+			t.Errorf("%s: the softmax of %v is right, %v", fixed, test.logits, found)
 		}
 	}
 }
@@ -49,7 +49,7 @@ func TestGorgoniaMergesSoftMaxAndLogSoftMax(t *testing.T) {
 	g := gorgonia.NewGraph()
 	logits := gorgonia.NodeFromAny(g, normal(1, 2, 2), gorgonia.WithName("logits"))
 	if gorgonia.Must(gorgonia.SoftMax(logits)) != gorgonia.Must(gorgonia.LogSoftMax(logits)) {
-		t.Errorf("%s: SoftMax and LogSoftMax are two nodes", mended)
+		t.Errorf("%s: SoftMax and LogSoftMax are two nodes", fixed)
 	}
 }
 
@@ -66,7 +66,7 @@ func TestGorgoniaDropoutGradient(t *testing.T) {
 	run(t, g)
 	forward, backward := slices.Max(y.Value().Data().([]float32)), slices.Max(gradients[0].Value().Data().([]float32))
 	if forward != float32(1/(1-p)) || backward == forward {
-		t.Errorf("%s: with p = %v the output is multiplied by %v, the gradient by %v", mended, p, forward, backward)
+		t.Errorf("%s: with p = %v the output is multiplied by %v, the gradient by %v", fixed, p, forward, backward)
 	}
 }
 
@@ -84,6 +84,6 @@ func TestGorgoniaTapeMachineRepeatsItself(t *testing.T) {
 		}
 	}
 	if found := square.Value().Data().([]float32)[0]; found != 9 {
-		t.Errorf("%s: after 3 the square of 5 is %v", mended, found)
+		t.Errorf("%s: after 3 the square of 5 is %v", fixed, found)
 	}
 }

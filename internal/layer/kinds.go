@@ -8,7 +8,7 @@ import (
 
 // Kind is a kind of layer as --layers knows it.
 type Kind struct {
-	Word  string // what it is called; a dense layer has its number of units in the place of a word
+	Word  string // its name in --layers; a dense layer has its number of units instead of a word
 	Usage string // how it is written, with its options
 	About string // what it does, in a phrase
 
@@ -42,7 +42,7 @@ func Usages() (usages []string) {
 	return usages
 }
 
-// find is the kind of that word; of a number the dense one.
+// find is the kind with that word; for a number it is the dense layer.
 func find(word string) (Kind, bool) {
 	if isNumber(word) {
 		word = ""

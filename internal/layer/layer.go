@@ -95,12 +95,12 @@ type Role int
 
 // The roles of parameters.
 const (
-	Weight Role = iota // of a product: it decays, has the L2 penalty, and its columns have the maximum norm
+	Weight Role = iota // of a product: weight decay, the L2 penalty and max-norm apply to it
 	Bias               // added to a product
 	Gain               // multiplies, as α of LayerNorm
 	Shift              // added, as β of LayerNorm
 )
 
-// Decays says whether weight decay shrinks a parameter of this role unless it is told to shrink all: a weight does. A bias and a
-// shift move values and a gain scales them, which does not overfit.
+// Decays says whether weight decay applies to a parameter of this role by default. It applies to weights. Biases and shifts move values
+// and gains scale them, which does not overfit.
 func (r Role) Decays() bool { return r == Weight }

@@ -12,8 +12,8 @@ import (
 	"fmtrain/internal/op"
 )
 
-// Ignored is the label of a row that counts for nothing: it has no loss and no gradient, and it is not counted. Such rows fill up
-// a batch that is short of samples, because the size of a batch is fixed in the graph.
+// Ignored is the label of a row without a sample: it has no loss and no gradient, and it is not counted. Such rows fill up a short batch,
+// because the batch size of a graph is fixed.
 const Ignored = -1
 
 // BatchLoss is the loss of a batch: its node in the graph, and what was counted in the last run. The node's value is the mean loss
@@ -48,8 +48,8 @@ func NewBatchLoss(l loss.Loss, logits, labels *gorgonia.Node) (*BatchLoss, error
 	return b, err
 }
 
-// addRows adds the loss of each row to the graph, 0 for an ignored row. A loss has its gradient at hand once it has been computed,
-// so the forward function keeps it.
+// addRows adds the loss of each row to the graph, 0 for an ignored row. A loss computes its gradient together with its value, so
+// the forward function keeps the gradient.
 func (b *BatchLoss) addRows(l loss.Loss, logits, labels *gorgonia.Node) (*gorgonia.Node, error) {
 	batch, classes := logits.Shape()[0], logits.Shape()[1]
 	kept, work := make([]float32, batch*classes), make([]float64, batch*classes)
@@ -101,8 +101,8 @@ func (b *BatchLoss) addRows(l loss.Loss, logits, labels *gorgonia.Node) (*gorgon
 }
 
 // addMean adds the mean of the losses to the graph, over the rows that are not ignored; it is 0 if all are. It sums in float64. The
-// gradient reads only the labels and dloss, nothing of the forward pass, so a row can go back without waiting for the losses of
-// the other rows.
+// gradient reads only the labels and dloss, nothing of the forward pass, so the backward pass of a row does not wait for the
+// losses of the other rows.
 func (b *BatchLoss) addMean(losses, labels *gorgonia.Node) (*gorgonia.Node, error) {
 	batch := losses.Shape()[0]
 	return op.Apply(op.Definition{

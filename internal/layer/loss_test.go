@@ -241,7 +241,7 @@ func TestCrossEntropyForgetsTheRunBefore(t *testing.T) {
 	}
 	found := gradients[0].Value().Data().([]float32)
 	if slices.Max(found[:3]) == 0 || !sameBits(found[3:], make([]float32, 3)) {
-		t.Errorf("expected a gradient of the first row alone, found %v", found)
+		t.Errorf("expected a gradient of the first row only, found %v", found)
 	}
 	if loss.Count != 1 {
 		t.Errorf("expected one row to count, found %d", loss.Count)

@@ -8,12 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// A network is written as a list of its layers from the images up, with a dash or a comma between them. [Kinds] has the items.
+// A network is written as a list of its layers from input to output, with a dash or a comma between them. [Kinds] has the items.
 //
 //	784-300-LN-relu-dropout-res(ln-relu-300)-10
 //
-// The last item is the dense layer of the classes. The number of inputs may stand before the first item. So a first layer with as
-// many units as there are inputs must be written twice.
+// The last item is the dense layer of the classes. The number of inputs may come before the first item. So if the first layer has as many
+// units as there are inputs, the number must be written twice.
 
 // Item is a layer in a list.
 type Item struct {
@@ -22,7 +22,7 @@ type Item struct {
 	at    int    // where it begins in the text
 }
 
-// Options are what the text of a network leaves open.
+// Options are what the text of a network does not say.
 type Options struct {
 	Inputs  int  // values of an image
 	Classes int  // units of the last layer
@@ -136,7 +136,7 @@ func (r *reader) item() (Item, error) {
 	return item, nil
 }
 
-// shapes is the shape that the items make of an input of that shape.
+// shapes is the output shape of the items for an input of that shape.
 func (r *reader) shapes(items []Item, shape Shape) (Shape, error) {
 	for _, item := range items {
 		if block, ok := item.Layer.(Residual); ok { // whose items have places of their own
@@ -158,7 +158,7 @@ func (r *reader) word() string {
 	return r.while(func(c byte) bool { return c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' })
 }
 
-// number reads what a decimal fraction is made of.
+// number reads the characters of a decimal fraction.
 func (r *reader) number() string {
 	return r.while(func(c byte) bool { return c >= '0' && c <= '9' || c == '.' })
 }
@@ -190,7 +190,7 @@ func (r *reader) next() byte {
 	return r.text[r.at]
 }
 
-// found is what comes next, for an error: up to the end of the item, or one character.
+// found is the next part of the text, for an error: up to the end of the item, or one character.
 func (r *reader) found() string {
 	rest := r.text[r.at:]
 	if rest == "" {
@@ -210,7 +210,7 @@ func (r *reader) wrong(at int, what string) error {
 	return fmt.Errorf("in %.*q, at character %d: %.1000s", quoted, r.text, utf8.RuneCountInString(r.text[:at])+1, what)
 }
 
-// isNumber says whether a word is digits alone.
+// isNumber says whether a word consists of digits.
 func isNumber(word string) bool {
 	_, err := strconv.Atoi(word)
 	return err == nil || errors.Is(err, strconv.ErrRange)

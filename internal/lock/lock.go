@@ -1,5 +1,5 @@
 // Package lock keeps a second process out of a directory. The system releases the lock when the process ends, however it ends,
-// so a dead process locks nobody out.
+// so a dead process leaves no lock.
 //
 // The lock is flock(2) on Linux, macOS and the BSDs, and LockFileEx on Windows. Other systems, and file systems without locks,
 // have none. There the user must not start a run twice.

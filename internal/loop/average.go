@@ -10,12 +10,12 @@ import (
 )
 
 // Average keeps an exponential moving average of the weights (Polyak & Juditsky 1992). After t steps it is the mean of the weights
-// after each step, where step k has the weight decayᵗ⁻ᵏ. The initial weights are random and have no part in it. Each step does
+// after each step, where step k has the weight decayᵗ⁻ᵏ. The random initial weights are not included. Each step does
 //
 //	a ← a + share·(w − a)   with share = (1−decay)/(1−decayᵗ)
 //
-// which is Adam's bias correction. (PyTorch's AveragedModel has the same first step, but then takes 1−decay for the share, so the
-// weights of the first step keep a part of decayᵗ⁻¹.)
+// which is Adam's bias correction. (PyTorch's AveragedModel has the same first step, but then uses the share 1−decay, so the
+// weights of the first step keep a weight of decayᵗ⁻¹.)
 type Average struct {
 	Weights model.Weights // the average; before the first step the initial weights
 
@@ -25,7 +25,7 @@ type Average struct {
 	share     float32
 }
 
-// NewAverage makes the average of a model's weights. The decay is from 0 to below 1; 0 keeps the weights of the last step alone. The
+// NewAverage makes the average of a model's weights. The decay is from 0 to below 1; 0 keeps only the weights of the last step. The
 // validation set may be nil or empty.
 func NewAverage(m *model.Model, weights model.Weights, decay float64, validation *dataset.Set) (*Average, error) {
 	a := &Average{Weights: weights.Clone(), decay: decay, trained: weights}

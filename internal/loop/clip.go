@@ -26,7 +26,7 @@ type norm struct {
 	squares   []float64 // of each block
 }
 
-// normBlock is the number of values in a block, but for a gradient's last.
+// normBlock is the number of values in a block. A gradient's last block may be shorter.
 const normBlock = 4096
 
 func (n *norm) of(t *Trainer) float64 {
@@ -59,7 +59,7 @@ func (n *norm) Do(part, parts int) {
 	}
 }
 
-// scaling multiplies all gradients in place. They are the outputs of ops, and the next run fills them anew.
+// scaling multiplies all gradients in place. They are the outputs of ops, and the next run overwrites them.
 type scaling struct {
 	gradients [][]float32
 	factor    float64

@@ -11,7 +11,7 @@ import (
 	"fmtrain/internal/team"
 )
 
-// Evaluator measures a model on a set, with the weights as they are at each call.
+// Evaluator evaluates a model on a set. Each call uses the current weights.
 type Evaluator struct {
 	Metrics *metric.Set // to measure besides loss and accuracy; nil for none
 
@@ -20,7 +20,7 @@ type Evaluator struct {
 	team  *team.Team
 }
 
-// evaluationBatch is the batch of an evaluation: large enough for the products to be quick, small enough for its images and
+// evaluationBatch is the batch of an evaluation: large enough for fast products, small enough for its images and
 // activations to stay in the cache.
 const evaluationBatch = 250
 

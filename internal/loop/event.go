@@ -11,8 +11,8 @@ import (
 	"fmtrain/internal/version"
 )
 
-// Observer watches a run: a progress bar, a log of metrics. The loop calls it in order and never at the same time. What it is given
-// belongs to the loop and is valid until it returns. An error that it returns ends the run.
+// Observer gets the events of a run: a progress bar, a log of metrics. The loop calls it in order and never concurrently. An event belongs
+// to the loop and is valid until the method returns. An error of the method ends the run.
 type Observer interface {
 	OnStart(*Start) error
 	OnIteration(*Iteration) error
@@ -20,9 +20,9 @@ type Observer interface {
 	OnDone(*Done) error
 }
 
-// Syncer is an [Observer] that keeps lines of a run. Before each checkpoint is written, its lines must be where a crash can't reach
-// them: a run that resumes from the checkpoint adds only what comes after. The loop calls Flush like the other methods, and Sync
-// after it, while the training goes on and calls the others.
+// Syncer is an [Observer] that stores lines of a run. Its lines must survive a crash before each checkpoint is written, because a run that
+// resumes from the checkpoint only adds later lines. The loop calls Flush like the other methods. After it, it calls Sync while the
+// training continues and calls the other methods.
 type Syncer interface {
 	Flush() error
 	Sync() error
@@ -35,7 +35,7 @@ type Rates []Rate
 type Rate struct {
 	Group        string
 	LearningRate float64
-	Scheduled    bool // a schedule moves it
+	Scheduled    bool // a schedule changes it
 }
 
 // Start comes before the first epoch of a session.
@@ -58,7 +58,7 @@ type Start struct {
 // Resumed says where a run continues.
 type Resumed struct {
 	From         run.Progress
-	Changed      map[string]json.RawMessage // the settings that are not the checkpoint's, with their new values
+	Changed      map[string]json.RawMessage // the settings that differ from the checkpoint's, with their new values
 	TotalSeconds float64                    // of training, in earlier sessions
 }
 
@@ -97,7 +97,7 @@ type Validation struct{ Loss, Accuracy float64 }
 // Done comes once, after the last epoch and the last checkpoint.
 type Done struct {
 	Epochs                 int     // done
-	StoppedEarly           bool    // before the last epoch, because the validation accuracy stood still
+	StoppedEarly           bool    // before the last epoch, because the validation accuracy did not improve
 	BestEpoch              int     // of the best validation accuracy; 0 if none was measured
 	BestLoss, BestAccuracy float64 // on the validation images; NaN if there are none, the loss also if an older program measured it
 	Checkpoint             string  // the best checkpoint, or the last if there is no best or it is lost; empty if nothing is saved

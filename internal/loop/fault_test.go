@@ -41,7 +41,7 @@ func TestUnsaved(t *testing.T) {
 		want     string
 	}{
 		"the run directory is removed": {func(dir run.Dir) { must(t, os.RemoveAll(string(dir))) }, "", "last.safetensors"},
-		"a file in the place of the directory": {func(dir run.Dir) {
+		"a file instead of the directory": {func(dir run.Dir) {
 			checkpoints := dir.Checkpoints()
 			must(t, os.Rename(checkpoints, checkpoints+".moved"))
 			must(t, os.WriteFile(checkpoints, nil, 0o644))
@@ -50,7 +50,7 @@ func TestUnsaved(t *testing.T) {
 			must(t, os.Remove(dir.Previous()))
 			must(t, os.MkdirAll(filepath.Join(dir.Previous(), "inner"), 0o755))
 		}, "epoch 2, iteration 1", "previous.safetensors"},
-		"a directory in the place of the last": {func(dir run.Dir) {
+		"a directory instead of the last checkpoint": {func(dir run.Dir) {
 			must(t, os.Remove(dir.Last()))
 			must(t, os.MkdirAll(filepath.Join(dir.Last(), "inner"), 0o755))
 		}, "epoch 1", "is a directory"},

@@ -15,15 +15,15 @@ type feed struct {
 	next  []int32 // of the one after it
 }
 
-// fill makes the batch of these rows of the set; each member of the team fills a share. It also prefetches the images of the next
-// rows while the step goes on: in a new order they lie anywhere in memory.
+// fill makes the batch of these rows of the set; each member of the team fills a share. It also prefetches the images of the next rows
+// during the step, because in a shuffled order they can be anywhere in memory.
 func (f *feed) fill(t *team.Team, rows, next []int32) {
 	f.rows, f.next = rows, next
 	t.Run(f)
 }
 
-// maxPrefetched is the largest batch that is prefetched: 100 KB of images, a tenth of a processor's second cache. A larger one would
-// evict what the step works on, and its step is so long that the filling does not matter.
+// maxPrefetched is the largest batch that is prefetched: 100 KB of images, a tenth of a processor's second-level cache. A larger
+// one would evict the data of the step, and its step is so long that the time to fill it does not matter.
 const maxPrefetched = 128
 
 // Do fills a share of the batch, as a [team.Job].

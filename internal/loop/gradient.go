@@ -11,13 +11,13 @@ import (
 	"fmtrain/internal/team"
 )
 
-// gradientSource computes the gradient of a step. The loop needs no more of where it comes from: here it is [local]; it might come in
-// shards from several processes.
+// gradientSource computes the gradient of a step. The loop does not depend on where it comes from: here it is [local]; it could also
+// come in shards from several processes.
 type gradientSource interface {
-	// compute leaves, as the gradients of the graph's parameters, those of the mean loss over the rows, and returns what it counted.
+	// compute sets the gradients of the graph's parameters to those of the mean loss over the rows, and returns the counts.
 	// next are the rows of the following step. After an error, a [*notFinite] among them, the weights are as before.
 	compute(step uint64, rows, next []int32) (metric.Tally, error)
-	// values are the gradients just computed, in the order of the groups and their parameters. A change of them is seen by the solvers.
+	// values are the gradients just computed, in the order of the groups and their parameters. The solvers see changes to them.
 	values() [][]float32
 }
 
@@ -105,14 +105,14 @@ func (g *gradients) read(groups []model.Group) error {
 	return nil
 }
 
-// finite says whether none is NaN or infinite; each member of the team looks at a share.
+// finite says whether no gradient is NaN or infinite; each member of the team checks a share.
 func (g *gradients) finite(t *team.Team) bool {
 	g.broken.Store(false)
 	t.Run(g)
 	return !g.broken.Load()
 }
 
-// Do looks at a share of each, as a [team.Job].
+// Do checks a share of each gradient, as a [team.Job].
 func (g *gradients) Do(part, parts int) {
 	for _, values := range g.values {
 		lo, hi := op.Split(len(values), part, parts)
@@ -124,7 +124,7 @@ func (g *gradients) Do(part, parts int) {
 
 // sums adds up the gradients of a step's batches. The gradient of a batch is that of the mean loss over its rows. Each is weighted by
 // its share of the step's rows, so the sum is the gradient of the mean over all rows, whatever the length of the last batch. The sums
-// are float64, so that many batches round no more than one.
+// are float64, so that the rounding of many batches is no larger than that of one.
 type sums struct {
 	gradients   [][]float32
 	totals      [][]float64
@@ -133,7 +133,7 @@ type sums struct {
 }
 
 // add adds the gradients of the batch of rows first to last, of n. After the last batch the gradients hold the sums: they are the
-// outputs of ops, and the next run fills them anew.
+// outputs of ops, and the next run overwrites them.
 func (s *sums) add(l *local, first, last, n int) {
 	s.gradients = l.gradients.values
 	if s.totals == nil {

@@ -5,13 +5,13 @@
 //
 // This file is the loop. The others are:
 //
-//	trainer.go     what a run is made of
+//	trainer.go     the parts of a run
 //	gradient.go    the gradient of a step's rows, in batches
-//	clip.go, rates.go, maxnorm.go, average.go    what may be switched on in a step
-//	evaluate.go    measuring a model on a set
-//	stop.go        why a run ends before its last epoch
-//	save.go, resume.go    how a run outlives its process; package run has the files
-//	event.go       what observers are told
+//	clip.go, rates.go, maxnorm.go, average.go    optional features of a step
+//	evaluate.go    evaluating a model on a set
+//	stop.go        ends of a run before its last epoch
+//	save.go, resume.go    saving and resuming a run; package run has the files
+//	event.go       the events that observers get
 package loop
 
 import (
@@ -25,8 +25,8 @@ import (
 	"fmtrain/internal/run"
 )
 
-// Run trains until the last epoch and tells the observers. It saves the initial weights first, so there is always a checkpoint to go
-// back to. Other saves go on beside the training; when Run returns they are complete.
+// Run trains until the last epoch, and calls the observers. It saves the initial weights first, so there is always a checkpoint to resume
+// from. Later saves run in the background; they are complete when Run returns.
 //
 // If the context is cancelled, an observer fails or an op fails, it saves and returns an [*Interrupted]. If a loss or a gradient is
 // not finite, it returns a [*Diverged], and the step is not made. If a checkpoint can't be written, it returns an [*Unsaved].
@@ -107,7 +107,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 	return t.finish(it, notifyErr)
 }
 
-// step computes the gradient of the rows and lets each group's solver change its weights. What it counts is measured with the weights
+// step computes the gradient of the rows and lets each group's solver change its weights. The loss and the counts are those of the weights
 // before the step. next are the rows of the following step.
 func (t *Trainer) step(it Iteration, rows, next []int32) (counted metric.Tally, err error) {
 	t.counted = t.Metrics.AppendSums(t.counted[:0])

@@ -6,7 +6,7 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// schedule sets the solvers' learning rates for a step, and their momenta if a schedule moves them. It puts the rates into the
+// schedule sets the solvers' learning rates for a step, and their momenta if a schedule changes them. It puts the rates into the
 // iteration, so observers see what the step used. A group whose schedule is nil keeps its rate.
 func (t *Trainer) schedule(it Iteration) error {
 	at := schedule.Position{
@@ -35,7 +35,7 @@ func (t *Trainer) schedule(it Iteration) error {
 	return nil
 }
 
-// keepLoss keeps a validation loss if a schedule looks at them.
+// keepLoss keeps a validation loss if a schedule uses them.
 func (t *Trainer) keepLoss(loss float64) {
 	for _, s := range t.Schedules {
 		if schedule.NeedsLosses(s) {

@@ -12,10 +12,10 @@ import (
 )
 
 // Resume makes Run continue where the run was saved, to the same bits as if it had never stopped. The trainer must be new, with the
-// settings and the data of the saved run. What does not fit is an error, and then the trainer must not be run.
+// settings and the data of the saved run. If the checkpoint does not fit, it is an error, and the trainer must not be run.
 //
-// With override, the settings and the data may be others. A group that is new, has another solver, or was frozen or unfrozen begins
-// with a new solver's state.
+// With override, the settings and the data may differ. A group that is new, has another solver, or was frozen or unfrozen starts with the
+// state of a new solver.
 func (t *Trainer) Resume(s *run.Saved, override bool) error {
 	if err := t.resume(s, override); err != nil {
 		return fmt.Errorf("%s: %w", s.Path, err)
@@ -29,10 +29,10 @@ func (t *Trainer) Resume(s *run.Saved, override bool) error {
 	return nil
 }
 
-// changedSettings are the settings that differ from those of a checkpoint, or that it lacks.
+// changedSettings are the settings that differ from a checkpoint's, or that the checkpoint lacks.
 func changedSettings(saved, settings []byte) map[string]json.RawMessage {
 	var was, now map[string]json.RawMessage
-	_, _ = json.Unmarshal(saved, &was), json.Unmarshal(settings, &now) // what is no object has no settings
+	_, _ = json.Unmarshal(saved, &was), json.Unmarshal(settings, &now) // a text that is not an object has no settings
 	changed := map[string]json.RawMessage{}
 	for key, value := range now {
 		if !bytes.Equal(was[key], value) {
@@ -85,7 +85,7 @@ func (t *Trainer) resume(s *run.Saved, override bool) error {
 	return nil
 }
 
-// checkProgress is an error if this run can't have come to that.
+// checkProgress is an error if this run can't have reached that progress.
 func (t *Trainer) checkProgress(p run.Progress) error {
 	if p.Epoch < 0 || p.Iteration < 0 || p.Iteration >= t.iterations() || p.BestEpoch < 0 || p.BestEpoch > p.Epoch {
 		return fmt.Errorf("invalid progress: epoch %d, best epoch %d, iteration %d of %d", p.Epoch, p.BestEpoch, p.Iteration, t.iterations())
@@ -97,7 +97,7 @@ func (t *Trainer) checkProgress(p run.Progress) error {
 	return nil
 }
 
-// fits is an error unless a saved state is of this solver and has this group's parameters.
+// fits is an error unless a saved state belongs to this solver and has this group's parameters.
 func fits(s solver.Solver, group model.Group, saved run.SavedSolver) error {
 	if saved.Name != s.Name() {
 		return fmt.Errorf("expected the state of the solver %s, found that of %.100s", s.Name(), saved.Name)

@@ -43,15 +43,15 @@ func (u *Unsaved) Error() string {
 
 func (u *Unsaved) Unwrap() error { return u.Err }
 
-// saving is the last save that was begun. It goes on beside the training, with a copy of what there is to save.
+// saving is the last save that was started. It runs in the background, with a copy of the state.
 type saving struct {
 	of    run.Progress
 	ended chan error // gives the save's error; nil once that was received, or if there was no save
 }
 
 // save begins to write the checkpoint, after waiting for the save before it. The order is: the observers' lines, the last checkpoint,
-// and the best if this is the end of the best epoch. So the best is never of an epoch that a resumed run has not reached. If an
-// observer fails to flush, the checkpoint is written all the same.
+// and the best if this is the end of the best epoch. So the best checkpoint never has an epoch that a resumed run has not reached.
+// If an observer fails to flush, the checkpoint is still written.
 func (t *Trainer) save(p run.Progress) error {
 	if t.Checkpoints == nil {
 		return nil
@@ -89,7 +89,7 @@ func (t *Trainer) state(p run.Progress) run.State {
 	return s
 }
 
-// write runs in a goroutine of its own. It touches nothing that the training uses.
+// write runs in its own goroutine. It touches nothing that the training uses.
 func (t *Trainer) write(image checkpoint.Image, best bool) error {
 	for _, o := range t.observers {
 		if s, ok := o.(Syncer); ok {
@@ -130,8 +130,8 @@ func (t *Trainer) saveEnded(err error) error {
 	return nil
 }
 
-// saveFirst saves a new run, or one that resumes with other settings, and waits for it. There is then always a checkpoint to go back
-// to, and a directory that can't be written is no surprise after hours. If a run resumes at the end of its best epoch, it writes the
+// saveFirst saves a new run, or one that resumes with other settings, and waits for it. So there is always a checkpoint to resume
+// from, and a directory that can't be written is noticed at once and not after hours. If a run resumes at the end of its best epoch, it writes the
 // best: a crash may have come between the last and the best.
 func (t *Trainer) saveFirst() error {
 	switch {
@@ -177,7 +177,7 @@ func (t *Trainer) within(it Iteration, running metric.Tally) run.Progress {
 	return p
 }
 
-// unsaved ends the run, which was to be saved.
+// unsaved ends the run because its checkpoint can't be written.
 func (t *Trainer) unsaved(at run.Progress, err error) error {
 	u := &Unsaved{At: at, Err: err}
 	u.Saved, u.Checkpoint = t.Checkpoints.LastIntact()

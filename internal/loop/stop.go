@@ -11,12 +11,12 @@ import (
 )
 
 // Diverged ends a run whose loss or gradient is not finite; the step is not made. A step may also make a weight NaN or infinite from
-// finite gradients. That ends the run at the latest before the weights are saved, so the last checkpoint is always good.
+// finite gradients. Then the run ends before the weights are saved, so the last checkpoint is always good.
 type Diverged struct {
 	Epoch, Iteration int
 	Where            string       // the first node of the graph that is not finite
 	Saved            run.Progress // of the last checkpoint
-	Checkpoint       string       // its path; empty if there is none any more
+	Checkpoint       string       // its path; empty if it is gone
 }
 
 func (d *Diverged) Error() string {
@@ -27,7 +27,7 @@ func (d *Diverged) Error() string {
 	return text + "try a lower learning rate"
 }
 
-// Interrupted ends a run before its last epoch: it was asked to stop, or an observer or an op has failed. What it had done is saved.
+// Interrupted ends a run before its last epoch: it was asked to stop, or an observer or an op has failed. Its state is saved.
 type Interrupted struct {
 	Epoch, Iteration, Iterations int    // the iterations done in the epoch that it was in
 	Checkpoint                   string // empty if nothing is saved
@@ -51,8 +51,8 @@ func (i *Interrupted) Unwrap() error { return i.Err }
 // Finished says whether nothing is left to do, also of a resumed run.
 func (t *Trainer) Finished() bool { return t.done.Epoch >= t.Epochs || t.outOfPatience() }
 
-// outOfPatience says whether the best validation accuracy is so many epochs old that the run ends. A resumed run knows both epochs
-// from its progress.
+// outOfPatience says whether the run ends because its best epoch is as many epochs old as the patience. A resumed run knows both from
+// its progress.
 func (t *Trainer) outOfPatience() bool {
 	return t.Patience > 0 && t.Validation != nil && t.done.Epoch-t.done.BestEpoch >= t.Patience
 }
@@ -99,7 +99,7 @@ func (t *Trainer) interrupt(it Iteration, p run.Progress, reason error) error {
 	return i
 }
 
-// notMade is the error of a step that has left everything as it was before.
+// notMade is the error of a step that has changed nothing.
 type notMade struct{ error }
 
 func (n notMade) Unwrap() error { return n.error }

@@ -13,8 +13,8 @@ import (
 	"fmtrain/internal/version"
 )
 
-// Trainer is a training run: what is trained, on what, how, and who watches. It runs once. Several trainers may run in one process at
-// the same time, and share their images.
+// Trainer is a training run: the model, the data, the solvers and other features, and the run directory. It runs once.
+// Several trainers may run in one process at the same time, and share their images.
 type Trainer struct {
 	Model      *model.Model
 	Weights    model.Weights
@@ -25,7 +25,7 @@ type Trainer struct {
 	Validation *Evaluator       // nil without validation images
 	Metrics    *metric.Set      // of the training samples; nil for none
 	Epochs     int
-	Team       *team.Team // does the steps; nil for the caller alone
+	Team       *team.Team // does the steps; nil for only the caller
 
 	Checkpoints *run.Checkpoints // nil: nothing is saved
 	Settings    any              // the resolved settings, for the observers and the checkpoints
@@ -56,7 +56,7 @@ type Trainer struct {
 	columns   columns
 }
 
-// share gives everything that takes time to the team.
+// share lets the team do everything that takes time.
 func (t *Trainer) share() {
 	t.Graph.UseTeam(t.Team)
 	for _, s := range t.Solvers {

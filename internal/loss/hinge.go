@@ -1,7 +1,7 @@
 package loss
 
 // Hinge is the hinge loss for many classes (Weston and Watkins 1999, "Support Vector Machines for Multi-Class Pattern
-// Recognition"). Each other logit should be below the label's by a margin of 1. The loss is the sum of what they lack, divided
+// Recognition"). Each other logit should be below the label's by a margin of 1. The loss is the sum of the violations, divided
 // by the number of classes K.
 //
 //	mⱼ = 1 − z[label] + zⱼ
@@ -13,7 +13,7 @@ package loss
 func Hinge(dlogits []float32, _ []float64, logits []float32, label int) float64 {
 	n, at := float64(len(logits)), float64(logits[label])
 	var sum float64
-	short := 0 // classes that lack something of the margin
+	short := 0 // classes that violate the margin
 	for j, z := range logits {
 		dlogits[j] = 0
 		if j == label {

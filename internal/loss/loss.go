@@ -4,8 +4,8 @@
 // # A function or a type?
 //
 // A loss without settings is a function: [SquaredError], [Hinge]. It keeps nothing, so its name is all that a checkpoint needs.
-// A loss with settings is a type: [CrossEntropy], [Focal], [Huber]. A closure over γ would train as well, but nobody could ask
-// it for its γ, so a checkpoint could not store it. A type lists its [Setting]s, and [Named] writes and reads them. [Func] turns
+// A loss with settings is a type: [CrossEntropy], [Focal], [Huber]. A closure over γ would train as well, but γ could
+// not be read from it, so a checkpoint could not store it. A type lists its [Setting]s, and [Named] writes and reads them. [Func] turns
 // a function into a Loss, as http.HandlerFunc does for a handler.
 //
 // A new loss is a file beside this one and a line of the registry.
@@ -93,7 +93,7 @@ func New(name string) (Named, error) {
 	return Named{}, fmt.Errorf("loss: expected one of %s, found %.100q", strings.Join(Names(), ", "), name)
 }
 
-// Default is the plain cross-entropy: for a run that names no loss, and for a checkpoint from before there was a choice.
+// Default is the plain cross-entropy, for runs and old checkpoints that name no loss.
 func Default() Named { return Named{Name: registry[0].name, Loss: registry[0].make()} }
 
 // Find returns the setting with that name at its default, and the name of the loss that has it. ok is false if none has.

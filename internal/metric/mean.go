@@ -1,7 +1,7 @@
 package metric
 
-// Mean is the mean of a function of each sample. The sum is divided once, at the end, so a short batch has no more weight than
-// its samples.
+// Mean is the mean of a function of each sample. The sum is divided once, at the end, so a short batch counts by its number of
+// samples.
 type Mean struct {
 	Of    Func
 	sum   float64

@@ -1,9 +1,9 @@
-// Package metric measures a classifier in other ways than by its loss, over samples that come in batches.
+// Package metric has the metrics of a classifier besides its loss, over samples that come in batches.
 //
 // # A function or a type?
 //
 // A mean over the samples is a function from one sample's logits and label to a value: [Accuracy], [Top3]. [Mean] divides the
-// sum once, at the end, so the result does not depend on how the samples fall into batches.
+// sum once, at the end, so the result does not depend on how the samples are split into batches.
 //
 // Precision is no such mean. For a batch it is hits/found, and the mean of two fractions with different denominators is not the
 // fraction of the sums. A batch in which the class was never found has no precision at all. So such a metric is a type: it keeps
@@ -38,7 +38,7 @@ type named struct {
 	Metric
 }
 
-// ofClass ends the names of the metrics of one class. A class's name takes its place.
+// ofClass ends the names of the metrics of one class. A class's name replaces CLASS.
 const ofClass = ":CLASS"
 
 // registry is the metrics, in the order in which they are listed. Those whose name ends with [ofClass] are made for a class.

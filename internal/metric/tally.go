@@ -1,7 +1,7 @@
 package metric
 
-// Tally counts samples: their losses and how many were predicted right. It keeps sums, and the means are taken from the sums, so a
-// short last batch weighs no more than its samples do.
+// Tally counts samples: their losses and how many were predicted right. It keeps sums, and computes the means from them, so a
+// short last batch counts by its number of samples.
 type Tally struct {
 	LossSum float64 `json:"loss_sum"`
 	Correct int     `json:"correct"`

@@ -14,7 +14,7 @@ import (
 type Architecture struct {
 	Inputs      int          // values of an image
 	Classes     int          // logits of an image
-	Items       []layer.Item // from the images up; the last is the dense layer of the classes
+	Items       []layer.Item // from input to output; the last is the dense layer of the classes
 	Norm        layer.Norm   // what ln stands for in the text of the layers; the zero value for none
 	UpperLayers int          // numbered layers of the group upper, counted from the logits, unless Items name groups
 	Loss        loss.Named   // none for the cross-entropy
@@ -26,7 +26,7 @@ const NoLayerNorm layernorm.Form = "none"
 // Text is the layers as --layers reads them.
 func (a Architecture) Text() string { return layer.Text(a.Items, a.Inputs) }
 
-// stored is an architecture as a checkpoint has it. Checkpoints of earlier versions have Hidden and Activation in the place of
+// stored is an architecture as a checkpoint has it. Checkpoints of earlier versions have Hidden and Activation instead of
 // Layers, and may have no Loss.
 type stored struct {
 	Inputs      int            `json:"inputs"`
@@ -79,7 +79,7 @@ func (a *Architecture) UnmarshalJSON(text []byte) error {
 
 // Hidden is what the hidden layers of a network have in common.
 type Hidden struct {
-	Units      []int      // of each hidden layer, from the images up
+	Units      []int      // of each hidden layer, from input to output
 	Activation string     // after each of them
 	Norm       layer.Norm // before the activation; the zero value for none
 	Dropout    float64    // after the activation; 0 for none

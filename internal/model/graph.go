@@ -53,9 +53,9 @@ type Training struct {
 }
 
 // NewTraining makes the graph that computes the loss and its gradients, for batches of one size. The weights are shared, not
-// copied: the graph sees what a solver does to them. The gradients are those of the loss with its penalties; [Graph.Loss], which
-// is reported, is without them, so that it compares with the loss of other images and other runs. The graph computes no gradient
-// of a frozen group, nor what only its gradients need; the group is among the Groups, without parameters.
+// copied, so the graph sees a solver's changes. The gradients include the penalties. [Graph.Loss], which is reported, does not, so that
+// it can be compared with the loss of other images and runs. The graph does not compute the gradients of a frozen group, nor values that
+// only those need. A frozen group is among the Groups, without parameters.
 func (m *Model) NewTraining(weights Weights, batch int, t Training) (*Graph, error) {
 	b, err := m.build(weights, batch, true)
 	if err != nil {
@@ -148,7 +148,7 @@ func (m *Model) build(weights Weights, batch int, training bool) (*builder, erro
 	return b, nil
 }
 
-// buildOver is build over images and labels that are there.
+// buildOver is build over existing images and labels.
 func (m *Model) buildOver(weights Weights, training bool, images, labels *tensor.Dense) (*builder, error) {
 	b := &builder{graph: gorgonia.NewGraph(), weights: weights, training: training}
 	b.groups, b.numbered = map[string]string{}, map[string]string{}
@@ -241,7 +241,7 @@ func (b *builder) penalise(t Training) (*gorgonia.Node, error) {
 	return layer.AddLosses(losses...)
 }
 
-// input adds a node over a weight's values: each graph has a tensor of its own over the shared slice.
+// input adds a node over a weight's values: each graph has its own tensor over the shared slice.
 func (b *builder) input(name string) *gorgonia.Node {
 	w := b.weights.get(name)
 	header := tensor.New(tensor.WithShape(w.Value.Shape()...), tensor.WithBacking(w.Value.Float32s()))

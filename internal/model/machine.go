@@ -10,11 +10,11 @@ import (
 	"fmtrain/internal/vm"
 )
 
-// The machines that run a graph. They train to the same numbers.
+// The machines that run a graph. They give the same numbers.
 const (
-	StaticMachine = "static" // the compiled executor: fixed order, buffers made once, several processors
-	TapeMachine   = "tape"   // Gorgonia's own: the same graph, every value allocated anew
-	LispMachine   = "lisp"   // Gorgonia's other: the graph is built anew at each run and differentiated as it runs
+	StaticMachine = "static" // the compiled executor: fixed order, buffers allocated once, several processors
+	TapeMachine   = "tape"   // Gorgonia's own: the same graph, every value allocated again at each run
+	LispMachine   = "lisp"   // Gorgonia's other: the graph is built again at each run and differentiated while it runs
 )
 
 // Machines names the machines, the usual one first.
@@ -48,7 +48,7 @@ func (g *Graph) Use(name string) (err error) {
 	return err
 }
 
-// defineByRun builds the graph anew, for a run that differentiates it as it goes. The parameters stay the same for the solvers.
+// defineByRun builds the graph again, for a run that differentiates it while it runs. The parameters stay the same for the solvers.
 func (g *Graph) defineByRun() (*gorgonia.ExprGraph, error) {
 	b, err := g.rebuild()
 	if err != nil {

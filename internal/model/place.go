@@ -25,7 +25,7 @@ type slot struct {
 	next        *layer.Activation // the activation after it and before the next numbered layer; nil for none
 }
 
-// placer gives layers their places from the images up.
+// placer gives layers their places, from input to output.
 type placer struct {
 	numbered []slot // of the layers to come
 	before   slot   // of the numbered layer before the next layer
@@ -66,7 +66,7 @@ func (p *placer) place(items []layer.Item) (layers []Placed, err error) {
 	return layers, nil
 }
 
-// numberedOf names the numbered layers and finds their groups. A group that an item names goes on until another is named. Without
+// numberedOf names the numbered layers and finds their groups. A group that an item names lasts until another is named. Without
 // names the last UpperLayers numbered layers are the group upper, and the others lower.
 func numberedOf(a Architecture) (slots []slot) {
 	all := items(a.Items)

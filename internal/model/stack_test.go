@@ -66,7 +66,7 @@ func TestHiddenLayersAsAStack(t *testing.T) {
 	run(t, a)
 	run(t, b)
 	if a.Loss.LossSum != b.Loss.LossSum || !slices.EqualFunc(gradients(t, a), gradients(t, b), sameBits) {
-		t.Error("expected the same loss and gradients to the bit")
+		t.Error("expected the same loss and gradients, bit for bit")
 	}
 	if diff := cmp.Diff(spec.Layers(), written.Layers()); diff != "" {
 		t.Errorf("layers (-hidden +stack):\n%s", diff)

@@ -16,11 +16,11 @@ type Spec struct {
 	LayerNorm       layernorm.Form
 	Epsilon         float64
 	UpperLayers     int
-	Stack           string // in the place of Hidden and Activation
+	Stack           string // replaces Hidden and Activation
 	Loss            loss.Named
 }
 
-// Architecture is the spec, or what is wrong with it.
+// Architecture is the spec as an architecture, or an error.
 func (s Spec) Architecture() (model.Architecture, error) {
 	a := model.Architecture{Inputs: s.Inputs, Classes: s.Classes, UpperLayers: s.UpperLayers, Loss: s.Loss}
 	if s.LayerNorm != model.NoLayerNorm {
@@ -35,7 +35,7 @@ func (s Spec) Architecture() (model.Architecture, error) {
 	return a, err
 }
 
-// Model is the model of a spec that has one; of another it panics.
+// Model is the model of a spec. It panics if the spec is wrong.
 func (s Spec) Model() *model.Model {
 	a, err := s.Architecture()
 	if err != nil {
@@ -58,7 +58,7 @@ type Dense struct {
 	Hidden      bool // not the last
 }
 
-// Layers are the dense layers, from the images up.
+// Layers are the dense layers, from input to output.
 func (s Spec) Layers() (layers []Dense) {
 	for _, l := range s.Model().Layers() {
 		if l.Word() == "dense" {

@@ -79,7 +79,7 @@ func (f *function) operandsOf(g Gradient) (operands []operand) {
 				add(o, rowLocal)
 				continue
 			}
-			// All inputs, not y alone: Gorgonia's tape machine reuses the memory of a value after its last reader.
+			// All inputs, not only y: Gorgonia's tape machine reuses the memory of a value after its last reader.
 			add(output, rowLocal)
 			for i := range f.inputs {
 				add(Operand(i), rowLocal && slices.Contains(f.def.Rows, i))

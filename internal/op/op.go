@@ -6,7 +6,7 @@
 // a value that has to outlive the op's next run.
 //
 // Gorgonia merges two nodes with the same op hash, type, shape and children. Two layers would then write to one buffer. So the
-// hash of every op here has a number of its own.
+// hash of every op here has its own number.
 package op
 
 import (

@@ -12,7 +12,7 @@ import (
 type Parallel interface {
 	gorgonia.Op
 
-	// Serial says that this op has no parts after all: it runs by Do.
+	// Serial says that this op can't be split: it runs by Do.
 	Serial() bool
 
 	// Bind takes the inputs of a run and returns the output, which the parts fill.

@@ -15,7 +15,7 @@ const (
 	rateWidth = len("0.0000333")
 )
 
-// columns are the columns of a run, in their order. Their Keep says which are the more important.
+// columns are the columns of a run, in their order. A larger Keep means a more important column.
 func columns(s *loop.Start, steps bool) []column {
 	place := len(of(s.Epochs, s.Epochs))
 	all := []column{{

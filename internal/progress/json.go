@@ -21,15 +21,14 @@ import (
 //	{"event":"epoch","epoch":1,"iterations":1719,"loss":0.6,"accuracy":0.79,"val_loss":0.45,"val_accuracy":0.84,"seconds":0.52,"samples_per_second":105432.1,"lr":{"lower":0.0001,"upper":0.001},"best_epoch":1}
 //	{"event":"done","epochs":5,"best_epoch":5,"checkpoint":"runs/1/checkpoints/best.safetensors","weights_sha256":"...","seconds":3.1,"best_loss":0.4,"best_accuracy":0.86,"session_seconds":3.1,"total_seconds":6.2}
 //
-// Where metrics were asked for, an epoch has those of the validation images after val_accuracy: "metrics":{"top3":0.97,"ece":0.03}.
+// If metrics were chosen, an epoch has their values on the validation images after val_accuracy: "metrics":{"top3":0.97,"ece":0.03}.
 //
 // An epoch's line ends in "ema_val_loss" and "ema_val_accuracy" if the weights are averaged, and the last line has
 // "stopped_early":true after its epochs if the run ended before its last epoch. The rates are those of the step, or of the
 // epoch's last step.
 //
-// A resumed run has a start and then a resume. The resume's epoch and iteration say what was done by then, its changed settings are
-// those that differ from the checkpoint's. Total seconds are those of all sessions: of the epochs trained before the resume, and of
-// the session since then.
+// A resumed run has a start and then a resume. The resume's epoch and iteration are those done before it. Its changed settings are those
+// that differ from the checkpoint's. Total seconds cover all sessions: the epochs trained before the resume, and the session since then.
 //
 // Numbers are in the shortest form that reads back as the same float64; NaN and infinities, which JSON lacks, are null.
 //
@@ -72,7 +71,7 @@ func (j *JSON) OnResume(s *loop.Start) error {
 	return j.writeAndFlush()
 }
 
-// program writes what trains, and since when.
+// program writes the program's version and the date.
 func (j *JSON) program(s *loop.Start) {
 	for _, field := range []struct{ key, value string }{
 		{"version", s.Program.Version}, {"commit", s.Program.Commit}, {"go", s.Program.Go}, {"system", s.Program.System},
@@ -209,7 +208,7 @@ func (j *JSON) rates(rates loop.Rates) {
 	j.line = append(j.line, '}')
 }
 
-// metrics writes those that were asked for, of the validation images.
+// metrics writes the chosen metrics on the validation images.
 func (j *JSON) metrics(values metric.Values) {
 	if len(values) == 0 {
 		return
@@ -241,7 +240,7 @@ func appendNumber(b []byte, x float64) []byte {
 	return appendShortest(b, x)
 }
 
-// appendString appends a JSON string; a plain one, as every group's name is, without an allocation.
+// appendString appends a JSON string. A plain string, such as a group's name, needs no allocation.
 func appendString(b []byte, s string) []byte {
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {

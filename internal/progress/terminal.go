@@ -50,7 +50,7 @@ type descriptor interface{ Fd() uintptr }
 // the terminal never wraps it. The cursor stays at the first column: a terminal that becomes narrower breaks the frame into rows
 // below the cursor, and the next frame erases them.
 //
-// A bar is no reason to lose a run, so after a failed write nothing more is drawn.
+// A failed write must not end a run, so after it nothing more is drawn.
 type screen struct {
 	Terminal
 	frame  []byte

@@ -24,8 +24,8 @@ const (
 )
 
 // State is what a checkpoint holds. The tensors are the weights as model.<name>, the averaged weights as ema.<name>, and the
-// solvers' slots as solver.<group>.<slot>.<parameter>. The metadata are JSON: "model", "settings", "progress", "data", and what a
-// solver counts under "solver.<group>".
+// solvers' slots as solver.<group>.<slot>.<parameter>. The metadata are JSON: "model", "settings", "progress", "data", and a
+// solver's counts under "solver.<group>".
 type State struct {
 	Model    *model.Model
 	Settings any // the resolved settings
@@ -37,16 +37,16 @@ type State struct {
 	Progress Progress
 }
 
-// Checkpoints writes the checkpoints of a run. [Create] and [Dir.Open] make one that holds the run's lock; another one, of a run
-// that no other process knows, is made by its Dir alone.
+// Checkpoints writes the checkpoints of a run. [Create] and [Dir.Open] make one that holds the run's lock. For a
+// run that no other process uses, a Checkpoints with only its Dir is enough.
 type Checkpoints struct {
 	Dir Dir
 
 	lock  *lock.Lock       // nil for none
-	image checkpoint.Image // of the last save, whose memory the next one takes
+	image checkpoint.Image // of the last save; the next save reuses its memory
 }
 
-// Close lets go of the run's lock.
+// Close releases the run's lock.
 func (c *Checkpoints) Close() error {
 	if c.lock == nil {
 		return nil

@@ -9,8 +9,8 @@
 //	  checkpoints/previous.safetensors  the last one before it
 //	  checkpoints/best.safetensors      of the best validation accuracy
 //
-// One process at a time may write to a run: [Create] and [Open] give it the lock. Everything else only reads, needs no lock, and may
-// go on while the run is trained, because every file but metrics.jsonl is replaced as a whole.
+// One process at a time may write to a run: [Create] and [Open] take the lock. Other functions only read. They need no lock and may run
+// while the run trains, because every file except metrics.jsonl is replaced as a whole.
 //
 // To read a run: [List] and [NewestUnfinished] find runs, [Checkpoint] resolves what a user has typed, [Load] reads a checkpoint,
 // [Dir.Summary] reads the metrics, and [Dir.ReadEvaluation] an evaluation.
@@ -26,7 +26,7 @@ import (
 	"fmtrain/internal/atomicfile"
 )
 
-// Parent is where runs go that are given no directory.
+// Parent is the directory for runs without a directory of their own.
 const Parent = "runs"
 
 // Dir is the path of a run directory.
@@ -49,7 +49,7 @@ func (d Dir) WriteConfig(write func(io.Writer) error) error {
 	return atomicfile.Write(d.Config(), 0o644, write)
 }
 
-// exists says whether there is anything at the path. Where that can't be told, there is.
+// exists says whether the path exists. If that is not known, it says yes.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)

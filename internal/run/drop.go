@@ -9,9 +9,9 @@ import (
 	"fmtrain/internal/atomicfile"
 )
 
-// dropBeyond removes from a file of events what a run that resumes from this progress writes again: later iterations and epochs, and
-// the end of the run. A line that is cut off, no JSON or longer than a MiB goes too. The file is replaced as a whole, or left alone
-// if there is nothing to drop.
+// dropBeyond removes the events that a run writes again when it resumes from this progress: later iterations and epochs, and the end of
+// the run. It also removes lines that are cut off, not JSON, or longer than a MiB. The file is replaced as a whole, or not changed if
+// there is nothing to drop.
 func dropBeyond(path string, p Progress) error {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -51,7 +51,7 @@ func copyKept(w io.Writer, r io.Reader, p Progress) (n int64, err error) {
 	return n, err
 }
 
-// stays says whether a line tells of something that was done by then.
+// stays says whether the event of a line is not later than the progress.
 func stays(line []byte, p Progress) bool {
 	var e struct {
 		Event            string

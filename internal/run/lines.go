@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// longestLine is the most bytes that a line of metrics.jsonl may have. The longest that is written, with the settings, has a few
+// longestLine is the maximum length of a line of metrics.jsonl in bytes. The longest line that is written, with the settings, has a few
 // KiB.
 const longestLine = 1 << 20
 

@@ -27,7 +27,7 @@ const (
 // Info is a run in a list.
 type Info struct {
 	Dir  Dir
-	Last time.Time // when it was begun, or last resumed
+	Last time.Time // when it started, or last resumed
 }
 
 // List finds the runs in a directory, the newest first. A directory that is not there has none.
@@ -96,10 +96,10 @@ func NewestUnfinished(parent string) (Dir, error) {
 	return "", fmt.Errorf("%w in %s can be resumed", ErrNone, parent)
 }
 
-// ErrNotFound means that a path which was named is not there.
+// ErrNotFound means that a named path does not exist.
 var ErrNotFound = errors.New("found nothing of this name")
 
-// Parental is the error for a directory that is no run but holds some.
+// Parental is the error for a directory that is not a run but has runs in it.
 type Parental struct {
 	Path string
 	Runs []Info // the newest first

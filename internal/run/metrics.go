@@ -7,8 +7,8 @@ import (
 	"sync"
 )
 
-// Metrics is a run's metrics.jsonl, open for writing. The training goes on without it: lines that can't be written are a warning,
-// once, and the file never ends in a part of a line. Each Write is a line.
+// Metrics is a run's metrics.jsonl, open for writing. Training continues without it: lines that can't be written give one warning,
+// and the file never ends in a part of a line. Each Write is a line.
 type Metrics struct {
 	Begun bool // the file has lines of earlier sessions
 

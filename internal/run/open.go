@@ -25,8 +25,7 @@ func (o *Occupied) Error() string {
 	return fmt.Sprintf("%s: expected a new or an empty directory, found %s in it", o.Path, o.Found)
 }
 
-// CheckFree is an [*Occupied] if the path holds anything: a run there would lose its checkpoints. Nothing there, or an empty
-// directory, is fine.
+// CheckFree is an [*Occupied] if the path is a file or a directory that is not empty: a run there would lose its checkpoints.
 func CheckFree(path string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -91,7 +90,7 @@ func makeNumbered(name string) (string, error) {
 	}
 }
 
-// Discard takes back a [Create] before anything was saved, so that the same directory can be named again.
+// Discard undoes a [Create] before anything was saved, so that the same directory can be used again.
 func (c *Checkpoints) Discard() {
 	_ = os.Remove(c.Dir.Config())
 	_ = os.Remove(c.Dir.Checkpoints()) // only if it is empty

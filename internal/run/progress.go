@@ -21,7 +21,7 @@ type Progress struct {
 	BestEpoch    int           `json:"best_epoch"`
 	BestAccuracy float64       `json:"best_accuracy"`        // on the validation images
 	BestLoss     float64       `json:"best_loss,omitempty"`  // on the validation images in the best epoch; 0 in older checkpoints
-	ValLosses    []float64     `json:"val_losses,omitempty"` // of the epochs done, if a schedule looks at them
+	ValLosses    []float64     `json:"val_losses,omitempty"` // of the epochs done, if a schedule uses them
 }
 
 // IsBest says whether this is the end of the best epoch.
@@ -35,7 +35,7 @@ func (p Progress) Begun() int {
 	return p.Epoch
 }
 
-// reached says whether the run had come to this iteration of this epoch by then.
+// reached says whether the run had reached this iteration of this epoch.
 func (p Progress) reached(epoch, iteration int) bool {
 	return epoch <= p.Epoch || epoch == p.Epoch+1 && iteration <= p.Iteration
 }
@@ -48,7 +48,7 @@ func (p Progress) String() string {
 	return fmt.Sprintf("epoch %d", p.Epoch)
 }
 
-// Data tells one data set from another: the SHA-256 of the training files, by their names. Nil if they are not known.
+// Data identifies a data set: the SHA-256 of the training files, by their names. It is nil if they are not known.
 type Data map[string]string
 
 // Check is an error unless these are the data of a checkpoint.
@@ -64,7 +64,7 @@ func (d Data) Check(checkpoint Data) error {
 	return nil
 }
 
-// Differs is the first file that is not the checkpoint's, by its name; empty if all are. A checkpoint that knows no files has none.
+// Differs is the name of the first file that is not the checkpoint's; empty if there is none, or if the checkpoint names no files.
 func (d Data) Differs(checkpoint Data) string {
 	for _, name := range slices.Sorted(maps.Keys(checkpoint)) {
 		if d[name] != checkpoint[name] {

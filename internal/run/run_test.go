@@ -55,7 +55,7 @@ func TestCreate(t *testing.T) {
 		}
 	}
 	if _, err := Create(filepath.Join("a", "b")); err == nil {
-		t.Error("a run was begun in the place of another")
+		t.Error("a run replaced another")
 	}
 
 	c, err := Create("given-up")

@@ -63,8 +63,8 @@ func LoadWeights(path string, weights model.Weights) (*Saved, error) {
 }
 
 // Load reads the last checkpoint, to resume the run. If it is damaged or gone, the previous one is read and takes its place. A
-// checkpoint in another version of the format is not damaged, and is refused. A best checkpoint that is gone, or of another epoch,
-// does not keep a run from being resumed. The warnings tell of both. Without any checkpoint the error is an [ErrNoCheckpoint].
+// checkpoint in another version of the format is not damaged, and is refused. If the best checkpoint is gone or has another epoch,
+// the run can still be resumed. Both give warnings. Without any checkpoint the error is an [ErrNoCheckpoint].
 func (d Dir) Load() (saved *Saved, warnings []string, err error) {
 	last, previous := d.Last(), d.Previous()
 	saved, err = Load(last)
@@ -94,8 +94,8 @@ func (d Dir) Load() (saved *Saved, warnings []string, err error) {
 	return saved, warnings, nil
 }
 
-// CheckBest is an error if the best checkpoint of a run that has come this far is not there. At the end of the best epoch it need
-// not be: the last one is then the best.
+// CheckBest is an error if a run with this progress has no best checkpoint. At the end of the best epoch it needs none, because the last
+// checkpoint is then the best.
 func (d Dir) CheckBest(p Progress) error {
 	if p.BestEpoch == 0 || p.IsBest() {
 		return nil
@@ -110,7 +110,7 @@ func (d Dir) CheckBest(p Progress) error {
 	return nil
 }
 
-// load gives the file as it is, too.
+// load also returns the file itself.
 func load(path string) (*checkpoint.Checkpoint, *Saved, error) {
 	file, err := checkpoint.Load(path)
 	if err != nil {
@@ -124,8 +124,8 @@ func load(path string) (*checkpoint.Checkpoint, *Saved, error) {
 	return file, s, nil
 }
 
-// interpret reads an intact checkpoint, which anybody may have written: a checksum is no signature. It reads what it knows and
-// ignores other metadata and other tensors.
+// interpret reads an intact checkpoint. Anybody may have written it, because a checksum is not a signature. It ignores unknown metadata
+// and tensors.
 func interpret(file *checkpoint.Checkpoint) (*Saved, error) {
 	s := &Saved{Settings: json.RawMessage(file.Metadata["settings"])}
 	var architecture model.Architecture
@@ -197,8 +197,8 @@ func readSolvers(file *checkpoint.Checkpoint) (map[string]SavedSolver, error) {
 	return solvers, nil
 }
 
-// checkModel is an error if a file's model can't take the images, or has a parameter that the file lacks. So no memory is taken for
-// weights that are not there.
+// checkModel is an error if a file's model can't take the images, or has a parameter that the file lacks. So no memory is allocated
+// for missing weights.
 func checkModel(m *model.Model, file *checkpoint.Checkpoint) error {
 	if m.Inputs != dataset.Pixels || m.Classes != dataset.Classes {
 		return fmt.Errorf("architecture: expected %d inputs and %d classes, found %d and %d", dataset.Pixels, dataset.Classes, m.Inputs, m.Classes)

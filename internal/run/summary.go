@@ -35,14 +35,14 @@ func (d Dir) Events(visit func(Event) error) error {
 	})
 }
 
-// Summary is what the metrics tell of a run as a whole.
+// Summary is a summary of a run from its metrics.
 type Summary struct {
-	Settings map[string]any // as the run has them now: of the start, changed by each resume; nil if there are no metrics
+	Settings map[string]any // the current ones: those of the start, changed by each resume; nil if there are no metrics
 	Epochs   int            // done
 	Best     *Epoch         // of the best validation accuracy; nil if there is none
 	Last     *Epoch         // nil before the first is done
 	Seconds  float64        // of training
-	Done     bool           // the training has come to its end
+	Done     bool           // the training has ended
 }
 
 // Epoch is an event of an epoch. What was not measured is nil.
@@ -85,7 +85,7 @@ func (d Dir) Summary() (*Summary, error) {
 	return s, err
 }
 
-// Spent is the training time of the epochs that were done by then, as the metrics have it.
+// Spent is the training time of the epochs done so far, from the metrics.
 func (d Dir) Spent(p Progress) time.Duration {
 	var seconds float64
 	_ = d.Events(func(e Event) error { // without metrics it is not known

@@ -36,7 +36,7 @@ type Options struct {
 
 	// WeightDecay pulls weights towards 0. At least 0. adamw: 0.004, Keras's default (PyTorch's is 0.01); the others: 0.
 	//
-	// adamw subtracts learning rate × WeightDecay × w from each weight, beside the step. In all other solvers it is L2 as in
+	// adamw subtracts learning rate × WeightDecay × w from each weight, besides the step. In all other solvers it is L2 as in
 	// PyTorch: WeightDecay × w is added to every parameter's gradient, before averages and squares are taken.
 	WeightDecay float64
 

@@ -2,8 +2,8 @@
 // and nadam, in the formulas of torch.optim, behind Gorgonia's interface. Gorgonia's own solvers are not used. Some are wrong,
 // as the tests show, none has a state that can be saved or a learning rate that can be changed, and there is no Nadam.
 //
-// A solver is a [rule], the arithmetic of one algorithm, and bookkeeping that all share: which parameter is which, what is
-// kept for it, and the number of steps. The loops over the values are in package kernel.
+// A solver is a [rule], the arithmetic of one algorithm, and bookkeeping that all share: the parameters by name, their
+// slots, and the number of steps. The loops over the values are in package kernel.
 package solver
 
 import (
@@ -187,7 +187,7 @@ func (s *solver) Step(model []gorgonia.ValueGrad) error {
 	return nil
 }
 
-// minShared is the number of values from which sharing an update saves more time than it costs.
+// minShared is the smallest number of values for which splitting an update saves more time than it costs.
 const minShared = 8192
 
 // Do updates a share of each parameter's values, as a [team.Job].
@@ -216,7 +216,7 @@ func (s *solver) collect(values []gorgonia.ValueGrad) error {
 		}
 		for _, earlier := range s.updates {
 			if earlier.name == u.name {
-				return fmt.Errorf("parameter %s was given twice; every parameter needs a name of its own", u.name)
+				return fmt.Errorf("parameter %s was given twice; every parameter needs its own name", u.name)
 			}
 		}
 		if u.parameter != nil {

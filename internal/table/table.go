@@ -1,5 +1,5 @@
-// Package table lays out text for a terminal: tables that leave out columns where there is no room, and lines that are
-// broken between words.
+// Package table lays out text for a terminal: tables that leave out columns if there is no room, and lines
+// wrapped between words.
 package table
 
 import (
@@ -17,7 +17,7 @@ type Column struct {
 	Heading string // one line, or two with "\n" between them
 	Width   int    // at least; the heading may be wider
 	Left    bool   // aligned to the left, not to the right
-	Keep    int    // where there is no room for all, the columns with the lowest numbers are left out first
+	Keep    int    // if there is no room for all, the columns with the lowest numbers are left out first
 }
 
 // Cell is the text in one column of a row.

@@ -2,8 +2,8 @@ package table
 
 import "strings"
 
-// Wrap breaks the lines of a text between words, so that none is wider than the given width. A word that is wider has a line
-// of its own. A line that goes on from a broken one begins with the indent. With a width of 0 nothing is broken.
+// Wrap wraps the lines of a text between words, so that none is wider than the given width. A wider word has its own line. A
+// continuation line begins with the indent. With a width of 0 nothing is wrapped.
 func Wrap(text string, width int, indent string) string {
 	if width <= 0 {
 		return text
@@ -23,8 +23,8 @@ func Wrap(text string, width int, indent string) string {
 	return strings.Join(lines, "\n")
 }
 
-// breakAt is the last space at which a line can be broken to fit the width, else the first at all, else -1. The spaces that the line
-// begins with are none.
+// breakAt is the last space at which a line can be wrapped to fit the width, else the first space, else -1. Leading spaces don't
+// count.
 func breakAt(line string, width int) int {
 	begin := len(line) - len(strings.TrimLeft(line, " "))
 	last, seen := -1, 0

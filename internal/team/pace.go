@@ -5,13 +5,12 @@ import (
 	"time"
 )
 
-// Pace chooses how many members of a team take part in a step, by how long the steps take. A small step is quicker with few
-// members. On a busy machine one may be the quickest, because a member may have to wait for a processor while the others wait
-// for it. The number does not change the results, so it may change at any step.
+// Pace chooses how many members of a team take part in a step, by measuring steps. A small step is faster with few members. On a busy
+// machine one member may be the fastest, because members may have to wait for a processor while the others wait for them. The number does
+// not change the results, so it may change at any step.
 //
-// One size is the best so far. Now and then each other size is tried for some windows of steps; it takes the place of the best
-// if most of the windows are quicker. The longer a choice has stood, the rarer the trials are. When the steps get slower, the
-// next trial comes at once.
+// One size is the best so far. From time to time each other size is tried for some windows of steps. It becomes the best if most of its
+// windows are faster. The longer a choice has lasted, the rarer the trials are. When the steps get slower, the next trial starts at once.
 type Pace struct {
 	team  *Team
 	sizes []int       // 1, 2, 4, ... and all
@@ -21,31 +20,31 @@ type Pace struct {
 
 	wait  time.Duration // between two trials
 	tried time.Time     // when the last trials began
-	retry time.Time     // when the next may
-	usual float64       // the best's cost after the last trial
+	retry time.Time     // when the next trials may begin
+	usual float64       // cost of the best size after the last trial
 
-	began time.Time // when the window did
+	began time.Time // when the window began
 	steps int       // in the window; negative while steps before it don't count
-	won   int       // windows in which the size on trial was quicker
-	lost  int       // and slower
+	won   int       // windows in which the size on trial was faster
+	lost  int       // windows in which it was slower
 }
 
 const (
 	windowTime  = 2 * time.Millisecond // minimum time of a window
 	windowSteps = 2                    // minimum steps of a window
 	windows     = 5                    // their median counts, so that a hiccup of the machine does not change the choice
-	toWin       = 3                    // quicker windows with which a size on trial wins
-	toLose      = 2                    // slower windows with which it loses
-	hopeless    = 1.5                  // times the best's cost: then a single window decides
+	toWin       = 3                    // faster windows after which a size on trial wins
+	toLose      = 2                    // slower windows after which it loses
+	hopeless    = 1.5                  // times the best size's cost: then a single window decides
 	settling    = 2                    // steps that don't count after a pause or a change of size: members wake, caches fill
 	slower      = 1.25                 // times the usual cost: then a trial begins at once
 
-	patience = 16 // the wait for the next trials is at least this many times what the last trials took
+	patience = 16 // the wait for the next trials is at least this many times as long as the last trials
 	minWait  = 20 * time.Millisecond
 	maxWait  = 2 * time.Second
 )
 
-// NewPace makes a pace for the team. From then on nobody else may change the team's size. It starts with all members.
+// NewPace makes a pace for the team. From then on only the pace may change the team's size. It starts with all members.
 func NewPace(t *Team) *Pace {
 	p := &Pace{team: t, wait: minWait}
 	for n := 1; n < t.Max(); n *= 2 {
@@ -64,7 +63,7 @@ func NewPace(t *Team) *Pace {
 // Begin starts to measure, before the first step or after a pause.
 func (p *Pace) Begin() { p.steps = -settling }
 
-// Step says that a step has ended. It chooses the size for the next.
+// Step records that a step has ended, and chooses the size for the next step.
 func (p *Pace) Step() {
 	if len(p.sizes) == 1 {
 		return
@@ -81,7 +80,7 @@ func (p *Pace) Step() {
 	}
 }
 
-// window ends a window, in which a step took cost seconds.
+// window ends a window in which a step took cost seconds.
 func (p *Pace) window(cost float64, now time.Time) {
 	p.record(cost)
 	if p.at == p.best {
@@ -105,7 +104,7 @@ func (p *Pace) window(cost float64, now time.Time) {
 	}
 }
 
-// record adds a cost to the last ones of the size in use.
+// record adds a cost to the latest costs of the size in use.
 func (p *Pace) record(cost float64) {
 	last := &p.costs[p.at]
 	if len(*last) == windows {

@@ -1,8 +1,8 @@
-// Package team divides work among a few goroutines that stand ready for it.
+// Package team splits work among a few goroutines that are ready for it.
 //
 // A part of a training step takes some microseconds, and waking a sleeping goroutine takes as long, so channels would gain
 // nothing. Instead the members of a [Team] spin for a while after each job, looking for the next, and only then park. Within a
-// step they are always found spinning. A program that waits for something else uses no processor.
+// step the members always spin. While a program waits for something else, they use no processor.
 package team
 
 import (
@@ -16,8 +16,8 @@ type Job interface {
 	Do(part, parts int)
 }
 
-// spins is how often a member looks for the next job before it parks. That takes some 500 µs, longer than the gaps within a
-// step and than one member lags behind another.
+// spins is how often a member looks for the next job before it parks. That takes about 500 µs, which is longer than the gaps within a
+// step and the lag between members.
 const spins = 20_000
 
 // yieldEvery is the number of looks after which a waiting member lets the scheduler run something else: the goroutine that it
@@ -31,7 +31,7 @@ type Team struct {
 	size    int       // how many take part, including the caller
 
 	// turn changes when there is a job. Its upper bits count the jobs. Its lower bits are the number of parts, so that a member
-	// who is not needed does not look at the job.
+	// that is not needed does not look at the job.
 	turn    atomic.Uint64
 	job     Job
 	pending atomic.Int64 // parts that others have not done yet
@@ -140,7 +140,7 @@ func (t *Team) next(m *member, part int, seen uint64) uint64 {
 			wait(i)
 		}
 		m.parked.Store(true)
-		// A turn that came before the flag was set has woken nobody. If one has come since, the wake-up is on its way.
+		// A turn from before the flag was set has not woken this member. For a turn from after that, the wake-up is coming.
 		if t.turn.Load() != seen && m.parked.CompareAndSwap(true, false) {
 			continue
 		}

@@ -4,5 +4,5 @@ package version
 
 import "os"
 
-// processor is known on Windows alone.
+// processor is known only on Windows.
 func processor() string { return os.Getenv("PROCESSOR_IDENTIFIER") }

@@ -9,8 +9,8 @@ import (
 	"fmtrain/internal/team"
 )
 
-// Lisp builds a new graph in each run, and runs it forward and back on Gorgonia's LispMachine. That machine differentiates the
-// values as it goes, and needs no nodes for gradients. This is define-by-run: each run may have a different graph, and each run
+// Lisp builds a new graph in each run, and runs it forward and backward on Gorgonia's LispMachine. That machine differentiates while it
+// computes the values, and needs no nodes for gradients. This is define-by-run: each run may have a different graph, and each run
 // pays for building it.
 type Lisp struct {
 	build func() (*gorgonia.ExprGraph, error)
@@ -38,5 +38,5 @@ func (l *Lisp) RunAll() error {
 // Values calls visit for each node that the last run has bound to a value, children first, until visit returns false.
 func (l *Lisp) Values(visit func(*gorgonia.Node, gorgonia.Value) bool) { visitBound(l.nodes, visit) }
 
-// UseTeam does nothing: the LispMachine runs on the caller alone.
+// UseTeam does nothing: the LispMachine runs only on the caller.
 func (l *Lisp) UseTeam(*team.Team) {}

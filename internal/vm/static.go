@@ -1,11 +1,11 @@
 // Package vm runs Gorgonia graphs. [Static] is a [gorgonia.VM] for graphs that run many thousand times.
 //
-// Gorgonia's own tape machine allocates every value anew in each run and hands the work between two OS threads. It also runs
+// Gorgonia's own tape machine allocates every value again in each run and passes the work between two OS threads. It also runs
 // nodes that nothing needs, such as the gradient of the training images. A Static sorts the nodes that its outputs need once, in a
 // fixed order. A run then only calls their ops on their children's values. It calls the ops as the tape machine does, so the results
 // have the same bits.
 //
-// The buffers are made once. An op of package op returns its own tensor each time. One of Gorgonia's ops that can write to a given
+// The buffers are allocated once. An op of package op returns its own tensor each time. One of Gorgonia's ops that can write to a given
 // value (UsePreallocDoer) is given a value that is kept from run to run. So a result is valid until the next run.
 //
 // # Several processors
@@ -14,7 +14,7 @@
 // through the nodes by itself and does its part of each. Between levels, the members wait for each other. A node is on the level of
 // its child if it reads the child row by row ([op.Parallel.RowLocal]); otherwise it is on the next level. A row of a batch goes
 // through the layers, forward and back, without the other rows. So a training step has two levels with parts: first everything
-// that is computed row by row, then the gradients of the parameters, which are sums over the rows. Other ops run whole, at the
+// that is computed row by row, then the gradients of the parameters, which are sums over the rows. Other ops are not split, and run at the
 // beginning of their level.
 package vm
 
@@ -33,7 +33,7 @@ import (
 
 // Static runs the part of a graph that its outputs need, in a fixed order. It is not safe for concurrent use.
 type Static struct {
-	team    *team.Team // nil: the caller alone
+	team    *team.Team // nil: only the caller
 	steps   []step     // in the order of their levels, and within a level each after its children
 	levels  []level
 	outputs []int                  // the steps whose values are bound to their nodes after each run
@@ -44,7 +44,7 @@ type Static struct {
 type step struct {
 	node     *gorgonia.Node
 	op       gorgonia.Op // nil for an input
-	parallel op.Parallel // nil for an op that runs whole
+	parallel op.Parallel // nil for an op that can't be split
 	prealloc gorgonia.UsePreallocDoer
 	children []int
 	args     []gorgonia.Value // the children's values, filled at each run
@@ -109,7 +109,7 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	return m, nil
 }
 
-// matrixSum is the hash of the op that Gorgonia adds two float32 matrices by.
+// matrixSum is the hash of the op with which Gorgonia adds two float32 matrices.
 var matrixSum = sync.OnceValue(func() uint32 {
 	g := gorgonia.NewGraph()
 	a := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(1, 1), gorgonia.WithName("a"))
@@ -118,8 +118,8 @@ var matrixSum = sync.OnceValue(func() uint32 {
 })
 
 // opOf is the op that runs a node. This is the node's own op, except for the sum of two matrices. Gorgonia adds such a node where a
-// value is used twice, to add up its gradients. Its own op runs whole, so all members would have to wait; ours has parts and the same
-// bits.
+// value is used twice, to add up its gradients. Its own op can't be split, so all members would have to wait. Ours has parts and gives the
+// same bits.
 func opOf(n *gorgonia.Node) gorgonia.Op {
 	if n.Op() == nil || n.Op().Hashcode() != matrixSum() {
 		return n.Op()
@@ -262,7 +262,7 @@ func (m *Static) Values(visit func(*gorgonia.Node, gorgonia.Value) bool) {
 	}
 }
 
-// Reset does nothing: each run starts anew. It implements [gorgonia.VM].
+// Reset does nothing: each run starts from the beginning. It implements [gorgonia.VM].
 func (m *Static) Reset() {}
 
 // Close does nothing: the machine holds nothing but memory. It implements [gorgonia.VM].

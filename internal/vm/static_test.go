@@ -168,7 +168,7 @@ func TestValuesStops(t *testing.T) {
 		return false
 	})
 	if len(visited) != 1 || !cmp.Equal(visited[0].Data(), []float32{1, 2}) {
-		t.Errorf("expected the first node alone, x = [1 2], found %v", visited)
+		t.Errorf("expected only the first node, x = [1 2], found %v", visited)
 	}
 }
 
@@ -211,7 +211,7 @@ func TestStaticErrors(t *testing.T) {
 		}
 		p.fail = nil
 		if err := machine.RunAll(); err != nil || after.runs != 1 {
-			t.Errorf("once mended: expected a run, found %v", err)
+			t.Errorf("once fixed: expected a run, found %v", err)
 		}
 	})
 }

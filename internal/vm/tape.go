@@ -10,7 +10,7 @@ import (
 	"fmtrain/internal/team"
 )
 
-// Tape runs the whole graph of its outputs on Gorgonia's tape machine, which compiles the graph once and allocates every value anew
+// Tape runs the whole graph of its outputs on Gorgonia's tape machine, which compiles the graph once and allocates every value again
 // in each run. After a run, each node is bound to a copy of its value. That is slow, but lets one look at every value.
 type Tape struct {
 	machine gorgonia.VM
@@ -49,5 +49,5 @@ func visitBound(nodes gorgonia.Nodes, visit func(*gorgonia.Node, gorgonia.Value)
 	}
 }
 
-// UseTeam does nothing: the tape machine runs on the caller alone.
+// UseTeam does nothing: the tape machine runs only on the caller.
 func (t *Tape) UseTeam(*team.Team) {}

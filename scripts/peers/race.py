@@ -5,7 +5,7 @@ The same data, split, network, solvers, learning rates and loop: dense layers wi
 means of loss and accuracy, validation after each epoch. LayerNorm is PyTorch's own, which fmtrain calls the keras form. The
 last batch of an epoch is left out if it is short.
 
-Prints a line of JSON an epoch and a summary at the end. samples_per_s counts the training loop alone: shuffling, batches, both
+Prints a line of JSON an epoch and a summary at the end. samples_per_s covers only the training loop: shuffling, batches, both
 passes, both solvers and the running means. Needs Debian's python3-torch, python3-numpy and dataset-fashion-mnist.
 """
 import argparse

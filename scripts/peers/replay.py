@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""Replays the first steps of an unshuffled run of fmtrain in PyTorch's float64, and compares the loss of every batch.
+"""Repeats the first steps of an unshuffled run of fmtrain in PyTorch in float64, and compares the loss of every batch.
 
     fmtrain train --epochs 0 --out initial
     fmtrain train --epochs 1 --shuffle=false --log-every 1 --out run

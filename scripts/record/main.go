@@ -1,10 +1,10 @@
-// Command record types commands into a terminal and draws what is then on its screen, for docs/pictures:
+// Command record runs commands in a terminal and draws the final screen, for docs/pictures:
 //
 //	record -out docs/pictures/session -bin bin [-columns 84] [-until REGEXP] COMMAND...
 //
 // It writes FILE-light.svg and FILE-dark.svg. Each COMMAND runs in a real pseudo-terminal, so it shows its colors and its progress
-// bar. With -until the last command is stopped, and the picture taken, once a line of the screen matches. Commands run in an
-// empty directory, which is removed, with the programs of -bin in the PATH.
+// bar. With -until, record stops the last command and draws the screen once a line of it matches. Commands run in an empty temporary
+// directory, with the programs of -bin in the PATH.
 package main
 
 import (
@@ -24,7 +24,7 @@ import (
 	"github.com/creack/pty"
 )
 
-// rows is more than any picture has; the empty ones at the end are cut off.
+// rows is more than any picture needs; empty rows at the end are cut off.
 const rows = 200
 
 func main() {
@@ -124,7 +124,7 @@ func (s *session) show(terminal io.Reader) (stopped bool, err error) {
 	}
 }
 
-// ended passes over the status of a process that was killed.
+// ended ignores the status of a process that was killed.
 func ended(err error) error {
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
 		return nil

@@ -13,8 +13,8 @@ func crossEntropy() {
 	}
 }
 
-// softmax keeps the exponentials that are under a mask, because what was stored under one is slow to load again at once. A row of
-// ten logits takes little more than the latency of one exponential, in which those of its three vectors overlap.
+// softmax keeps exponentials under a mask in registers, because values that were just stored under a mask are slow to load. A row of
+// ten logits takes little more than the latency of one exponential, because the exponentials of its three vectors overlap.
 func (s set) softmax() {
 	s.text("softmax", "(p []float32, exps []float64, x []float32, largest float64) (sum float64)")
 	p, exps, x := base("p"), base("exps"), base("x")
@@ -70,7 +70,7 @@ func expNegative(parts []doubles, x []reg.VecVirtual) {
 	minimum, perPower, rounding := constant(least), constant(log2E), constant(shift)
 	upper, lower := constant(ln2Upper), constant(ln2Lower)
 	for i, d := range parts {
-		v := binary(VMAXPD, minimum, x[i]) // of which a NaN as the second operand is the result
+		v := binary(VMAXPD, minimum, x[i]) // if the second operand is NaN, so is the result
 		shifted[i] = d.add(d.mul(v, perPower), rounding)
 		n := d.sub(shifted[i], rounding)
 		r[i] = d.sub(d.sub(v, d.mul(n, upper)), d.mul(n, lower))

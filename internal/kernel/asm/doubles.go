@@ -6,15 +6,15 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A row is the values of slices of one length, with which a kernel computes in float64, eight at a time in two vectors of
-// four: these are the lanes of laneSums. AVX-512 could take the eight in one vector; but on the processor that this was
-// measured on (Zen 4) a conversion of eight values takes longer than two of four, and the conversions are most of the work.
+// A row is the values of slices of one length. A kernel computes on them in float64, eight at a time in two vectors of four: these are
+// the lanes of laneSums. AVX-512 could take all eight in one vector. But on the measured processor (Zen 4) one conversion of eight
+// values takes longer than two of four, and the conversions are most of the work.
 type row struct {
 	set
 	n, index reg.GPVirtual
 }
 
-// newRow is a row of so many values.
+// newRow is a row of this many values.
 func (s set) newRow(n reg.GPVirtual) *row { return &row{s, n, GP64()} }
 
 // each writes body for every vector of the row.
@@ -28,13 +28,13 @@ func (r *row) each(label string, body func(d doubles)) {
 	r.left(label, bodies)
 }
 
-// whole writes the loop over the values, eight at a time, and leaves the index at those that are left.
+// whole writes the loop over the values, eight at a time. It leaves the index at the remaining values.
 func (r *row) whole(label string, body func(parts ...doubles)) {
 	XORQ(r.index, r.index)
 	r.loop(label, 2, body)
 }
 
-// loop writes the loop over the values from the index on, so many vectors at a time.
+// loop writes the loop over the values from the index on, with this many vectors in each turn.
 func (r *row) loop(label string, vectors int, body func(parts ...doubles)) {
 	parts := make([]doubles, vectors)
 	for i := range parts {
@@ -51,8 +51,8 @@ func (r *row) loop(label string, vectors int, body func(parts ...doubles)) {
 	JLE(LabelRef(label))
 }
 
-// left writes what is done with the values at and after the index: a vector if there are four, and one under a mask if there
-// are yet others.
+// left writes the code for the remaining values at and after the index: a vector if there are at least four, and then one under a mask
+// for the rest.
 func (r *row) left(label string, body func(parts ...doubles)) {
 	n := GP64()
 	MOVQ(r.n, n)
@@ -71,10 +71,10 @@ func (r *row) left(label string, body func(parts ...doubles)) {
 	Label(label + "Done")
 }
 
-// A valueMask is of the first values of a vector.
+// A valueMask selects the first values of a vector.
 type valueMask struct {
-	k              reg.Register   // of AVX-512
-	single, double reg.VecVirtual // of AVX2: all ones in those lanes of float32, and of float64
+	k              reg.Register   // for AVX-512
+	single, double reg.VecVirtual // for AVX2: all ones in those lanes of float32, and of float64
 }
 
 // firstValues is the mask of the first n of four values, n from 1 to 3.
@@ -92,7 +92,7 @@ func (s set) firstValues(n reg.GPVirtual) *valueMask {
 type doubles struct {
 	*row
 	part int        // of the values at the index: 0 for the first four, 1 for the next
-	mask *valueMask // of the values that there are, nil if there are all
+	mask *valueMask // selects the existing values; nil if all four exist
 }
 
 func (d doubles) add(a, b reg.VecVirtual) reg.VecVirtual { return binary(VADDPD, a, b) }
@@ -105,12 +105,12 @@ func (d doubles) standardize(v, mean, inv reg.VecVirtual) reg.VecVirtual {
 	return d.mul(d.sub(v, mean), inv)
 }
 
-// at is where the values of so many bytes are.
+// at is the address of values of this many bytes.
 func (d doubles) at(slice reg.Register, size int) Mem {
 	return Mem{Base: slice, Index: d.index, Scale: uint8(size), Disp: 4 * d.part * size}
 }
 
-// load takes float32 values of the row to float64. Values that are masked out are 0.
+// load converts float32 values of the row to float64. Values that are masked out are 0.
 func (d doubles) load(slice reg.Register) reg.VecVirtual {
 	v, from := YMM(), d.at(slice, 4)
 	switch {
@@ -126,7 +126,7 @@ func (d doubles) load(slice reg.Register) reg.VecVirtual {
 	return v
 }
 
-// store rounds to float32 values of the row.
+// store rounds to float32 and stores values of the row.
 func (d doubles) store(slice reg.Register, v reg.VecVirtual) {
 	single, to := XMM(), d.at(slice, 4)
 	VCVTPD2PSY(v, single)
@@ -167,7 +167,7 @@ func (d doubles) store64(slice reg.Register, v reg.VecVirtual) {
 	}
 }
 
-// A sum is kept in the eight lanes of laneSums, a vector for each part, and at last in the first lane alone.
+// A sum is kept in the eight lanes of laneSums, with a vector for each part. At the end it is in the first lane.
 type sum [2]reg.VecVirtual
 
 func newSum() *sum { return &sum{zero64(), zero64()} }
@@ -179,8 +179,7 @@ func zero64() reg.VecVirtual {
 	return v
 }
 
-// add adds the values that there are to their lanes. No lane is ever -0, so that AVX2 can add a 0 in place of a value that is
-// masked out.
+// add adds the existing values to their lanes. No lane is ever -0, so AVX2 can add a 0 for a value that is masked out.
 func (s *sum) add(d doubles, v reg.VecVirtual) {
 	total := s[d.part]
 	switch {
@@ -207,13 +206,13 @@ func (s *sum) total() reg.VecVirtual {
 // broadcast64 loads the float64 parameter into all lanes.
 func broadcast64(parameter string) reg.VecVirtual { return spread(address(Param(parameter))) }
 
-// spread takes a float64, in memory or in the first lane of a register, to all lanes.
+// spread copies a float64, in memory or in the first lane of a register, to all lanes.
 func spread(from Op) reg.VecVirtual {
 	v := YMM()
 	VBROADCASTSD(from, v)
 	return v
 }
 
-// result64 stores the first lane as the float64 result. avo's Store would take the instruction of SSE, which is slow beside
-// those of AVX on some processors.
+// result64 stores the first lane as the float64 result. avo's Store would use an SSE instruction, which is slow in AVX
+// code on some processors.
 func result64(v reg.VecVirtual, result string) { VMOVSD(v.AsX(), address(Return(result))) }

@@ -9,19 +9,19 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// An elementwise is a kernel under construction that does the same to each index of some slices of one length: to whole
-// vectors in a loop, and then to what is left under a mask.
+// An elementwise is a kernel under construction that does the same at each index of some slices of one length: a loop for whole vectors,
+// then a mask for the rest.
 type elementwise struct {
 	set
 	slices   map[string]reg.Register   // base pointers
 	scalars  map[string]reg.VecVirtual // each in all lanes
-	negative map[string]reg.Register   // of AVX-512: all lanes of the mask if the slope is negative, none if not
+	negative map[string]reg.Register   // for AVX-512: all lanes of the mask if the slope is negative, none if not
 	index    reg.Register
-	mask     *mask // of the lanes that are left; nil within the loop
+	mask     *mask // the remaining lanes; nil within the loop
 }
 
-// newElementwise writes the function name of the slices and scalars for each set. body writes the arithmetic of one vector,
-// in the order and with the roundings of the plain twin.
+// newElementwise writes the function with this name, slices and scalars for each set. body writes the arithmetic of one vector, in the
+// order and with the roundings of the plain twin.
 func newElementwise(name, twin string, slices, scalars []string, body func(*elementwise)) {
 	for _, s := range sets {
 		s.elementwise(name, twin, slices, scalars, body)

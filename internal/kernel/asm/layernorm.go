@@ -69,8 +69,8 @@ func (s set) layerNormGradSums() {
 	end()
 }
 
-// layerNormColumns takes some columns at a time, whose sums stay in registers over all rows: sixteen, which are a line of the
-// cache, and fewer at the end.
+// layerNormColumns handles some columns at a time, whose sums stay in registers over all rows: sixteen columns, a cache line, and fewer at
+// the end.
 func (s set) layerNormColumns() {
 	s.text("layerNormColumns", "(dAlpha, dBeta, dy, x []float32, mean, inv []float64, left, n int)")
 	dAlpha, dBeta, dy, x := base("dAlpha"), base("dBeta"), base("dy"), base("x")

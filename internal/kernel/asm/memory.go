@@ -8,14 +8,14 @@ import (
 // lineBytes is the size of a cache line.
 const lineBytes = 64
 
-// memory writes what goes from cache line to cache line.
+// memory writes the functions that step from cache line to cache line.
 func memory() {
 	eachLine("prefetchLines", "func(x []uint8)", "asks for each line of x", 1, func(line Mem) { PREFETCHT1(line) })
 	eachLine("claimCacheLines", "func(x []float32)", "writes a value of each line of x back to it", 4, func(line Mem) { ORL(Imm(0), line) })
 }
 
-// eachLine writes the function that does something for the first value of x and for those some whole lines after it. Of the last
-// line there may be none.
+// eachLine writes a function that acts on the first value of x and on the values at whole lines after it. The last line may have no
+// such value.
 func eachLine(name, signature, does string, size int, body func(line Mem)) {
 	TEXT(name, 0, signature)
 	Pragma("noescape")

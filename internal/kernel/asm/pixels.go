@@ -16,9 +16,9 @@ func pixels() {
 	}
 }
 
-// intensities divides by 255 with a factor of two parts: p·upper + (p·lower) is rounded once but for the second product, which
-// is so small that no pixel's quotient feels its rounding. A division would take several times as long. AVX2 has no mask for
-// bytes, and so takes the last pixels one at a time.
+// intensities divides by 255 with a factor in two parts: p·upper + (p·lower) is rounded once. Only the second product is rounded before,
+// and it is so small that this changes no pixel's quotient. A division would take several times as long. AVX2 has no mask for bytes, so
+// it handles the last pixels one at a time.
 func (s set) intensities() {
 	s.text("intensities", "(y []float32, pixels []uint8)")
 	y, pixels, n := base("y"), base("pixels"), length("y")

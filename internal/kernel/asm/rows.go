@@ -16,8 +16,8 @@ func rows() {
 	}
 }
 
-// sumRows takes so many columns at a time that their sums stay in registers over all rows: eight vectors, with which the
-// additions wait for no other, and fewer towards the end.
+// sumRows handles as many columns at a time as can keep their sums in registers over all rows: eight vectors, so that no addition waits
+// for another, and fewer at the end.
 func (s set) sumRows() {
 	s.text("sumRows", "(sum, x []float32)")
 	sum, x := base("sum"), base("x")
@@ -49,7 +49,7 @@ func (s set) sumRows() {
 	end()
 }
 
-// sumColumns sums the columns of so many vectors from column j on.
+// sumColumns sums the columns of this many vectors, starting at column j.
 func (s set) sumColumns(label string, vectors int, sum, x, j, n, limit reg.Register, m *mask) {
 	sums := make([]reg.VecVirtual, vectors)
 	for i := range sums {
@@ -76,8 +76,8 @@ func (s set) sumColumns(label string, vectors int, sum, x, j, n, limit reg.Regis
 	}
 }
 
-// allFinite keeps the greatest exponent that each lane has seen. It has two instructions a vector, which a processor does in
-// the time of the load; to stop at the first that is not finite would take more, and is of no use where nearly all are.
+// allFinite keeps the largest exponent in each lane. It takes two instructions for each vector, which run in the time of the load. To
+// stop at the first value that is not finite would take more, and gains nothing because nearly all values are finite.
 func (s set) allFinite() {
 	s.text("allFinite", "(x []float32) bool")
 	x, n := base("x"), length("x")

@@ -5,7 +5,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// update writes the solvers' updates. Each body is its plain twin line for line.
+// update writes the solvers' updates. Each body follows its plain twin line by line.
 func update() {
 	newElementwise("sgd", "[SGD]", []string{"w", "g"}, []string{"rate", "decay"}, func(k *elementwise) {
 		w := k.load("w")

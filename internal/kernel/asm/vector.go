@@ -13,13 +13,13 @@ import (
 const lanes = 8
 
 // A set is an instruction set. The sets differ in the width of their vectors and in their masks: with AVX-512 a mask register
-// governs any instruction, with AVX2 a vector governs the moves alone.
+// works with any instruction, with AVX2 a vector masks only loads and stores.
 type set struct {
-	name string // what the names of its functions end with
-	wide bool   // vectors are of 64 bytes, not 32
+	name string // the suffix of its functions
+	wide bool   // vectors have 64 bytes, not 32
 }
 
-// sets are those that each element-wise and row kernel is written for.
+// sets are the instruction sets for which each element-wise and row kernel is written.
 var sets = []set{{"AVX2", false}, {"AVX512", true}}
 
 // text begins the function that gives the bits of the plain twin of that name.
@@ -51,13 +51,13 @@ func (s set) lanes() int {
 	return lanes
 }
 
-// A mask is of the first lanes of a vector.
+// A mask selects the first lanes of a vector.
 type mask struct {
-	k      reg.Register   // of AVX-512
-	vector reg.VecVirtual // of AVX2: all ones in those lanes
+	k      reg.Register   // for AVX-512
+	vector reg.VecVirtual // for AVX2: all ones in those lanes
 }
 
-// firstLanes is the mask of the first n lanes of float32, n from 1 to as many as there are.
+// firstLanes is the mask of the first n lanes of float32, where n is at least 1.
 func (s set) firstLanes(n reg.GPVirtual) *mask {
 	if s.wide {
 		return &mask{k: firstBits(n)}
@@ -76,7 +76,7 @@ func firstBits(n reg.GPVirtual) reg.Register {
 	return k
 }
 
-// fromLaneMasks is where eight lanes of 32 bits are, of which the first n are all ones.
+// fromLaneMasks is the address of eight lanes of 32 bits, the first n of which are all ones.
 func fromLaneMasks(n reg.GPVirtual) Mem {
 	from, bytes := GP64(), GP64()
 	LEAQ(laneMasks(), from)
@@ -86,7 +86,7 @@ func fromLaneMasks(n reg.GPVirtual) Mem {
 	return Mem{Base: from, Disp: lanes * 4}
 }
 
-// laneMasks are eight masked lanes and then eight that are not, written once a file.
+// laneMasks are eight lanes of ones and then eight of zeros, written once in each file.
 func laneMasks() Mem {
 	if masks.Symbol.Name == "" {
 		masks = GLOBL("laneMasks", RODATA|NOPTR)
@@ -144,7 +144,7 @@ func (s set) broadcast(parameter string) reg.VecVirtual {
 	return v
 }
 
-// constant takes 32 bits to all lanes.
+// constant copies 32 bits to all lanes.
 func (s set) constant(bits uint32) reg.VecVirtual {
 	b, v := GP32(), s.vector()
 	MOVL(U32(bits), b)

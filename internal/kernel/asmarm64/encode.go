@@ -3,7 +3,7 @@ package main
 import "fmt"
 
 // The instructions on vectors of 4 float32 values that Go's assembler lacks, from the "Arm Architecture Reference Manual for
-// A-profile architecture", C7.2. They are written as the words that they are, each with its mnemonic beside it, where the
+// A-profile architecture", C7.2. They are written as 32-bit words, each with its mnemonic, in which the
 // destination comes first. Each rounds once, to nearest.
 
 // An instruction's bits without its registers: the destination's number goes to bit 0, the first operand's to bit 5 and the
@@ -15,7 +15,7 @@ const (
 	fdivBits  = 0x6e20fc00
 	fsqrtBits = 0x6ea1f800
 	cmltBits  = 0x4ea0a800
-	fmlaBits  = 0x4f801000 // by lane 0 of the second operand
+	fmlaBits  = 0x4f801000 // with lane 0 of the second operand
 )
 
 // binary writes d = a∘b in each lane.
@@ -33,7 +33,7 @@ func (f *function) signs(d, a vector) {
 	f.word(cmltBits|uint32(a)<<5|uint32(d), fmt.Sprintf("cmlt v%d.4s, v%d.4s, #0", d, a))
 }
 
-// fmla adds a·b to d in each lane, rounded once, where b is one value, in lane 0.
+// fmla adds a·b to d in each lane, rounded once. b is a single value, in lane 0.
 func (f *function) fmla(d, a, b vector) {
 	f.word(fmlaBits|uint32(b)<<16|uint32(a)<<5|uint32(d), fmt.Sprintf("fmla v%d.4s, v%d.4s, v%d.s[0]", d, a, b))
 }

@@ -28,7 +28,7 @@ func (f *file) write(group string) error {
 	return os.WriteFile(group+"_arm64_stubs.go", []byte(f.stubs.String()), 0o644)
 }
 
-// A function is one under construction.
+// A function is a function under construction.
 type function struct {
 	text    *strings.Builder
 	offsets map[string]int // of the parameters, from FP
@@ -38,13 +38,13 @@ type function struct {
 // sizes are the sizes of the types of parameters, and their alignments.
 var sizes = map[string][2]int{"[]float32": {24, 8}, "*float32": {8, 8}, "int": {8, 8}, "float32": {4, 4}}
 
-// function begins a function of these parameters, which are written as in Go, and returns nothing. It calls no other, so that
-// it needs no stack.
+// function begins a function with these parameters, written as in Go, and without results. The function calls no other, so it needs no
+// stack.
 func (f *file) function(name, parameters, doc string) *function {
 	pieces, offsets, size := strings.Split(parameters, ", "), map[string]int{}, 0
 	for i, piece := range pieces {
 		kind := ""
-		for _, later := range pieces[i:] { // a name without a type has that of the next one with
+		for _, later := range pieces[i:] { // a name without a type has the next type
 			if _, typed, found := strings.Cut(later, " "); found {
 				kind = typed
 				break
@@ -72,7 +72,7 @@ func (f *function) op(mnemonic string, operands ...any) {
 
 func (f *function) label(name string) { fmt.Fprintf(f.text, "%s:\n", name) }
 
-// newLabel is a name that no other label of the function has.
+// newLabel is a new label of the function.
 func (f *function) newLabel(name string) string {
 	f.labels++
 	return fmt.Sprint(name, f.labels)
@@ -85,7 +85,7 @@ func (f *function) parameter(name, register string) {
 	f.op("MOVD", fmt.Sprintf("%s+%d(FP)", name, f.offsets[name]), register)
 }
 
-// stride loads a stride in values and makes it one in bytes.
+// stride loads a stride in values and converts it to bytes.
 func (f *function) stride(name, register string) {
 	f.parameter(name, register)
 	f.op("LSL", "$2", register, register)
@@ -107,7 +107,7 @@ func (f *function) broadcast(name string, v vector) {
 	f.op("VDUP", v.lane(0), v.lanes())
 }
 
-// A vector is one of the 32 vector registers, as Go's assembler has it in loads and stores of its first 4, 8 or 16 bytes.
+// A vector is one of the 32 vector registers, as Go's assembler writes it in loads and stores of its first 4, 8 or 16 bytes.
 type vector int
 
 func (v vector) String() string { return fmt.Sprint("F", int(v)) }

@@ -1,9 +1,9 @@
 // Command asmarm64 writes the assembly of package kernel for arm64, and the Go declarations of its functions, to the working
 // directory. The go:generate line of package kernel runs it there.
 //
-// avo, which the assembly for amd64 is generated with, knows amd64 alone. What is needed here is so little that it is written
-// out: a writer of functions (function.go), the encodings of the instructions that Go's assembler lacks (encode.go), and the
-// kernels (matmul.go, update.go).
+// avo, which generates the assembly for amd64, supports only amd64. Little is needed here, so this program has its own writer of
+// functions (function.go). encode.go has the encodings of the instructions that Go's assembler lacks; matmul.go and update.go have the
+// kernels.
 package main
 
 import (

@@ -40,7 +40,7 @@ func TestOffsetsOfParameters(t *testing.T) {
 	}
 }
 
-// What is committed is what is generated: an edit of either alone is noticed without "go generate".
+// The committed files are those that the generator writes, so a change of only one of them fails here without "go generate".
 func TestCommittedFiles(t *testing.T) {
 	for name, group := range groups {
 		f := newFile()

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// update writes the solvers' updates. Each body is its plain twin line for line.
+// update writes the solvers' updates. Each body follows its plain twin line by line.
 func update(f *file) {
 	newElementwise(f, "sgdNEON", "[SGD].", []string{"w", "g"}, []string{"rate", "decay"}, func(k *elementwise) {
 		w := k.load("w")
@@ -111,19 +111,19 @@ func (k *elementwise) moments(d vector) (mean, root vector) {
 	return mean, k.add(k.mul(k.scalars["scale"], k.sqrt(square)), k.scalars["epsilon"])
 }
 
-// An elementwise is a kernel under construction that does the same to each index of some slices of one length: to whole
-// vectors in a loop, and then to what is left value by value, in the first lanes of vectors whose others are 0.
+// An elementwise is a kernel under construction that does the same at each index of some slices of one length: a loop for whole vectors,
+// then the rest value by value, in the first lane of vectors whose other lanes are 0.
 type elementwise struct {
 	*function
 	slices  map[string]string // registers that point to the next values
 	scalars map[string]vector // each in all lanes
 	signs   map[string]vector // of the scalars that are slopes, as masks
-	next    vector            // the first register that is free
-	move    string            // the instruction that loads and stores: of a whole vector or of one value
+	next    vector            // the first free register
+	move    string            // the instruction that loads and stores: a whole vector or one value
 }
 
-// newElementwise writes the function name of the slices and scalars. body writes the arithmetic of one vector, in the order
-// and with the roundings of the plain twin.
+// newElementwise writes the function with this name, slices and scalars. body writes the arithmetic of one vector, in the order and with
+// the roundings of the plain twin.
 func newElementwise(f *file, name, twin string, slices, scalars []string, body func(*elementwise)) {
 	parameters := fmt.Sprintf("%s []float32, %s float32", strings.Join(slices, ", "), strings.Join(scalars, ", "))
 	k := &elementwise{function: f.function(name, parameters, twin),
