@@ -80,7 +80,7 @@ func resumable(path string) (run.Dir, error) {
 	if path == newest {
 		dir, err := run.NewestUnfinished(run.Parent)
 		if errors.Is(err, run.ErrNone) {
-			err = usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", run.Parent)}
+			err = usageError{fmt.Errorf("--resume: %w; name one with --resume RUN", err)}
 		}
 		return dir, err
 	}

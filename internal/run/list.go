@@ -70,6 +70,14 @@ func (d Dir) Phase() (Phase, error) {
 // ErrNone means that a directory has no run to choose from.
 var ErrNone = errors.New("no run")
 
+// noRun is an [ErrNone] that says where there is none.
+type noRun string
+
+func (n noRun) Error() string { return string(n) }
+
+// Is makes it an [ErrNone].
+func (noRun) Is(target error) bool { return target == ErrNone }
+
 // Newest is the run in a directory that was begun or resumed last. If there is none, the error is an [ErrNone].
 func Newest(parent string) (Dir, error) {
 	runs, err := List(parent)
@@ -77,7 +85,7 @@ func Newest(parent string) (Dir, error) {
 		return "", err
 	}
 	if len(runs) == 0 {
-		return "", fmt.Errorf("%w in %s", ErrNone, parent)
+		return "", noRun(fmt.Sprintf("no run in %s", parent))
 	}
 	return runs[0].Dir, nil
 }
@@ -88,12 +96,17 @@ func NewestUnfinished(parent string) (Dir, error) {
 	if err != nil {
 		return "", err
 	}
+	busy := ""
 	for _, r := range runs {
-		if phase, err := r.Dir.Phase(); err == nil && phase == Unfinished {
+		switch phase, err := r.Dir.Phase(); {
+		case err != nil:
+		case phase == Unfinished:
 			return r.Dir, nil
+		case phase == Training && busy == "":
+			busy = fmt.Sprintf(" that is free: another process trains %s", r.Dir)
 		}
 	}
-	return "", fmt.Errorf("%w in %s can be resumed", ErrNone, parent)
+	return "", noRun(fmt.Sprintf("no unfinished run in %s%s", parent, busy))
 }
 
 // ErrNotFound means that a named path does not exist.

@@ -244,3 +244,16 @@ func TestEvaluation(t *testing.T) {
 		t.Errorf("no JSON: %v", err)
 	}
 }
+
+// The only unfinished run is named if another process trains it.
+func TestNewestUnfinishedIsBusy(t *testing.T) {
+	parent := t.TempDir()
+	dir := Dir(filepath.Join(parent, "busy"))
+	begun(t, dir, 10, startLine)
+	held, err := lock.Acquire(string(dir))
+	must(t, err)
+	defer held.Close()
+	if _, err := NewestUnfinished(parent); !errors.Is(err, ErrNone) || !strings.Contains(err.Error(), "another process trains "+string(dir)) {
+		t.Errorf("found %v", err)
+	}
+}
