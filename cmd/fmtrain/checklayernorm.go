@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -92,6 +93,9 @@ func readGolden(paths []string) ([]*layernorm.Golden, error) {
 	}
 	for _, path := range paths {
 		f, err := os.Open(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, usageError{fmt.Errorf("--golden: %s: expected a file, found nothing of this name", path)}
+		}
 		if err := read(path, f, err); err != nil {
 			return nil, fmt.Errorf("--golden: %w", err)
 		}

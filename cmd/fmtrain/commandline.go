@@ -38,7 +38,14 @@ func badFlag(cmd *cobra.Command, err error) error {
 		for _, f := range flagsOf(cmd) {
 			names = append(names, f.Name)
 		}
-		name := unknown.GetSpecifiedName()
+		name, dashes := unknown.GetSpecifiedName(), "--"
+		if short, _, _ := strings.Cut(unknown.GetSpecifiedShortnames(), "="); short != "" { // one dash, as in -lr
+			name, dashes = short, "-"
+			if slices.Contains(names, "h"+short) { // -hidden is read as -h and then -idden
+				name = "h" + short
+			}
+		}
+		err = fmt.Errorf("unknown flag: %s%.100s", dashes, name)
 		if near := suggestion(name, names, ""); near != "" && len(name) > 1 {
 			hint = strings.Replace(near, "did you mean ", "did you mean --", 1)
 		}
@@ -83,6 +90,18 @@ func switchOf(cmd *cobra.Command, word string) (name string) {
 		}
 	})
 	return name
+}
+
+// noneEmpty refuses flags that were given an empty value.
+func noneEmpty(flags *pflag.FlagSet, names ...string) error {
+	for _, name := range names {
+		if f := flags.Lookup(name); f.Changed {
+			if err := notEmpty("--"+name, f.Value.String()); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // notEmpty refuses an empty value, which usually comes from a shell variable that was never set.

@@ -46,15 +46,13 @@ func newData(s streams) *cobra.Command {
 			Example: sub.example,
 			Args:    noArgs,
 			RunE: func(cmd *cobra.Command, _ []string) error {
-				if cmd.Flags().Changed("data") {
-					if err := notEmpty("--data", o.dir); err != nil {
-						return err
-					}
+				if err := noneEmpty(cmd.Flags(), "data"); err != nil {
+					return err
 				}
 				return sub.run(cmd.Context(), s, o)
 			},
 		}
-		c.Flags().StringVar(&o.dir, "data", "", "`DIR` of the IDX files")
+		c.Flags().VarP(&named{"DIR", &o.dir}, "data", "", "directory of the four IDX files")
 		c.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 		under(c, flagHeading, true, "data", "json")
 		cmd.AddCommand(c)
@@ -92,6 +90,11 @@ func load(ctx context.Context, s streams, options dataset.Options) (*dataset.Dat
 		warn(s.err, "%s", w)
 	}
 	return data, nil
+}
+
+// dataMoved adds to an error what to do if the data of a run have moved.
+func dataMoved(err error) error {
+	return fmt.Errorf("%w; if the data have moved, name their directory with --data", err)
 }
 
 // place says where the data are, to a person.
@@ -143,7 +146,8 @@ func runDataInfo(ctx context.Context, s streams, o dataOptions) error {
 	if o.json {
 		return json.NewEncoder(s.out).Encode(map[string]any{"origin": data.Origin, "kind": data.Kind.String(), "train": train, "test": test})
 	}
-	fmt.Fprintf(s.out, "%s: %s\n\n%-12s%10s%10s\n", data.Kind, place(data), "", "train", "test")
+	say(s.out, "%s: %s\n\n", data.Kind, place(data))
+	fmt.Fprintf(s.out, "%-12s%10s%10s\n", "", "train", "test")
 	fmt.Fprintf(s.out, "%-12s%10s%10s\n", "images", thousands(train.Count), thousands(test.Count))
 	fmt.Fprintf(s.out, "%-12s%10.4f%10.4f\n%-12s%10.4f%10.4f\n", "pixel mean", train.Mean, test.Mean, "pixel std", train.Std, test.Std)
 	for k, c := range train.Classes {

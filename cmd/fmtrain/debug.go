@@ -33,16 +33,15 @@ func newDebug(s streams) *cobra.Command {
   fmtrain debug --hidden 30,20 --dot model.dot && dot -Tsvg model.dot -o model.svg`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			for flag, value := range map[string]string{"config": file, "dot": dot} {
-				if cmd.Flags().Changed(flag) {
-					if err := notEmpty("--"+flag, value); err != nil {
-						return err
-					}
-				}
+			if err := noneEmpty(cmd.Flags(), "config", "dot"); err != nil {
+				return err
 			}
 			c, err := config.Resolve(file, cmd.Flags())
 			if err != nil {
 				return err
+			}
+			if c.JSON && cmd.Flags().Changed("json") {
+				return usageError{errors.New("--json: debug prints a table only")}
 			}
 			return runDebug(cmd.Context(), s, c, dot)
 		},

@@ -33,7 +33,7 @@ type evalOptions struct {
 }
 
 func newEval(s streams) *cobra.Command {
-	var o evalOptions
+	o := evalOptions{split: "test"}
 	cmd := &cobra.Command{
 		Use:   "eval [RUN|CHECKPOINT]",
 		Short: "Measure a trained classifier",
@@ -54,14 +54,7 @@ func newEval(s streams) *cobra.Command {
 					return err
 				}
 			}
-			for flag, value := range map[string]string{"data": o.data, "metrics": o.metrics} {
-				if cmd.Flags().Changed(flag) {
-					if err := notEmpty("--"+flag, value); err != nil {
-						return err
-					}
-				}
-			}
-			return nil
+			return noneEmpty(cmd.Flags(), "data", "metrics")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -70,10 +63,10 @@ func newEval(s streams) *cobra.Command {
 			return runEval(cmd.Context(), s, o)
 		},
 	}
-	cmd.Flags().StringVar(&o.split, "split", "test", "images to measure on, as a `NAME`: test, validation or train")
-	cmd.Flags().StringVar(&o.data, "data", "", "`DIR` of the IDX files (default: those of the run)")
+	cmd.Flags().VarP(&named{"NAME", &o.split}, "split", "", "images to measure on: test, validation or train")
+	cmd.Flags().VarP(&named{"DIR", &o.data}, "data", "", "directory of the four IDX files [the data of the run]")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
-	cmd.Flags().StringVar(&o.metrics, "metrics", "", "`NAME,NAME,...` to measure as well (default: those of the run): "+strings.Join(metric.KindNames(), ", "))
+	cmd.Flags().VarP(&named{"NAME,NAME,...", &o.metrics}, "metrics", "", "metrics to measure, out of "+strings.Join(metric.KindNames(), ", ")+" [those of the run]")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 	under(cmd, flagHeading, true, "split", "data", "ema", "metrics", "json")
 	complete(cmd, "split", splits)
@@ -83,9 +76,15 @@ func newEval(s streams) *cobra.Command {
 
 // runEval measures a checkpoint, prints what it found, and keeps it in the run.
 func runEval(ctx context.Context, s streams, o evalOptions) error {
-	if !slices.Contains(splits, o.split) {
-		return usageError{fmt.Errorf("--split: expected test, validation or train, found %q", o.split)}
+	split := strings.ToLower(o.split)
+	if !slices.Contains(splits, split) {
+		err := fmt.Errorf("--split: expected test, validation or train, found %.100q", o.split)
+		if near := suggestion(o.split, splits, ""); near != "" {
+			err = fmt.Errorf("%w; %s", err, near)
+		}
+		return usageError{err}
 	}
+	o.split = split
 	metrics, err := evalMetrics(o.metrics)
 	if err != nil {
 		return err
@@ -132,7 +131,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		if o.ema {
 			path += ", averaged weights"
 		}
-		say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), o.split, data.Kind, place(data))
+		say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), imagesOf(o.split), data.Kind, place(data))
 		printEvaluation(s.out, saved.Model.Loss, result)
 	}
 	keepEvaluation(s, o.split, saved, data, object)
@@ -167,6 +166,9 @@ func evalData(ctx context.Context, s streams, o evalOptions, saved *run.Saved, s
 	options := dataset.DefaultOptions()
 	options.Dir, options.TestOnly = dir, o.split == "test"
 	data, err := load(ctx, s, options)
+	if o.data == "" && errors.Is(err, dataset.ErrNotFound) {
+		err = dataMoved(err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -176,9 +178,9 @@ func evalData(ctx context.Context, s streams, o evalOptions, saved *run.Saved, s
 	if file := run.Data(data.TrainSHA256).Differs(saved.Data); file != "" {
 		if o.data == "" {
 			return nil, nil, fmt.Errorf("%s: %.100q in %s is not the file that the run trained on, so its %s images are unknown; --data DIR evaluates on other data",
-				saved.Path, file, data.Origin, o.split)
+				saved.Path, file, data.Origin, imagesOf(o.split))
 		}
-		warn(s.err, "%.100q is not the file that the run trained on: the run's %s images may have been others", file, o.split)
+		warn(s.err, "%.100q is not the file that the run trained on: the run's %s images may have been others", file, imagesOf(o.split))
 	}
 	validation, train, err := dataset.Split(data.Train, settings.Validation)
 	if err != nil {
@@ -192,6 +194,14 @@ func evalData(ctx context.Context, s streams, o evalOptions, saved *run.Saved, s
 		return nil, nil, fmt.Errorf("--split %s: the run of %s had no such images", o.split, saved.Path)
 	}
 	return data, set, nil
+}
+
+// imagesOf is a split as a word before "images".
+func imagesOf(split string) string {
+	if split == "train" {
+		return "training"
+	}
+	return split
 }
 
 // evaluate measures the weights of a checkpoint, or their average, on a set.
@@ -249,15 +259,11 @@ func evalMetrics(flag string) (*metric.Set, error) {
 	if flag == "" {
 		return nil, nil
 	}
-	names := strings.Split(flag, ",")
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
-	}
-	metrics, err := build.Metrics(names)
+	named, err := config.Metrics(flag)
 	if err != nil {
 		return nil, usageError{fmt.Errorf("--metrics: %w", err)}
 	}
-	return metrics, nil
+	return build.Metrics(named.Names())
 }
 
 // printEvaluation prints the tables.

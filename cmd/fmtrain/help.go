@@ -167,3 +167,18 @@ func defaultOf(f *pflag.Flag) string {
 	}
 	return " [" + f.DefValue + "]"
 }
+
+// named is the value of a flag with its name in the help. Backquotes in the help text would repeat the name.
+type named struct {
+	noun string
+	text *string
+}
+
+func (n *named) Set(text string) error { *n.text = text; return nil }
+func (n *named) Type() string          { return n.noun }
+func (n *named) String() string {
+	if n.text == nil { // as pflag asks for a zero value
+		return ""
+	}
+	return *n.text
+}

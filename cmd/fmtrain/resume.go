@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/pflag"
 
@@ -22,8 +21,11 @@ type resumption struct {
 }
 
 // resumeTrain resumes a run with its own settings, changed by those of a config file and the flags.
-func resumeTrain(ctx context.Context, s streams, path, file string, flags *pflag.FlagSet, override bool) error {
-	dir, err := resumable(filepath.Clean(path))
+func resumeTrain(ctx context.Context, s streams, o trainOptions, flags *pflag.FlagSet) error {
+	if err := o.check(flags); err != nil {
+		return err
+	}
+	dir, err := resumable(o.resume)
 	if err != nil {
 		return err
 	}
@@ -46,20 +48,22 @@ func resumeTrain(ctx context.Context, s streams, path, file string, flags *pflag
 		warn(s.err, "%s", warning)
 	}
 	warnOfEdits(s, dir, saved)
-	c, err := config.Resume(saved.Path, saved.Settings, file, flags, override)
+	c, err := config.Resume(settingsOf(saved), o.config, flags, o.override)
 	if err != nil {
 		return err
 	}
-	if begun := saved.Progress.Begun(); c.Epochs < begun {
-		return usageError{fmt.Errorf("--epochs: expected %d or more, as many as the run has begun, found %d", begun, c.Epochs)}
-	}
 	c.Out = string(dir)
-	return runTrain(ctx, s, c, &resumption{checkpoints, saved, override})
+	return runTrain(ctx, s, c, &resumption{checkpoints, saved, o.override})
+}
+
+// settingsOf is the settings of a run in its checkpoint.
+func settingsOf(saved *run.Saved) config.Saved {
+	return config.Saved{Where: saved.Path, Settings: saved.Settings, Begun: saved.Progress.Begun()}
 }
 
 // warnOfEdits warns if a run's config.yaml differs from the settings in its checkpoint, which a resume uses.
 func warnOfEdits(s streams, dir run.Dir, saved *run.Saved) {
-	was, err := config.Resume(saved.Path, saved.Settings, "", nil, false)
+	was, err := config.Resume(settingsOf(saved), "", nil, false)
 	if info, statErr := os.Stat(dir.Config()); err != nil || statErr != nil || !info.Mode().IsRegular() {
 		return
 	}

@@ -12,6 +12,7 @@ import (
 
 	"fmtrain/internal/build"
 	"fmtrain/internal/config"
+	"fmtrain/internal/dataset"
 	"fmtrain/internal/kernel"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/run"
@@ -88,7 +89,8 @@ func exitCode(err error) int {
 	switch {
 	case err == nil:
 		return exitDone
-	case errors.As(err, &usage), errors.As(err, &memory), errors.As(err, &parental), errors.Is(err, config.ErrInvalid), errors.Is(err, run.ErrNotFound):
+	case errors.As(err, &usage), errors.As(err, &memory), errors.As(err, &parental), errors.Is(err, config.ErrInvalid), errors.Is(err, run.ErrNotFound),
+		errors.Is(err, dataset.ErrNotFound):
 		return exitUsage
 	case errors.Is(err, errCheckFailed):
 		return exitCheckFailed
@@ -137,7 +139,7 @@ func newRoot(s streams) *cobra.Command {
 		printHelp(s.out, cmd, slices.Contains(args, "-h"), helpWidth(s.out))
 	})
 	root.SetHelpCommand(newHelp(s))
-	root.AddCommand(newTrain(s), newEval(s), newCheckLayerNorm(s), newDebug(s), newData(s), newVersion(s))
+	root.AddCommand(newTrain(s), newEval(s), newCheckLayerNorm(s), newDebug(s), newData(s), newCompletion(s), newVersion(s))
 	return root
 }
 

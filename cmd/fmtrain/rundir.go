@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 
 	"fmtrain/internal/run"
 	"fmtrain/internal/table"
@@ -26,19 +27,11 @@ func outError(err error) error {
 	case err == nil:
 		return nil
 	case !errors.As(err, &occupied):
-		return fmt.Errorf("--out: %w", err)
-	case run.Dir(occupied.Path).IsRun():
+		return fmt.Errorf("%w; --out names another place", err)
+	case occupied.Found != "" && run.Dir(occupied.Path).IsRun():
 		return &advised{usageError{fmt.Errorf("--out %w", err)}, "Resume that run with", "train --resume " + quoted(occupied.Path)}
 	}
 	return usageError{fmt.Errorf("--out %w", err)}
-}
-
-// createError is an error of making the directory of a new run.
-func createError(out string, err error) error {
-	if out == "" {
-		return fmt.Errorf("%w; name another place with --out", err)
-	}
-	return outError(err)
 }
 
 // checkpointOf is the checkpoint of a run directory, or the path of a checkpoint itself. Without a target it is the newest run's.
@@ -82,11 +75,19 @@ func printRuns(w io.Writer, runs []run.Info) error {
 	return writeTable(w, columns, rows)
 }
 
-// resumable is the directory of a run that may have something to resume from.
+// resumable is the directory of a run that may have something to resume from, or that of the newest unfinished run.
 func resumable(path string) (run.Dir, error) {
+	if path == newest {
+		dir, err := run.NewestUnfinished(run.Parent)
+		if errors.Is(err, run.ErrNone) {
+			err = usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", run.Parent)}
+		}
+		return dir, err
+	}
+	path = filepath.Clean(path)
 	switch info, err := os.Stat(path); {
 	case errors.Is(err, fs.ErrNotExist):
-		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found nothing of this name", path)}
+		return "", usageError{fmt.Errorf("--resume %s: expected a run directory, found nothing of this name%s", path, run.Hint(path))}
 	case err != nil:
 		return "", fmt.Errorf("--resume: %w", err)
 	case !info.IsDir():
@@ -97,8 +98,9 @@ func resumable(path string) (run.Dir, error) {
 
 // noCheckpoint is the error for a directory without a checkpoint to resume from. It says what can be done instead.
 func noCheckpoint(d run.Dir) error {
-	if runs, err := run.List(string(d)); !d.IsRun() && err == nil && len(runs) > 0 {
-		err := usageError{fmt.Errorf("--resume %s: expected a run directory, found a directory of %s", d, count(len(runs), "run"))}
+	var parental *run.Parental
+	if errors.As(d.CheckParental(), &parental) {
+		err := usageError{fmt.Errorf("--resume %s: expected a run directory, found a directory of %s", d, count(len(parental.Runs), "run"))}
 		if newest, none := run.NewestUnfinished(string(d)); none == nil {
 			return &advised{err, "Resume the newest unfinished run with", "train --resume " + quoted(string(newest))}
 		}

@@ -20,6 +20,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/run"
 )
@@ -170,6 +171,11 @@ func events(ts *testscript.TestScript, _ bool, args []string) {
 // without events, EVENT is -.
 func keys(ts *testscript.TestScript, _ bool, args []string) {
 	objects, order := lines(ts, args[0])
+	if i := slices.Index(args, "SETTINGS"); i >= 0 {
+		defaults, err := json.Marshal(config.Default())
+		ts.Check(err)
+		args = slices.Replace(slices.Clone(args), i, i+1, keysOf(ts, string(defaults))...)
+	}
 	seen := false
 	for i, o := range objects {
 		want := args[2:]

@@ -20,7 +20,8 @@ import (
 )
 
 // printSettings says what will be trained, and on which data.
-func printSettings(w io.Writer, c config.Config, m *build.Model, data *build.Data) {
+func printSettings(w io.Writer, m *build.Model, data *build.Data) {
+	c := m.Settings
 	say(w, "%s: %s\n", data.Kind, place(data.Data))
 	say(w, "%s training, %s validation, %s test images\n\n", thousands(data.Training.Len()), thousands(data.Validation.Len()), thousands(data.Test.Len()))
 

@@ -5,6 +5,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
+	"strings"
+	"unicode"
 
 	"fmtrain/internal/progress"
 	"fmtrain/internal/table"
@@ -32,11 +35,26 @@ func say(w io.Writer, format string, args ...any) {
 }
 
 // warn writes a warning.
-func warn(w io.Writer, format string, args ...any) { say(w, "warning: "+format+"\n", args...) }
+func warn(w io.Writer, format string, args ...any) {
+	say(w, "warning: %s\n", printable(fmt.Sprintf(format, args...)))
+}
 
 // sayCommand writes the purpose of a command and, on the next line so that it can be copied, the command.
 func sayCommand(w io.Writer, purpose, command string) {
 	fmt.Fprintf(w, "%s:\n  %s %s\n", purpose, program(), command)
+}
+
+// printable is a text without control sequences for a terminal, which a path or a file may contain.
+func printable(text string) string {
+	var b strings.Builder
+	for _, r := range text {
+		if r == '\n' || !unicode.IsControl(r) {
+			b.WriteRune(r)
+			continue
+		}
+		b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+	}
+	return b.String()
 }
 
 // advised is an error with the command to type next.
@@ -49,7 +67,7 @@ func (a *advised) Unwrap() error { return a.error }
 
 // sayError writes an error, and the command that it advises.
 func sayError(w io.Writer, err error) {
-	say(w, "fmtrain: %v\n", err)
+	say(w, "fmtrain: %s\n", printable(err.Error()))
 	var a *advised
 	if errors.As(err, &a) {
 		sayCommand(w, a.purpose, a.command)

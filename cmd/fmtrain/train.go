@@ -18,6 +18,7 @@ import (
 	"fmtrain/configs"
 	"fmtrain/internal/build"
 	"fmtrain/internal/config"
+	"fmtrain/internal/dataset"
 	"fmtrain/internal/loop"
 	"fmtrain/internal/run"
 )
@@ -25,9 +26,14 @@ import (
 // newest is the value of --resume without one.
 const newest = "the newest unfinished run"
 
+// trainOptions are the flags of train that are not settings.
+type trainOptions struct {
+	config, resume, name string
+	override             bool
+}
+
 func newTrain(s streams) *cobra.Command {
-	var file, resume, name string
-	var override bool
+	var o trainOptions
 	cmd := &cobra.Command{
 		Use:   "train",
 		Short: "Train a classifier",
@@ -49,59 +55,34 @@ func newTrain(s streams) *cobra.Command {
   fmtrain train --json --log-every 100 | jq .loss`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			flags := cmd.Flags()
-			if err := checkFlags(flags, file, resume, name); err != nil {
-				return err
+			if cmd.Flags().Changed("resume") {
+				return resumeTrain(cmd.Context(), s, o, cmd.Flags())
 			}
-			if flags.Changed("resume") {
-				if resume == newest {
-					dir, err := run.NewestUnfinished(run.Parent)
-					if errors.Is(err, run.ErrNone) {
-						return usageError{fmt.Errorf("--resume: no unfinished run in %s; name one with --resume RUN", run.Parent)}
-					}
-					if err != nil {
-						return err
-					}
-					resume = string(dir)
-				}
-				return resumeTrain(cmd.Context(), s, resume, file, flags, override)
-			}
-			if override {
-				return usageError{errors.New("--override: expected only together with --resume")}
-			}
-			c, err := config.Resolve(file, flags)
-			if err != nil {
-				return err
-			}
-			if name != "" {
-				c.Out = filepath.Join(run.Parent, name)
-			}
-			return runTrain(cmd.Context(), s, c, nil)
+			return beginTrain(cmd.Context(), s, o, cmd.Flags())
 		},
 	}
 	cmd.Flags().SortFlags = false
-	addConfig(cmd, &file)
-	cmd.Flags().StringVar(&resume, "resume", "", "continue this `RUN`; without a value, the newest unfinished run")
+	addConfig(cmd, &o.config)
+	cmd.Flags().StringVar(&o.resume, "resume", "", "continue this `RUN`; without a value, the newest unfinished run")
 	cmd.Flags().Lookup("resume").NoOptDefVal = newest
 	under(cmd, config.HeadingRun, true, "resume")
-	cmd.Flags().BoolVar(&override, "override", false, "with --resume: allow changed settings and different data")
+	cmd.Flags().BoolVar(&o.override, "override", false, "with --resume: allow changed settings and different data")
 	under(cmd, config.HeadingRun, false, "override")
-	cmd.Flags().StringVar(&name, "name", "", "train in the run directory runs/`NAME`")
+	cmd.Flags().StringVar(&o.name, "name", "", "train in the run directory runs/`NAME`")
 	under(cmd, config.HeadingOutput, true, "name")
 	addSettings(cmd)
 	return cmd
 }
 
-// checkFlags checks the flags that are not settings.
-func checkFlags(flags *pflag.FlagSet, file, resume, name string) error {
-	for flag, value := range map[string]string{"config": file, "resume": resume, "name": name} {
-		if flags.Changed(flag) {
-			if err := notEmpty("--"+flag, value); err != nil {
-				return err
-			}
-		}
+// check refuses impossible values.
+func (o trainOptions) check(flags *pflag.FlagSet) error {
+	if err := noneEmpty(flags, "config", "resume", "name"); err != nil {
+		return err
 	}
-	if !flags.Changed("name") {
+	if o.override && !flags.Changed("resume") {
+		return usageError{errors.New("--override: expected only together with --resume")}
+	}
+	if o.name == "" {
 		return nil
 	}
 	for _, other := range []string{"out", "resume"} {
@@ -109,10 +90,25 @@ func checkFlags(flags *pflag.FlagSet, file, resume, name string) error {
 			return usageError{fmt.Errorf("--name: conflicts with --%s, which also names a run directory", other)}
 		}
 	}
-	if name == "." || name == ".." || strings.ContainsAny(name, `/\`) {
-		return usageError{fmt.Errorf("--name: expected a name below %s, found %q; --out takes any path", run.Parent, name)}
+	if o.name == "." || o.name == ".." || strings.ContainsAny(o.name, `/\`) {
+		return usageError{fmt.Errorf("--name: expected a name below %s, found %q; --out takes any path", run.Parent, o.name)}
 	}
 	return nil
+}
+
+// beginTrain trains a new model.
+func beginTrain(ctx context.Context, s streams, o trainOptions, flags *pflag.FlagSet) error {
+	if err := o.check(flags); err != nil {
+		return err
+	}
+	c, err := config.Resolve(o.config, flags)
+	if err != nil {
+		return err
+	}
+	if o.name != "" {
+		c.Out = filepath.Join(run.Parent, o.name)
+	}
+	return runTrain(ctx, s, c, nil)
 }
 
 // addConfig gives a command the flag --config, whose value goes to file.
@@ -147,6 +143,9 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *resumption)
 		}
 	}
 	data, err := loadSplit(ctx, s, &c)
+	if from != nil && errors.Is(err, dataset.ErrNotFound) {
+		err = dataMoved(err)
+	}
 	if err != nil {
 		return err
 	}
@@ -160,7 +159,7 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *resumption)
 	}
 	if from == nil {
 		if r.Checkpoints, err = run.Create(c.Out); err != nil {
-			return createError(c.Out, err)
+			return outError(err)
 		}
 		defer r.Checkpoints.Close()
 	}
@@ -175,14 +174,13 @@ func runTrain(ctx context.Context, s streams, c config.Config, from *resumption)
 	return watch(ctx, s, m, trainer, r)
 }
 
-// begin makes the trainer, and writes its settings into the run directory.
+// begin makes the trainer, and writes the settings into the run directory.
 func begin(m *build.Model, r build.Run) (*loop.Trainer, error) {
 	trainer, err := m.Trainer(r)
 	if err != nil {
 		return nil, err
 	}
-	settings := trainer.Settings.(config.Config)
-	err = r.Checkpoints.Dir.WriteConfig(func(w io.Writer) error { return config.WriteYAML(w, settings) })
+	err = r.Checkpoints.Dir.WriteConfig(func(w io.Writer) error { return config.WriteYAML(w, m.Settings) })
 	if err != nil {
 		trainer.Team.Close()
 		return nil, err
@@ -192,7 +190,7 @@ func begin(m *build.Model, r build.Run) (*loop.Trainer, error) {
 
 // watch trains, and shows it.
 func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer, r build.Run) error {
-	c := trainer.Settings.(config.Config)
+	c := m.Settings
 	var from *run.Progress
 	before := 0 // epochs
 	if r.From != nil {
@@ -204,7 +202,7 @@ func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer
 	defer metrics.Close()
 	show := newDisplay(s, c, metrics, trainer.Schedules)
 	if c.Progress != "none" {
-		printSettings(show.text, c, m, r.Data)
+		printSettings(show.text, m, r.Data)
 		if from != nil {
 			printFrom(show.text, *from, trainer.Finished())
 		}

@@ -12,7 +12,7 @@ import (
 type warnings struct {
 	out       io.Writer
 	schedules []schedule.Schedule // by group; nil for a constant rate
-	guessing  bool                // it has warned of guessing
+	guessing  bool                // it has warned of guessing, or of its cause
 }
 
 // OnStart warns of learning rates that stay 0, and of warm-ups longer than the run.
@@ -43,6 +43,7 @@ func (w *warnings) OnStart(s *loop.Start) error {
 	if still != nil {
 		warn(w.out, "the schedule of %s makes the learning rate 0 in every step", list(still))
 	}
+	w.guessing = !moving || short != nil // the warning above already explains a bad accuracy
 	if !moving {
 		warn(w.out, "no weight will change: every learning rate is 0")
 	}
@@ -75,7 +76,7 @@ func (w *warnings) OnEpoch(e *loop.Epoch) error {
 		return nil
 	}
 	w.guessing = true
-	warn(w.out, "after epoch %d the accuracy is %.3f, no better than guessing; try a lower learning rate", e.Epoch, e.Accuracy)
+	warn(w.out, "after epoch %d the accuracy is %.3f, no better than guessing; try another learning rate", e.Epoch, e.Accuracy)
 	return nil
 }
 

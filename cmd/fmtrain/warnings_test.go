@@ -45,6 +45,12 @@ func TestWarningsOfRates(t *testing.T) {
 		if out.String() != c.want {
 			t.Errorf("%s: expected %q, found %q", name, c.want, out.String())
 		}
+		// After such a warning, there is no second one about the accuracy.
+		out.Reset()
+		must(t, w.OnEpoch(&loop.Epoch{Epoch: 1, Accuracy: 0.1, ValAccuracy: 0.1}))
+		if (out.Len() > 0) != (c.want == "") {
+			t.Errorf("%s: after %q said %q", name, c.want, out.String())
+		}
 	}
 }
 
@@ -57,8 +63,8 @@ func TestWarningOfGuessing(t *testing.T) {
 	}{
 		{[][2]float64{{0.8, 0.85}}, ""},
 		{[][2]float64{{0.3, 0.1}, {0.6, 0.1}}, ""},
-		{[][2]float64{{0.1, 0.098}, {0.1, 0.1}}, "warning: after epoch 1 the accuracy is 0.100, no better than guessing; try a lower learning rate\n"},
-		{[][2]float64{{0.5, nan}, {0.1004, nan}}, "warning: after epoch 2 the accuracy is 0.100, no better than guessing; try a lower learning rate\n"},
+		{[][2]float64{{0.1, 0.098}, {0.1, 0.1}}, "warning: after epoch 1 the accuracy is 0.100, no better than guessing; try another learning rate\n"},
+		{[][2]float64{{0.5, nan}, {0.1004, nan}}, "warning: after epoch 2 the accuracy is 0.100, no better than guessing; try another learning rate\n"},
 	} {
 		var out bytes.Buffer
 		w := &warnings{out: &out}

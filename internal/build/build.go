@@ -53,12 +53,12 @@ type Run struct {
 	Override    bool             // when resuming, the settings and the data may differ from the checkpoint's
 }
 
-// Trainer makes the run of the model, ready for [loop.Trainer.Run]. The caller closes its Team.
+// Trainer makes the run of the model, ready for [loop.Trainer.Run]. The settings then name its directory. The caller closes its Team.
 func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
-	c := m.Settings
 	if r.Checkpoints != nil {
-		c.Out = string(r.Checkpoints.Dir)
+		m.Settings.Out = string(r.Checkpoints.Dir)
 	}
+	c := m.Settings
 	parts, err := newParts(m.Groups, c.WeightDecayAll)
 	if err != nil {
 		return nil, err

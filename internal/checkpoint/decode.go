@@ -21,7 +21,7 @@ const bufferSize = 16 << 10
 func decode(r io.Reader, size int64) (*Checkpoint, error) {
 	c, err := decodeIntact(r, size)
 	if err != nil && !errors.Is(err, ErrForeign) && !errors.Is(err, ErrVersion) {
-		return nil, fmt.Errorf("%w: %w; use another checkpoint", ErrDamaged, err)
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
 	return c, err
 }

@@ -44,8 +44,11 @@ func (c Config) AssignGroups(weights model.Weights) error {
 	}
 	for _, g := range c.Groups {
 		if c.OwnGroups() && !seen[g.Name] {
-			return &problem{"groups", fmt.Sprintf("expected parameters for each group, found none for %s: every parameter that %s matches is in a group before it",
-				g.Name, g.Parameters)}
+			why := fmt.Sprintf("no parameter has a name such as %s", g.Parameters)
+			if slices.ContainsFunc(weights, func(w model.Weight) bool { ok, _ := path.Match(g.Parameters, w.Name); return ok }) {
+				why = fmt.Sprintf("every parameter that %s matches is in a group before it", g.Parameters)
+			}
+			return &problem{"groups", fmt.Sprintf("expected parameters for each group, found none for %s: %s", g.Name, why)}
 		}
 	}
 	return nil

@@ -76,6 +76,7 @@ func TestRefusedGroups(t *testing.T) {
 	for groups, want := range map[string]string{
 		"": "groups: expected a group for every parameter, found none whose pattern matches head.weight; the patterns are lower.*, upper.*",
 		`[{"name":"a","parameters":"*","frozen":true},{"name":"b","parameters":"h*","frozen":true}]`: "groups: expected parameters for each group, found none for b: every parameter that h* matches is in a group before it",
+		`[{"name":"a","parameters":"*","frozen":true},{"name":"b","parameters":"x*","frozen":true}]`: "groups: expected parameters for each group, found none for b: no parameter has a name such as x*",
 	} {
 		c := Default()
 		var err error

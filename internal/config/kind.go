@@ -218,7 +218,7 @@ func whole(low, high int) form[int] {
 				return n, nil
 			}
 			if x, numErr := strconv.ParseFloat(s, 64); err != nil && numErr == nil && allowed.Has(x) {
-				return 0, fmt.Errorf("expected %s, found %s; write %.0f", allowed.Text, s, x)
+				return 0, fmt.Errorf("expected %s, found %q; write %.0f", allowed.Text, s, x)
 			}
 			return 0, errNotAllowed
 		},
@@ -293,21 +293,18 @@ func (e Every) String() string {
 
 // schedules is a schedule of the learning rate. It is written with all its options, so that a run's settings show them.
 func schedules() form[schedule.Schedule] {
+	allowed := "a schedule of " + strings.Join(schedule.Names(), ", ") + ", with options as in step:epochs=10,factor=0.1"
 	return form[schedule.Schedule]{
 		noun:    "SCHEDULE",
-		allowed: "a schedule of " + strings.Join(schedule.Names(), ", ") + ", with options as in step:epochs=10,factor=0.1",
+		allowed: allowed,
 		words:   schedule.Names(),
 		types:   texts,
 		parse: func(s string) (schedule.Schedule, error) {
-			parsed, err := schedule.Parse(strings.ToLower(s))
-			if err != nil {
-				name, _, _ := strings.Cut(strings.ToLower(s), ":")
-				if slices.Contains(schedule.Names(), name) {
-					return nil, err // of the options
-				}
-				return nil, fmt.Errorf("%w%s", err, didYouMean(name, schedule.Names()))
+			name, _, _ := strings.Cut(strings.ToLower(s), ":")
+			if !slices.Contains(schedule.Names(), name) {
+				return nil, fmt.Errorf("expected %s; found %.*q%s", allowed, maxText, s, didYouMean(name, schedule.Names()))
 			}
-			return parsed, nil
+			return schedule.Parse(strings.ToLower(s))
 		},
 		get: func(s schedule.Schedule) any { return schedule.Text(s) },
 	}
@@ -343,13 +340,25 @@ func metrics() form[[]string] {
 		types:   texts,
 		list:    true,
 		parse: func(s string) ([]string, error) {
-			set, err := metric.NewSet(splitList(strings.ToLower(s)), dataset.ClassNames[:])
-			if err != nil {
+			if s == "" {
 				return nil, errNotAllowed
 			}
-			return set.Names(), nil
+			set, err := Metrics(s)
+			return set.Names(), err
 		},
 	}
+}
+
+// Metrics makes the metrics that a list names, as in top3,precision:bag. An error suggests the name that was probably meant.
+func Metrics(list string) (*metric.Set, error) {
+	names, classes := splitList(list), dataset.ClassNames[:]
+	for i, name := range names {
+		names[i] = strings.ToLower(name)
+		if _, err := metric.NewSet(names[i:i+1], classes); err != nil {
+			return nil, fmt.Errorf("expected %s, found %.*q%s", metric.Allowed(classes), maxText, name, didYouMean(name, metric.Names(classes)))
+		}
+	}
+	return metric.NewSet(names, classes)
 }
 
 // splitList is the entries of a list, without the spaces around them.

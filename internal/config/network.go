@@ -9,8 +9,8 @@ import (
 	"fmtrain/internal/model"
 )
 
-// Models are the kinds of network that have a name.
-var Models = []string{mlp, mlpLN, resMLP}
+// models are the kinds of network that have a name.
+var models = []string{mlp, mlpLN, resMLP}
 
 const (
 	mlp    = "mlp"

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -14,6 +13,7 @@ import (
 	"fmtrain/configs"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
+	"fmtrain/internal/run"
 )
 
 // Resolve makes the settings of a run. The changed flags of fs override the file, and the file overrides the defaults. The file is a
@@ -234,9 +234,6 @@ func (s *sources) readConfig(file string) error {
 	return nil
 }
 
-// runConfig is the name of the settings file in a run directory.
-const runConfig = "config.yaml"
-
 // open reads a config and gives the name to call it by in errors.
 func open(file string) (name string, text []byte, isRun bool, err error) {
 	builtIn := strings.TrimSuffix(file, ".yaml")
@@ -247,7 +244,7 @@ func open(file string) (name string, text []byte, isRun bool, err error) {
 	}
 	path := file
 	if info, err := os.Stat(file); err == nil && info.IsDir() {
-		path, isRun = filepath.Join(file, runConfig), true
+		path, isRun = run.Dir(file).Config(), true
 	}
 	text, err = readFile(path)
 	switch {
@@ -256,7 +253,7 @@ func open(file string) (name string, text []byte, isRun bool, err error) {
 	case err == nil:
 		return path, text, isRun, nil
 	case errors.Is(err, os.ErrNotExist) && isRun:
-		err = &problem{"config " + file, "expected a run directory with " + runConfig + ", found none"}
+		err = &problem{"config " + file, "expected a run directory with " + run.Dir("").Config() + ", found none"}
 	case errors.Is(err, os.ErrNotExist) && isBuiltIn:
 		text, err = configs.Read(builtIn)
 		return file, text, false, err

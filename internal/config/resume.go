@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -12,19 +13,27 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// Resume makes the settings with which a run resumes. The file and the flags override the saved settings, which are JSON, as in
-// [Resolve]. where names the checkpoint in errors. auto stands for the saved value.
+// Saved is the settings of a run in its checkpoint.
+type Saved struct {
+	Where    string // the checkpoint, for errors
+	Settings []byte // JSON
+	Begun    int    // number of epochs
+}
+
+// Resume makes the settings with which a run resumes. The file and the flags override the saved settings, as in [Resolve]. auto stands
+// for the saved value.
 //
 // A changed setting that changes the results is refused, with both values, unless override is true. So is a number of epochs that changes
-// the learning rate of steps already made. --out and --init are always refused. The error matches [ErrInvalid].
-func Resume(where string, saved []byte, path string, fs *pflag.FlagSet, override bool) (Config, error) {
+// the learning rate of steps already made. --out, --init, and fewer epochs than the run has begun are always refused. The error matches
+// [ErrInvalid].
+func Resume(saved Saved, path string, fs *pflag.FlagSet, override bool) (Config, error) {
 	for _, key := range []string{"out", "init"} {
 		if fs != nil && fs.Changed(key) {
 			return Config{}, &problem{"--" + key, "can't be combined with --resume: the run continues in its own directory, from its last checkpoint"}
 		}
 	}
 	s := newSources()
-	if err := s.readJSON(where, saved); err != nil {
+	if err := s.readJSON(saved.Where, saved.Settings); err != nil {
 		return Config{}, err
 	}
 	was, err := s.config()
@@ -45,6 +54,9 @@ func Resume(where string, saved []byte, path string, fs *pflag.FlagSet, override
 	c.keep(was)
 	if c.Data, err = dataset.Absolute(c.Data); err != nil {
 		return Config{}, err
+	}
+	if c.Epochs < saved.Begun {
+		return Config{}, &problem{s.at("epochs"), fmt.Sprintf("expected %d or more, as many as the run has begun, found %d", saved.Begun, c.Epochs)}
 	}
 	if override {
 		return c, nil
@@ -76,14 +88,17 @@ func (c *Config) keep(was Config) {
 func (s *sources) changes(was, c Config) (problems []error) {
 	before := settings(&was)
 	for i, now := range settings(&c) {
-		where := s.at(now.key)
+		where, of := s.at(now.key), ""
+		if g, ok := s.set[now.key]; ok && !strings.HasSuffix(g.where, now.key) { // of --lr, which stands for two settings
+			of = now.key + " "
+		}
 		switch was := before[i]; {
 		case now.key == "epochs":
 			problems = append(problems, bends(where, c.Groups, was.get().(int), now.get().(int))...)
 		case now.resume || reflect.DeepEqual(was.get(), now.get()):
 		default:
 			problems = append(problems, &problem{where,
-				fmt.Sprintf("the run started with %s, found %s; --override changes it", was.text(), now.text())})
+				fmt.Sprintf("the run started with %s%s, found %s; --override changes it", of, was.text(), now.text())})
 		}
 	}
 	return problems
@@ -106,8 +121,8 @@ func bends(where string, groups []Group, before, now int) []error {
 			}
 		}
 		if math.Abs(was-is) > 1e-6*g.LR { // more than rounding
-			return []error{&problem{where, fmt.Sprintf("the run started with %d epochs, and the schedule %s of the group %s stretches over all of them: "+
-				"with %d epochs the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
+			return []error{&problem{where, fmt.Sprintf("the run started with %d, and the schedule %s of the group %s stretches over all epochs: "+
+				"with %d the learning rate at the end of epoch %d is %.3g, not %.3g; --override resumes with it",
 				before, schedule.Text(g.Schedule), g.Name, now, at, is, was)}}
 		}
 	}

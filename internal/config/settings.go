@@ -92,7 +92,7 @@ func settingsFor(c *Config, all *Group) []*setting {
 			header: "accumulate: %s batches in a step",
 			help:   "batches in a step; their gradients are averaged"},
 
-		{key: "model", kind: choice[string](Models).of(&c.Model), byDefault: "mlp-ln", heading: HeadingNetwork,
+		{key: "model", kind: choice[string](models).of(&c.Model), byDefault: "mlp-ln", heading: HeadingNetwork,
 			help: "network: mlp (dense layers), mlp-ln (with LayerNorm) or resmlp (residual blocks)"},
 		{key: "layers", kind: layerList().of(&c.Layers), heading: HeadingNetwork, common: true,
 			replaces: []string{"model", "hidden", "activation", "dropout"},

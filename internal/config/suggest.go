@@ -14,11 +14,19 @@ var otherNames = map[string]string{
 	"wd": "weight-decay", "batch": "batch-size", "bs": "batch-size", "minibatch": "batch-size", "numepochs": "epochs",
 	"hiddensize": "hidden", "units": "hidden", "dropoutrate": "dropout", "network": "model", "arch": "model",
 	"validationsplit": "validation", "earlystopping": "patience", "outputdir": "out", "output": "out", "dir": "out",
-	"workers": "threads", "cpus": "threads", "randomseed": "seed", "criterion": "loss", "gradclip": "clip-norm",
+	"workers": "threads", "numworkers": "threads", "cpus": "threads", "randomseed": "seed", "criterion": "loss", "gradclip": "clip-norm",
 	"maxgradnorm": "clip-norm", "clipgradnorm": "clip-norm", "gradientclipping": "clip-norm", "dataset": "data", "datadir": "data",
 	"from": "init", "load": "init", "checkpoint": "init", "verbose": "progress", "norm": "layernorm-form", "smoothing": "label-smoothing",
-	"continue":         "resume",
-	"crossentropyloss": "cross-entropy", "ce": "cross-entropy", "nll": "cross-entropy", "squarederror": "mse", "onecycle": "1cycle",
+	"continue": "resume", "clip": "clip-norm", "savedir": "out", "modeldir": "out", "logdir": "out", "loginterval": "log-every",
+	"quiet": "progress", "silent": "progress", "noprogress": "progress", "maxepochs": "epochs", "nepochs": "epochs",
+	"crossentropyloss": "cross-entropy", "ce": "cross-entropy", "nll": "cross-entropy", "nllloss": "cross-entropy", "softmax": "cross-entropy",
+	"categoricalcrossentropy": "cross-entropy", "sparsecategoricalcrossentropy": "cross-entropy",
+	"squarederror": "mse", "meansquarederror": "mse", "mseloss": "mse", "l2": "mse", "huberloss": "huber", "smoothl1": "huber", "focalloss": "focal",
+	"onecycle": "1cycle", "onecyclelr": "1cycle", "cosineannealing": "cosine", "cosineannealinglr": "cosine", "cosinedecay": "cosine",
+	"steplr": "step", "exponentiallr": "exponential", "reducelronplateau": "plateau", "none": "constant",
+	"resnet": "resmlp", "dnn": "mlp", "f1": "macro-f1", "f1score": "macro-f1", "macrof1score": "macro-f1", "rocauc": "auc", "calibration": "ece",
+	"val": "validation", "valid": "validation", "dev": "validation", "training": "train", "testing": "test",
+	"sgdm": "momentum", "nag": "nesterov",
 }
 
 // plain is a word without capitals and without what separates its parts.
@@ -43,9 +51,15 @@ func Suggest(word string, candidates []string) string {
 	if len(word) > maxText {
 		return ""
 	}
-	best, least := "", max(1, len(word)/3)+1
+	// In precision:shoe only shoe can be misspelt, once the rest is right.
+	word = strings.ToLower(word)
+	right := strings.IndexByte(word, ':') + 1
+	if !slices.ContainsFunc(candidates, func(c string) bool { return strings.HasPrefix(c, word[:right]) }) {
+		right = 0
+	}
+	best, least := "", max(1, len(word[right:])/3)+1
 	for _, c := range candidates {
-		if d := edits(word, c); d < least {
+		if d := edits(word, strings.ToLower(c)); d < least && strings.HasPrefix(c, word[:right]) {
 			best, least = c, d
 		}
 	}

@@ -79,7 +79,7 @@ func unknown(key string, keys []string) string {
 	if hint := didYouMean(key, keys); hint != "" {
 		return "unknown setting" + hint
 	}
-	return "unknown setting; the settings are " + strings.Join(keys, ", ")
+	return "unknown setting; help configs lists the settings"
 }
 
 // keysOf are the keys of a table.

@@ -166,7 +166,8 @@ func Load(ctx context.Context, o Options) (*Data, error) {
 	}
 	if err != nil {
 		warnings = append(warnings, fmt.Sprintf("Fashion-MNIST was not found and couldn't be downloaded: %v", err))
-		data, err = openSample()
+		warnings = append(warnings, "this is the embedded sample, a tenth of Fashion-MNIST: results differ from the full set")
+		data, err = openSample() // a user who names the sample needs no warning
 	}
 	if err != nil {
 		return nil, err
@@ -185,12 +186,17 @@ func download(ctx context.Context, o Options) (*Data, error) {
 	return o.open(o.CacheDir)
 }
 
+// ErrNotFound means that a named directory does not exist.
+var ErrNotFound = errors.New("found nothing of this name")
+
 // open reads a directory that must hold the data, or the embedded sample.
 func (o Options) open(dir string) (*Data, error) {
 	if dir == SampleName {
 		return openSample()
 	}
-	if info, err := os.Stat(dir); err != nil {
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("data directory %s: expected a directory, %w", dir, ErrNotFound)
+	} else if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	} else if !info.IsDir() {
 		return nil, fmt.Errorf("data directory %s: expected a directory, found a file", dir)

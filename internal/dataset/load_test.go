@@ -84,7 +84,7 @@ func TestLoadRefusesWhatWasNamed(t *testing.T) {
 		name, dir string
 		want      []string
 	}{
-		{"nowhere", filepath.Join(good, "none"), []string{"none", "no such file or directory"}},
+		{"nowhere", filepath.Join(good, "none"), []string{"none", "expected a directory, found nothing of this name"}},
 		{"a file", filepath.Join(good, "t10k-labels-idx1-ubyte.gz"), []string{"expected a directory, found a file"}},
 		{"incomplete", incomplete, []string{incomplete, "no train-images-idx3-ubyte, no t10k-labels-idx1-ubyte", "data fetch"}},
 		{"damaged", damaged, []string{filepath.Join(damaged, "t10k-labels-idx1-ubyte.gz"), "magic number 2049"}},

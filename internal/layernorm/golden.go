@@ -64,7 +64,7 @@ func ReadGolden(name string, r io.Reader) (*Golden, error) {
 	if err := g.decode(text); err != nil {
 		var syntax *json.SyntaxError
 		if errors.As(err, &syntax) {
-			return nil, fmt.Errorf("%s:%d: expected a golden file in JSON: %w", name, 1+bytes.Count(text[:syntax.Offset], []byte("\n")), err)
+			return nil, fmt.Errorf("%s:%d: %w", name, 1+bytes.Count(text[:syntax.Offset], []byte("\n")), err)
 		}
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -126,7 +127,8 @@ type builder struct {
 	inputs    gorgonia.Nodes // of the weights, in their order
 	training  bool
 	labels    *gorgonia.Node
-	activated gorgonia.Nodes // outputs of the activations
+	activated gorgonia.Nodes    // outputs of the activations
+	numbered  map[string]string // groups of the numbered layers' weights
 }
 
 // build makes the forward part of a graph, from the images to the loss.
@@ -149,7 +151,7 @@ func (m *Model) build(weights Weights, batch int, training bool) (*builder, erro
 // buildOver is build over existing images and labels.
 func (m *Model) buildOver(weights Weights, training bool, images, labels *tensor.Dense) (*builder, error) {
 	b := &builder{graph: gorgonia.NewGraph(), weights: weights, training: training}
-	b.groups = map[string]string{}
+	b.groups, b.numbered = map[string]string{}, map[string]string{}
 	b.Images, b.Labels = images.Float32s(), labels.Int32s()
 	x, err := b.chain(gorgonia.NodeFromAny(b.graph, images, gorgonia.WithName("images")), m.layers)
 	if err != nil {
@@ -196,15 +198,16 @@ func (b *builder) chain(x *gorgonia.Node, layers []Placed) (*gorgonia.Node, erro
 	return x, nil
 }
 
-// groupOf is the group of a layer's parameters; of a layer without any, that of the numbered layer before it.
+// groupOf is the group of a layer's first parameter. For a layer without parameters it is the group of the numbered layer before it.
 func (b *builder) groupOf(l Placed) string {
-	if len(l.Parameters) > 0 {
-		return b.weights.get(l.Parameters[0].Name).Group
+	if len(l.Parameters) == 0 {
+		return cmp.Or(b.numbered[l.Before], l.Group)
 	}
-	if name := l.Before + ".weight"; b.weights.Has(name) {
-		return b.weights.get(name).Group
+	first := b.weights.get(l.Parameters[0].Name)
+	if first.Role == layer.Weight {
+		b.numbered[l.Before] = first.Group
 	}
-	return l.Group
+	return first.Group
 }
 
 // penalise adds the penalties to the loss, if there are any.

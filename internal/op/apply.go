@@ -52,6 +52,9 @@ func (f *function) gradient(g Gradient) *pass {
 	p := newPass(f.gradientName(g.Of[0]), f.inputs, f.operandsOf(g), f.def.Shape, shapes...)
 	p.compute = g.Compute
 	p.serial = p.serial || g.Serial
+	if slices.Contains(g.Rows, Forward) || slices.Contains(g.Whole, Forward) {
+		p.forward = &f.run
+	}
 	return &p
 }
 

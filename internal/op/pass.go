@@ -21,6 +21,7 @@ type pass struct {
 	scalar  *gorgonia.F32 // the first result if it is a scalar: Gorgonia wants this type
 
 	run     Run
+	forward *Run      // of the forward function, if this is a gradient that needs its whole pass; else nil
 	scalars []float32 // room for operands that are scalars
 }
 
@@ -75,7 +76,13 @@ func (p *pass) Do(operands ...gorgonia.Value) (gorgonia.Value, error) {
 
 // Bind takes the operands of a run and returns the first result, which the parts fill.
 func (p *pass) Bind(operands ...gorgonia.Value) (gorgonia.Value, error) {
+	if p.forward != nil { // it has read all but dy in this run
+		p.run = *p.forward
+	}
 	for i, v := range operands {
+		if p.forward != nil && p.operands[i].of != DY {
+			continue
+		}
 		if err := p.read(i, v); err != nil {
 			return nil, err
 		}

@@ -29,9 +29,6 @@ import (
 // Parent is the directory for runs without a directory of their own.
 const Parent = "runs"
 
-// ConfigName is the file of the settings, by which a run directory is known.
-const ConfigName = "config.yaml"
-
 // Dir is the path of a run directory.
 type Dir string
 
@@ -39,8 +36,8 @@ func (d Dir) path(names ...string) string {
 	return filepath.Join(append([]string{string(d)}, names...)...)
 }
 
-// The files of a run.
-func (d Dir) Config() string      { return d.path(ConfigName) }
+// Config is the file of the settings, by which a run directory is known. The other files of a run are named likewise.
+func (d Dir) Config() string      { return d.path("config.yaml") }
 func (d Dir) Metrics() string     { return d.path("metrics.jsonl") }
 func (d Dir) Checkpoints() string { return d.path("checkpoints") }
 func (d Dir) Last() string        { return d.path("checkpoints", "last.safetensors") }

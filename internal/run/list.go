@@ -106,7 +106,7 @@ type Parental struct {
 }
 
 func (p *Parental) Error() string {
-	return fmt.Sprintf("%s: expected a run directory or a checkpoint, found a directory of %d runs; the newest is %s", p.Path, len(p.Runs), p.Runs[0].Dir)
+	return fmt.Sprintf("%s: expected a run directory or a checkpoint, found a directory of runs; the newest is %s", p.Path, p.Runs[0].Dir)
 }
 
 // Checkpoint is the checkpoint that a path names: the path itself if it is a file; for a run its best checkpoint, or the last if there
@@ -114,7 +114,7 @@ func (p *Parental) Error() string {
 func Checkpoint(path string) (string, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("%s: expected a run directory or a checkpoint, %w", path, ErrNotFound)
+		return "", fmt.Errorf("%s: expected a run directory or a checkpoint, %w%s", path, ErrNotFound, Hint(path))
 	}
 	if err != nil {
 		return "", err
@@ -129,14 +129,22 @@ func Checkpoint(path string) (string, error) {
 			return path, err
 		}
 	}
-	if err := d.checkParental(); err != nil {
+	if err := d.CheckParental(); err != nil {
 		return "", err
 	}
 	return "", fmt.Errorf("%s: expected a run directory with %s, found none", path, Dir("").Last())
 }
 
-// checkParental is a [*Parental] if the directory is not a run but has runs in it.
-func (d Dir) checkParental() error {
+// Hint is a suggestion for the error of a path that does not exist; empty unless [Parent] has a run of this name.
+func Hint(path string) string {
+	if named := filepath.Join(Parent, path); filepath.Base(path) == path && Dir(named).IsRun() {
+		return fmt.Sprintf("; did you mean %s?", named)
+	}
+	return ""
+}
+
+// CheckParental is a [*Parental] if the directory is not a run but has runs in it.
+func (d Dir) CheckParental() error {
 	if runs, err := List(string(d)); !d.IsRun() && err == nil && len(runs) > 0 {
 		return &Parental{string(d), runs}
 	}

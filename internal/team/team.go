@@ -158,7 +158,7 @@ func (m *member) rouse() {
 	}
 }
 
-// wait passes a moment after the i-th look at something that another goroutine is about to change.
+// wait is one spin iteration, the i-th; it yields every yieldEvery.
 func wait(i int) {
 	if i%yieldEvery == yieldEvery-1 {
 		runtime.Gosched()
