@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// newCompletion is the command that prints completion scripts, in place of cobra's own: that one has no examples, and takes any argument.
+// newCompletion is the command that prints completion scripts. It replaces cobra's own, which has no examples and takes any argument.
 func newCompletion(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "completion",

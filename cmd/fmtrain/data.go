@@ -92,9 +92,9 @@ func load(ctx context.Context, s streams, options dataset.Options) (*dataset.Dat
 	return data, nil
 }
 
-// dataMoved says what to do if the data of a run have moved.
+// dataMoved adds to an error what to do if the data of a run have moved.
 func dataMoved(err error) error {
-	return fmt.Errorf("%w; --data names the place where they are now", err)
+	return fmt.Errorf("%w; if the data have moved, name their directory with --data", err)
 }
 
 // place says where the data are, to a person.

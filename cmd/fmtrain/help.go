@@ -168,7 +168,7 @@ func defaultOf(f *pflag.Flag) string {
 	return " [" + f.DefValue + "]"
 }
 
-// named is the value of a flag whose help doesn't repeat the value's name, as it must with backquotes.
+// named is the value of a flag with its name in the help. Backquotes in the help text would repeat the name.
 type named struct {
 	noun string
 	text *string

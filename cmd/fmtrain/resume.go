@@ -56,7 +56,7 @@ func resumeTrain(ctx context.Context, s streams, o trainOptions, flags *pflag.Fl
 	return runTrain(ctx, s, c, &resumption{checkpoints, saved, o.override})
 }
 
-// settingsOf is what a checkpoint says of its run's settings.
+// settingsOf is the settings of a run in its checkpoint.
 func settingsOf(saved *run.Saved) config.Saved {
 	return config.Saved{Where: saved.Path, Settings: saved.Settings, Begun: saved.Progress.Begun()}
 }

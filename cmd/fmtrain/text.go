@@ -44,7 +44,7 @@ func sayCommand(w io.Writer, purpose, command string) {
 	fmt.Fprintf(w, "%s:\n  %s %s\n", purpose, program(), command)
 }
 
-// printable is a text without commands of a terminal, which a path or a file may hold.
+// printable is a text without control sequences for a terminal, which a path or a file may contain.
 func printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {

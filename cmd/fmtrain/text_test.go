@@ -2,7 +2,7 @@ package main
 
 import "testing"
 
-// A path or a file may hold what a terminal takes for a command.
+// A path or a file may contain control sequences for a terminal.
 func TestPrintable(t *testing.T) {
 	for text, want := range map[string]string{
 		"runs/first: é, σ²": "runs/first: é, σ²", "one\ntwo": "one\ntwo", "\x1b[2J": `\x1b[2J`, "a\tb\r": `a\tb\r`, "\u009b1m": `\u009b1m`,

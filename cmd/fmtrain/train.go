@@ -26,7 +26,7 @@ import (
 // newest is the value of --resume without one.
 const newest = "the newest unfinished run"
 
-// trainOptions are the flags of train that are no settings.
+// trainOptions are the flags of train that are not settings.
 type trainOptions struct {
 	config, resume, name string
 	override             bool
@@ -74,7 +74,7 @@ func newTrain(s streams) *cobra.Command {
 	return cmd
 }
 
-// check refuses values that can't be.
+// check refuses impossible values.
 func (o trainOptions) check(flags *pflag.FlagSet) error {
 	if err := noneEmpty(flags, "config", "resume", "name"); err != nil {
 		return err

@@ -43,7 +43,7 @@ func (w *warnings) OnStart(s *loop.Start) error {
 	if still != nil {
 		warn(w.out, "the schedule of %s makes the learning rate 0 in every step", list(still))
 	}
-	w.guessing = !moving || short != nil // nobody wonders about the accuracy then
+	w.guessing = !moving || short != nil // the warning above already explains a bad accuracy
 	if !moving {
 		warn(w.out, "no weight will change: every learning rate is 0")
 	}

@@ -45,7 +45,7 @@ func TestWarningsOfRates(t *testing.T) {
 		if out.String() != c.want {
 			t.Errorf("%s: expected %q, found %q", name, c.want, out.String())
 		}
-		// After such a warning, an accuracy as by guessing is no news.
+		// After such a warning, there is no second one about the accuracy.
 		out.Reset()
 		must(t, w.OnEpoch(&loop.Epoch{Epoch: 1, Accuracy: 0.1, ValAccuracy: 0.1}))
 		if (out.Len() > 0) != (c.want == "") {

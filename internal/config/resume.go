@@ -13,18 +13,19 @@ import (
 	"fmtrain/internal/schedule"
 )
 
-// Saved is what a checkpoint says of its run's settings.
+// Saved is the settings of a run in its checkpoint.
 type Saved struct {
 	Where    string // the checkpoint, for errors
 	Settings []byte // JSON
-	Begun    int    // epochs
+	Begun    int    // number of epochs
 }
 
-// Resume makes the settings with which a run resumes: its saved ones, over them those of the file and the flags, as [Resolve] does.
-// Auto stands for the saved value.
+// Resume makes the settings with which a run resumes. The file and the flags override the saved settings, as in [Resolve]. auto stands
+// for the saved value.
 //
-// A setting that changes the results is refused, with both values, unless override is true; so is a number of epochs that bends
-// a schedule. --out, --init, and fewer epochs than the run has begun are always refused. The error matches [ErrInvalid].
+// A changed setting that changes the results is refused, with both values, unless override is true. So is a number of epochs that changes
+// the learning rate of steps already made. --out, --init, and fewer epochs than the run has begun are always refused. The error matches
+// [ErrInvalid].
 func Resume(saved Saved, path string, fs *pflag.FlagSet, override bool) (Config, error) {
 	for _, key := range []string{"out", "init"} {
 		if fs != nil && fs.Changed(key) {

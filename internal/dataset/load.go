@@ -167,7 +167,7 @@ func Load(ctx context.Context, o Options) (*Data, error) {
 	if err != nil {
 		warnings = append(warnings, fmt.Sprintf("Fashion-MNIST was not found and couldn't be downloaded: %v", err))
 		warnings = append(warnings, "this is the embedded sample, a tenth of Fashion-MNIST: results differ from the full set")
-		data, err = openSample() // whoever asks for it by name needs no warning
+		data, err = openSample() // a user who names the sample needs no warning
 	}
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func download(ctx context.Context, o Options) (*Data, error) {
 	return o.open(o.CacheDir)
 }
 
-// ErrNotFound means that a directory which was named is not there.
+// ErrNotFound means that a named directory does not exist.
 var ErrNotFound = errors.New("found nothing of this name")
 
 // open reads a directory that must hold the data, or the embedded sample.

@@ -49,7 +49,7 @@ func ofRows(t rapid.TB, name string) bool {
 	return first(0) != first(-1)
 }
 
-// Each name stands for its own function: the values at −1 and 1 show it.
+// Each name has its own function: the values at −1 and 1 are different.
 func TestActivationNames(t *testing.T) {
 	want := map[string][2]float64{
 		"relu": {0, 1},

@@ -76,7 +76,7 @@ func checkGradients(t rapid.TB, p *gradcheck.Problem, step, tolerance float64) {
 	}
 }
 
-// sameNumbers is sameBits, but takes -0 for 0: the LispMachine adds each gradient to 0.
+// sameNumbers is sameBits, except that -0 equals 0: the LispMachine adds each gradient to 0.
 func sameNumbers(a, b []float32) bool {
 	return slices.EqualFunc(a, b, func(x, y float32) bool { return x == y || math.Float32bits(x) == math.Float32bits(y) })
 }

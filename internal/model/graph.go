@@ -198,7 +198,7 @@ func (b *builder) chain(x *gorgonia.Node, layers []Placed) (*gorgonia.Node, erro
 	return x, nil
 }
 
-// groupOf is the group of a layer's first parameter; of a layer without any, that of the numbered layer before it.
+// groupOf is the group of a layer's first parameter. For a layer without parameters it is the group of the numbered layer before it.
 func (b *builder) groupOf(l Placed) string {
 	if len(l.Parameters) == 0 {
 		return cmp.Or(b.numbered[l.Before], l.Group)

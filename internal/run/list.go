@@ -148,7 +148,7 @@ func Checkpoint(path string) (string, error) {
 	return "", fmt.Errorf("%s: expected a run directory with %s, found none", path, Dir("").Last())
 }
 
-// Hint ends the error for a path that is not there, if [Parent] has a run of this name.
+// Hint is a suggestion for the error of a path that does not exist; empty unless [Parent] has a run of this name.
 func Hint(path string) string {
 	if named := filepath.Join(Parent, path); filepath.Base(path) == path && Dir(named).IsRun() {
 		return fmt.Sprintf("; did you mean %s?", named)
@@ -156,7 +156,7 @@ func Hint(path string) string {
 	return ""
 }
 
-// CheckParental is a [*Parental] if the directory is no run but holds some.
+// CheckParental is a [*Parental] if the directory is not a run but has runs in it.
 func (d Dir) CheckParental() error {
 	if runs, err := List(string(d)); !d.IsRun() && err == nil && len(runs) > 0 {
 		return &Parental{string(d), runs}

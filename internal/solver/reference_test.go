@@ -259,7 +259,7 @@ type silent struct {
 	gorgonia.Namer
 }
 
-// decoupled says whether the weight decay of a solver is apart from the gradient, as that of adamw. Then parameters may be left out.
+// decoupled says whether a solver has decoupled weight decay, as adamw does. Then parameters may be left out of the decay.
 func decoupled(t *testing.T, name string) bool {
 	t.Helper()
 	return mustNew(t, name, 0.5, nil).(*solver).rule.decoupled
