@@ -17,6 +17,14 @@ type instructions struct {
 
 	relu      func(y, x []float32)
 	reluGrad  func(dx, dy, y []float32)
+	gelu      func(y, x []float32)
+	geluGrad  func(dx, dy, x []float32)
+	tanh      func(y, x []float32)
+	tanhGrad  func(dx, dy, x []float32)
+	elu       func(y, x []float32)
+	eluGrad   func(dx, dy, x []float32)
+	selu      func(y, x []float32)
+	seluGrad  func(dx, dy, x []float32)
 	sumRows   func(sum, x []float32)
 	allFinite func(x []float32) bool
 
@@ -51,6 +59,14 @@ var generic = instructions{
 
 	relu:      reluGo,
 	reluGrad:  reluGradGo,
+	gelu:      geluGo,
+	geluGrad:  geluGradGo,
+	tanh:      tanhGo,
+	tanhGrad:  tanhGradGo,
+	elu:       eluGo,
+	eluGrad:   eluGradGo,
+	selu:      seluGo,
+	seluGrad:  seluGradGo,
 	sumRows:   sumRowsGo,
 	allFinite: allFiniteGo,
 

@@ -24,6 +24,14 @@ var avx2 = instructions{
 
 	relu:      reluAVX2,
 	reluGrad:  reluGradAVX2,
+	gelu:      geluAVX2,
+	geluGrad:  geluGradAVX2,
+	tanh:      tanhAVX2,
+	tanhGrad:  tanhGradAVX2,
+	elu:       eluAVX2,
+	eluGrad:   eluGradAVX2,
+	selu:      seluAVX2,
+	seluGrad:  seluGradAVX2,
 	sumRows:   sumRowsAVX2,
 	allFinite: allFiniteAVX2,
 
@@ -58,6 +66,14 @@ var avx512 = instructions{
 
 	relu:      reluAVX512,
 	reluGrad:  reluGradAVX512,
+	gelu:      geluAVX512,
+	geluGrad:  geluGradAVX512,
+	tanh:      tanhAVX512,
+	tanhGrad:  tanhGradAVX512,
+	elu:       eluAVX512,
+	eluGrad:   eluGradAVX512,
+	selu:      seluAVX512,
+	seluGrad:  seluGradAVX512,
 	sumRows:   sumRowsAVX512,
 	allFinite: allFiniteAVX512,
 

@@ -10,7 +10,8 @@
 //	update.go        the solvers' updates                    AVX2, AVX-512, NEON  the same bits
 //	layernorm.go     LayerNorm, in float64                   AVX2, AVX-512        the same bits
 //	crossentropy.go  softmax and cross-entropy, in float64   AVX2, AVX-512        the same bits
-//	activation.go    ReLU; GELU, tanh, ELU and SELU in Go    AVX2, AVX-512        the same bits
+//	activation.go    ReLU                                    AVX2, AVX-512        the same bits
+//	smooth.go        GELU, tanh, ELU and SELU, in float64    AVX2, AVX-512        the same bits
 //	rows.go          sums over rows, the search for NaN      AVX2, AVX-512        the same bits
 //	pixels.go        bytes to intensities                    AVX2, AVX-512        the same bits
 //	memory.go        moving memory closer                    amd64                nothing to compute
