@@ -14,6 +14,7 @@ type instructions struct {
 	name string
 
 	product func(c, a, b, start Matrix) // as product, of at least one row, column and term
+	peak    peakLoop
 
 	relu      func(y, x []float32)
 	reluGrad  func(dx, dy, y []float32)
@@ -56,6 +57,7 @@ var generic = instructions{
 	name: Generic,
 
 	product: productGo,
+	peak:    peakLoop{peakGo, 2 * peakSums},
 
 	relu:      reluGo,
 	reluGrad:  reluGradGo,

@@ -21,6 +21,7 @@ var avx2 = instructions{
 	name: "avx2",
 
 	product: productAVX2,
+	peak:    peakLoop{peakAVX2, 2 * 12 * 8},
 
 	relu:      reluAVX2,
 	reluGrad:  reluGradAVX2,
@@ -63,6 +64,7 @@ var avx512 = instructions{
 	name: "avx512",
 
 	product: productAVX512,
+	peak:    peakLoop{peakAVX512, 2 * 12 * 16},
 
 	relu:      reluAVX512,
 	reluGrad:  reluGradAVX512,

@@ -15,6 +15,7 @@
 //	rows.go          sums over rows, the search for NaN      AVX2, AVX-512        the same bits
 //	pixels.go        bytes to intensities                    AVX2, AVX-512        the same bits
 //	memory.go        moving memory closer                    amd64                nothing to compute
+//	peak.go          multiply-adds, to measure the processor AVX2, AVX-512, NEON  other bits: nobody reads them
 //
 // The assembly for amd64 takes values that do not fill a vector under a mask, and so reads and writes nothing beyond a slice.
 // That for arm64 was tested under emulation alone (qemu-user), which says nothing of its speed: it was never timed, and its

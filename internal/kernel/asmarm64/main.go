@@ -3,7 +3,7 @@
 //
 // avo, which the assembly for amd64 is generated with, knows amd64 alone. What is needed here is so little that it is written
 // out: a writer of functions (function.go), the encodings of the instructions that Go's assembler lacks (encode.go), and the
-// kernels (matmul.go, update.go).
+// kernels (matmul.go, peak.go, update.go).
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 // groups are the kernels by the file that they are written to.
 var groups = map[string]func(*file){
 	"matmul": matmul,
+	"peak":   peak,
 	"update": update,
 }
 
