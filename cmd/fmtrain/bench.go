@@ -150,7 +150,7 @@ func besideText(r *bench.Report) string {
 	text := fmt.Sprintf("%.0f s; the machine was busy: a median window took %s longer than the best. Beside this program, other programs "+
 		"took %s of a processor", r.Seconds, percent(r.Spread), percent(r.Beside.Others))
 	if beside != nil {
-		text += ", most of it " + strings.Join(beside, ", ")
+		text += ", among them " + strings.Join(beside, ", ")
 	}
 	return text + fmt.Sprintf("; other machines on this hardware %s.", percent(r.Beside.Stolen))
 }
