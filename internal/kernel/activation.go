@@ -1,7 +1,5 @@
 package kernel
 
-import "math"
-
 //go:generate go run -C asm . -out ../activation_amd64.s -stubs ../activation_amd64_stubs.go -pkg kernel activation
 
 // SELU's constants (Klambauer et al., "Self-Normalizing Neural Networks", 2017).
@@ -23,20 +21,43 @@ var (
 	ReLU = Activation{Forward: relu, Backward: reluGrad}
 
 	// GELU is x·Φ(x), Φ the normal distribution function (Hendrycks and Gimpel, 2016), not its approximation by tanh.
-	GELU = pointwise(
-		func(x float64) float64 { return x * normalCDF(x) },
-		func(x, _ float64) float64 { return normalCDF(x) + float64(x*math.Exp(-x*x/2)/math.Sqrt(2*math.Pi)) },
-	)
+	GELU = smoothActivation("GELU",
+		func(k *instructions) func(y, x []float32) { return k.gelu },
+		func(k *instructions) func(dx, dy, x []float32) { return k.geluGrad })
 
 	// Tanh is the hyperbolic tangent.
-	Tanh = pointwise(math.Tanh, func(_, y float64) float64 { return 1 - float64(y*y) })
+	Tanh = smoothActivation("Tanh",
+		func(k *instructions) func(y, x []float32) { return k.tanh },
+		func(k *instructions) func(dx, dy, x []float32) { return k.tanhGrad })
 
 	// ELU is x for x > 0, else exp(x)−1 (Clevert et al., 2015, with α = 1).
-	ELU = pointwise(elu(1, 1))
+	ELU = smoothActivation("ELU",
+		func(k *instructions) func(y, x []float32) { return k.elu },
+		func(k *instructions) func(dx, dy, x []float32) { return k.eluGrad })
 
 	// SELU is ELU scaled so that a deep net normalises itself (Klambauer et al., 2017).
-	SELU = pointwise(elu(seluScale, seluAlpha))
+	SELU = smoothActivation("SELU",
+		func(k *instructions) func(y, x []float32) { return k.selu },
+		func(k *instructions) func(dx, dy, x []float32) { return k.seluGrad })
 )
+
+// smoothActivation makes an activation whose derivative is a function of x, from its kernels in a set.
+func smoothActivation(
+	name string, forward func(*instructions) func(y, x []float32), backward func(*instructions) func(dx, dy, x []float32),
+) Activation {
+	f, grad := name+".Forward", name+".Backward"
+	return Activation{
+		Forward: func(y, x []float32) {
+			check(f, "y", len(y), len(x))
+			forward(active)(y, x)
+		},
+		Backward: func(dx, dy, x, _ []float32) {
+			check(grad, "dx", len(dx), len(x))
+			check(grad, "dy", len(dy), len(x))
+			backward(active)(dx, dy, x)
+		},
+	}
+}
 
 func relu(y, x []float32) {
 	check("ReLU.Forward", "y", len(y), len(x))
@@ -65,39 +86,5 @@ func reluGradGo(dx, dy, y []float32) {
 		} else {
 			dx[i] = 0
 		}
-	}
-}
-
-func normalCDF(x float64) float64 { return float64(0.5 * math.Erfc(-x/math.Sqrt2)) }
-
-func elu(scale, alpha float64) (f func(float64) float64, derivative func(x, y float64) float64) {
-	f = func(x float64) float64 {
-		if x > 0 {
-			return scale * x
-		}
-		return scale * alpha * math.Expm1(x)
-	}
-	derivative = func(x, _ float64) float64 {
-		if x > 0 {
-			return scale
-		}
-		return scale * alpha * math.Exp(x)
-	}
-	return f, derivative
-}
-
-// pointwise makes an activation from a function and its derivative, given x and y = f(x), both computed in float64.
-func pointwise(f func(float64) float64, derivative func(x, y float64) float64) Activation {
-	return Activation{
-		Forward: func(y, x []float32) {
-			for i, v := range x {
-				y[i] = float32(f(float64(v)))
-			}
-		},
-		Backward: func(dx, dy, x, y []float32) {
-			for i, v := range dy {
-				dx[i] = float32(float64(v) * derivative(float64(x[i]), float64(y[i])))
-			}
-		},
 	}
 }

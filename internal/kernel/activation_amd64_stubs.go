@@ -23,3 +23,83 @@ func reluGradAVX2(dx []float32, dy []float32, y []float32)
 //
 //go:noescape
 func reluGradAVX512(dx []float32, dy []float32, y []float32)
+
+// geluAVX2 is geluGo.
+//
+//go:noescape
+func geluAVX2(y []float32, x []float32)
+
+// geluAVX512 is geluGo.
+//
+//go:noescape
+func geluAVX512(y []float32, x []float32)
+
+// geluGradAVX2 is geluGradGo.
+//
+//go:noescape
+func geluGradAVX2(dx []float32, dy []float32, x []float32)
+
+// geluGradAVX512 is geluGradGo.
+//
+//go:noescape
+func geluGradAVX512(dx []float32, dy []float32, x []float32)
+
+// tanhAVX2 is tanhGo.
+//
+//go:noescape
+func tanhAVX2(y []float32, x []float32)
+
+// tanhAVX512 is tanhGo.
+//
+//go:noescape
+func tanhAVX512(y []float32, x []float32)
+
+// tanhGradAVX2 is tanhGradGo.
+//
+//go:noescape
+func tanhGradAVX2(dx []float32, dy []float32, x []float32)
+
+// tanhGradAVX512 is tanhGradGo.
+//
+//go:noescape
+func tanhGradAVX512(dx []float32, dy []float32, x []float32)
+
+// eluAVX2 is eluGo.
+//
+//go:noescape
+func eluAVX2(y []float32, x []float32)
+
+// eluAVX512 is eluGo.
+//
+//go:noescape
+func eluAVX512(y []float32, x []float32)
+
+// eluGradAVX2 is eluGradGo.
+//
+//go:noescape
+func eluGradAVX2(dx []float32, dy []float32, x []float32)
+
+// eluGradAVX512 is eluGradGo.
+//
+//go:noescape
+func eluGradAVX512(dx []float32, dy []float32, x []float32)
+
+// seluAVX2 is seluGo.
+//
+//go:noescape
+func seluAVX2(y []float32, x []float32)
+
+// seluAVX512 is seluGo.
+//
+//go:noescape
+func seluAVX512(y []float32, x []float32)
+
+// seluGradAVX2 is seluGradGo.
+//
+//go:noescape
+func seluGradAVX2(dx []float32, dy []float32, x []float32)
+
+// seluGradAVX512 is seluGradGo.
+//
+//go:noescape
+func seluGradAVX512(dx []float32, dy []float32, x []float32)

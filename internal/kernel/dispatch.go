@@ -14,9 +14,18 @@ type instructions struct {
 	name string
 
 	product func(c, a, b, start Matrix) // as product, with at least one row, column and term
+	peak    peakLoop
 
 	relu      func(y, x []float32)
 	reluGrad  func(dx, dy, y []float32)
+	gelu      func(y, x []float32)
+	geluGrad  func(dx, dy, x []float32)
+	tanh      func(y, x []float32)
+	tanhGrad  func(dx, dy, x []float32)
+	elu       func(y, x []float32)
+	eluGrad   func(dx, dy, x []float32)
+	selu      func(y, x []float32)
+	seluGrad  func(dx, dy, x []float32)
 	sumRows   func(sum, x []float32)
 	allFinite func(x []float32) bool
 
@@ -48,9 +57,18 @@ var generic = instructions{
 	name: Generic,
 
 	product: productGo,
+	peak:    peakLoop{peakGo, 2 * peakSums},
 
 	relu:      reluGo,
 	reluGrad:  reluGradGo,
+	gelu:      geluGo,
+	geluGrad:  geluGradGo,
+	tanh:      tanhGo,
+	tanhGrad:  tanhGradGo,
+	elu:       eluGo,
+	eluGrad:   eluGradGo,
+	selu:      seluGo,
+	seluGrad:  seluGradGo,
 	sumRows:   sumRowsGo,
 	allFinite: allFiniteGo,
 

@@ -21,9 +21,18 @@ var avx2 = instructions{
 	name: "avx2",
 
 	product: productAVX2,
+	peak:    peakLoop{peakAVX2, 2 * 12 * 8},
 
 	relu:      reluAVX2,
 	reluGrad:  reluGradAVX2,
+	gelu:      geluAVX2,
+	geluGrad:  geluGradAVX2,
+	tanh:      tanhAVX2,
+	tanhGrad:  tanhGradAVX2,
+	elu:       eluAVX2,
+	eluGrad:   eluGradAVX2,
+	selu:      seluAVX2,
+	seluGrad:  seluGradAVX2,
 	sumRows:   sumRowsAVX2,
 	allFinite: allFiniteAVX2,
 
@@ -55,9 +64,18 @@ var avx512 = instructions{
 	name: "avx512",
 
 	product: productAVX512,
+	peak:    peakLoop{peakAVX512, 2 * 12 * 16},
 
 	relu:      reluAVX512,
 	reluGrad:  reluGradAVX512,
+	gelu:      geluAVX512,
+	geluGrad:  geluGradAVX512,
+	tanh:      tanhAVX512,
+	tanhGrad:  tanhGradAVX512,
+	elu:       eluAVX512,
+	eluGrad:   eluGradAVX512,
+	selu:      seluAVX512,
+	seluGrad:  seluGradAVX512,
 	sumRows:   sumRowsAVX512,
 	allFinite: allFiniteAVX512,
 

@@ -11,6 +11,7 @@ var neon = func() instructions {
 	set := generic
 	set.name = "neon"
 	set.product = productNEON
+	set.peak = peakLoop{peakNEON, 2 * 24 * 4}
 	set.sgd = sgdNEON
 	set.momentum = momentumNEON
 	set.nesterov = nesterovNEON

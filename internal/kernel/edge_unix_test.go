@@ -70,6 +70,10 @@ func TestKernelsAtEdge(t *testing.T) {
 				}
 				ReLU.Forward(s[0], s[1])
 				ReLU.Backward(s[0], s[1], nil, s[2])
+				for _, a := range smoothActivations {
+					a.Forward(s[0], s[1])
+					a.Backward(s[0], s[1], s[2], nil)
+				}
 				AllFinite(s[0])
 				SumRows(s[1], matrix(0))
 				stats := NewLayerNormStats(rows)

@@ -10,10 +10,12 @@
 //	update.go        the solvers' updates                    AVX2, AVX-512, NEON  the same bits
 //	layernorm.go     LayerNorm, in float64                   AVX2, AVX-512        the same bits
 //	crossentropy.go  softmax and cross-entropy, in float64   AVX2, AVX-512        the same bits
-//	activation.go    ReLU; GELU, tanh, ELU and SELU in Go    AVX2, AVX-512        the same bits
+//	activation.go    ReLU                                    AVX2, AVX-512        the same bits
+//	smooth.go        GELU, tanh, ELU and SELU, in float64    AVX2, AVX-512        the same bits
 //	rows.go          sums over rows, the search for NaN      AVX2, AVX-512        the same bits
 //	pixels.go        bytes to intensities                    AVX2, AVX-512        the same bits
 //	memory.go        moving memory closer                    amd64                nothing to compute
+//	peak.go          multiply-adds, to measure the processor AVX2, AVX-512, NEON  other bits: nobody reads them
 //
 // The assembly for amd64 handles a last vector that is not full with a mask, so it reads and writes nothing beyond a slice. The
 // assembly for arm64 was only tested under emulation (qemu-user) and never timed; the sizes of its tiles are estimates.

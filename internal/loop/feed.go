@@ -22,16 +22,16 @@ func (f *feed) fill(t *team.Team, rows, next []int32) {
 	t.Run(f)
 }
 
-// maxPrefetched is the largest batch that is prefetched: 100 KB of images, a tenth of a processor's second-level cache. A larger
+// MaxPrefetched is the largest batch that is prefetched: 100 KB of images, a tenth of a processor's second-level cache. A larger
 // one would evict the data of the step, and its step is so long that the time to fill it does not matter.
-const maxPrefetched = 128
+const MaxPrefetched = 128
 
 // Do fills a share of the batch, as a [team.Job].
 func (f *feed) Do(part, parts int) {
 	top, bottom := op.Split(len(f.graph.Labels), part, parts)
 	share := func(rows []int32) []int32 { return rows[min(top, len(rows)):min(bottom, len(rows))] }
 	f.set.Fill(f.graph.Images[top*dataset.Pixels:bottom*dataset.Pixels], f.graph.Labels[top:bottom], share(f.rows))
-	if len(f.next) <= maxPrefetched {
+	if len(f.next) <= MaxPrefetched {
 		f.set.Prefetch(share(f.next))
 	}
 }

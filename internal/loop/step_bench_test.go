@@ -2,11 +2,9 @@ package loop
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
-	"fmtrain/internal/dataset"
 	"fmtrain/internal/team"
 )
 
@@ -32,14 +30,9 @@ func BenchmarkStep(b *testing.B) {
 				trainer := s.trainer(b)
 				trainer.Team = team.New(members)
 				defer trainer.Team.Close()
-				trainer.share()
-				order := dataset.NewSampler(s.images, 1, true).Order(1)
-				batches := slices.Collect(slices.Chunk(order, s.batch))
-				steps := 0
+				steps := NewStepper(trainer)
 				for b.Loop() {
-					_, err := trainer.step(Iteration{}, batches[steps%len(batches)], batches[(steps+1)%len(batches)])
-					must(b, err)
-					steps++
+					must(b, steps.Step())
 				}
 				b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")
 			})

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"time"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -115,6 +116,19 @@ func (b *builder) onStatic(outputs gorgonia.Nodes) (*Graph, error) {
 
 // UseTeam splits the work of later runs among the team. The result has the same bits for any number of members.
 func (g *Graph) UseTeam(t *team.Team) { g.machine.UseTeam(t) }
+
+// Watch calls took after each op of later runs, with its name and the time that it has taken, if the static machine runs the graph. A
+// took of nil ends it.
+func (g *Graph) Watch(took func(op string, t time.Duration)) {
+	m, ok := g.machine.(*vm.Static)
+	switch {
+	case !ok:
+	case took == nil:
+		m.Watch(nil)
+	default:
+		m.Watch(func(op gorgonia.Op, t time.Duration) { took(op.String(), t) })
+	}
+}
 
 // Run computes the graph for the current batch.
 func (g *Graph) Run() error { return g.machine.RunAll() }

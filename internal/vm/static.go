@@ -23,6 +23,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -36,6 +37,7 @@ type Static struct {
 	team    *team.Team // nil: only the caller
 	steps   []step     // in the order of their levels, and within a level each after its children
 	levels  []level
+	took    func(gorgonia.Op, time.Duration)
 	outputs []int                  // the steps whose values are bound to their nodes after each run
 	index   map[*gorgonia.Node]int // the step of each node
 }
@@ -192,7 +194,11 @@ func (m *Static) RunAll() error {
 				return fmt.Errorf("vm: node %s of shape %v: %w", s.node.Name(), s.node.Shape(), err)
 			}
 		}
-		if len(l.parallel) > 0 {
+		switch {
+		case len(l.parallel) == 0:
+		case m.took != nil:
+			m.watched(l)
+		default:
 			m.team.Run(l)
 		}
 	}
@@ -224,7 +230,38 @@ func (m *Static) prepare(s *step) (err error) {
 		s.value, err = s.parallel.Bind(s.args...)
 		return err
 	}
-	return s.run()
+	began := m.now()
+	err = s.run()
+	m.report(s.op, began)
+	return err
+}
+
+// Watch calls took after each op of later runs, with the time that it has taken. Then the caller alone runs the ops, so that a time is
+// of one op. A took of nil ends it.
+func (m *Static) Watch(took func(op gorgonia.Op, t time.Duration)) { m.took = took }
+
+// watched runs the level's nodes that have parts, one after the other.
+func (m *Static) watched(l *level) {
+	for _, o := range l.parallel {
+		began := m.now()
+		o.Part(0, 1)
+		m.report(o, began)
+	}
+}
+
+// now is the time, if someone watches.
+func (m *Static) now() (t time.Time) {
+	if m.took != nil {
+		t = time.Now()
+	}
+	return t
+}
+
+// report tells whoever watches how long an op took.
+func (m *Static) report(by gorgonia.Op, began time.Time) {
+	if m.took != nil {
+		m.took(by, time.Since(began))
+	}
 }
 
 // run calls the op on the arguments. The op writes to the step's buffer if it can.

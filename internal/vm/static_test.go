@@ -318,3 +318,39 @@ func TestStaticWaitsForThePartsThatAreNeeded(t *testing.T) {
 		}
 	}
 }
+
+// Whoever watches hears of each op once a run, those with parts and those without; the values are the same.
+func TestWatch(t *testing.T) {
+	g := gorgonia.NewGraph()
+	var p probe
+	y := p.of(vector(g, "x", 1, 2))
+	sum := gorgonia.Must(gorgonia.Sum(y))
+	m := must[*vm.Static](t)(vm.NewStatic(sum))
+	members := team.New(2)
+	defer members.Close()
+	m.UseTeam(members)
+	heard := map[string]int{}
+	run := func(want int) {
+		t.Helper()
+		if err := m.RunAll(); err != nil {
+			t.Fatal(err)
+		}
+		if heard["Probe"] != want || len(heard) > 2 || sum.Value().Data() != float32(3) {
+			t.Errorf("expected to hear of Probe %d times, found %v; the sum %v", want, heard, sum.Value())
+		}
+	}
+	run(0)
+	m.Watch(func(by gorgonia.Op, took time.Duration) {
+		if took < 0 {
+			t.Errorf("%v took %v", by, took)
+		}
+		heard[by.String()]++
+	})
+	run(1)
+	run(2)
+	if len(heard) != 2 {
+		t.Errorf("expected to hear of two ops, found %v", heard)
+	}
+	m.Watch(nil)
+	run(2)
+}

@@ -5,8 +5,13 @@ import (
 	. "github.com/mmcloughlin/avo/operand"
 )
 
-// activation writes ReLU and its derivative.
+// activation writes the activations and their derivatives.
 func activation() {
+	relu()
+	smoothActivations()
+}
+
+func relu() {
 	newElementwise("relu", "[ReLU]'s Forward", []string{"y", "x"}, nil, func(k *elementwise) {
 		// Where neither is the greater (NaN, -0), VMAXPS returns its second operand.
 		k.store("y", binary(VMAXPS, k.zero(), k.load("x")))

@@ -17,6 +17,7 @@ var groups = map[string]func(){
 	"layernorm":    layernorm,
 	"matmul":       matmul,
 	"memory":       memory,
+	"peak":         peak,
 	"pixels":       pixels,
 	"rows":         rows,
 	"update":       update,

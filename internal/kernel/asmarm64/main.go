@@ -2,8 +2,8 @@
 // directory. The go:generate line of package kernel runs it there.
 //
 // avo, which generates the assembly for amd64, supports only amd64. Little is needed here, so this program has its own writer of
-// functions (function.go). encode.go has the encodings of the instructions that Go's assembler lacks; matmul.go and update.go have the
-// kernels.
+// functions (function.go). encode.go has the encodings of the instructions that Go's assembler lacks; matmul.go, peak.go and
+// update.go have the kernels.
 package main
 
 import (
@@ -14,6 +14,7 @@ import (
 // groups are the kernels by the file that they are written to.
 var groups = map[string]func(*file){
 	"matmul": matmul,
+	"peak":   peak,
 	"update": update,
 }
 
