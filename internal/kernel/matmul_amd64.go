@@ -124,13 +124,11 @@ func productAVX512(c, a, b, start Matrix) { avx512Blocking.product(c, a, b, star
 
 // product is product for at least one row, column and term.
 func (by *blocking) product(c, a, b, start Matrix) {
-	p := panelPool.get()
-	defer panelPool.put(p)
 	packedA := packingPays(a, c.columns)
 	if c.rows >= by.blockRows && (packedA || !by.blocksPacked && c.columns > widestStrip) {
-		by.byBlocks(p, c, a, b, start, packedA)
+		by.byBlocks(c, a, b, start, packedA)
 	} else {
-		by.byStrips(p, c, a, b, start)
+		by.byStrips(c, a, b, start)
 	}
 }
 
@@ -143,7 +141,9 @@ func packingPays(a Matrix, columns int) bool {
 }
 
 // byBlocks goes the way by blocks.
-func (by *blocking) byBlocks(p *panels, c, a, b, start Matrix, packedA bool) {
+func (by *blocking) byBlocks(c, a, b, start Matrix, packedA bool) {
+	p := panelPool.get()
+	defer panelPool.put(p)
 	widest := &by.blocks[len(by.blocks)-1]
 	longest := min(max(caches.first/4/(widest.columns+widest.rows), shortestDepth), longestDepth)
 	depth := blockLength(a.columns, longest)
@@ -188,7 +188,8 @@ func (by *blocking) block(p *panels, c, a, b, start Matrix, packedA bool) {
 					from, fromRow, fromTile = start.values[top*start.row+left:], start.row, columns
 				}
 				kind.tiles(&c.values[top*c.row+left], &part.values[0], &p.b[left*steps], &from[0], group.height, tiles, steps,
-					part.row, part.column, 0, kind.columns, kind.columns*steps, c.row, columns, fromRow, fromTile, kind.last(columns))
+					4*part.row, 4*part.column, 0, 4*kind.columns, 4*kind.columns*steps, 4*c.row, 4*columns, 4*fromRow, 4*fromTile,
+					kind.last(columns))
 				left += columns * tiles
 			}
 			top += group.height
@@ -197,8 +198,13 @@ func (by *blocking) block(p *panels, c, a, b, start Matrix, packedA bool) {
 }
 
 // byStrips goes the way by strips.
-func (by *blocking) byStrips(p *panels, c, a, b, start Matrix) {
+func (by *blocking) byStrips(c, a, b, start Matrix) {
 	packB := b.column != 1 || c.rows >= by.packedRows || b.row >= farRows
+	var p *panels
+	if packB || by.whole {
+		p = panelPool.get()
+		defer panelPool.put(p)
+	}
 	depth := by.inPlaceDepth
 	if packB {
 		depth = by.packedDepth
@@ -224,8 +230,8 @@ func (by *blocking) byStrips(p *panels, c, a, b, start Matrix) {
 			for _, group := range shareRows(c.rows, kind.rows) {
 				if group.tiles > 0 {
 					kind.tiles(&c.values[top*c.row+left], &a.values[top*a.row+l*a.column], &rows.values[0], &from[top*fromRow],
-						group.height, group.tiles, steps, a.row, a.column, a.row*group.height, rows.row, 0, c.row, c.row*group.height,
-						fromRow, fromRow*group.height, kind.last(columns))
+						group.height, group.tiles, steps, 4*a.row, 4*a.column, 4*a.row*group.height, 4*rows.row, 0,
+						4*c.row, 4*c.row*group.height, 4*fromRow, 4*fromRow*group.height, kind.last(columns))
 					top += group.height * group.tiles
 				}
 			}

@@ -23,20 +23,16 @@ rows1:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMOVUPS    32(AX), Y2
 	VMASKMOVPS 64(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 
 step1:
 	VMOVUPS      (DX), Y3
@@ -60,7 +56,6 @@ step1:
 	VMOVUPS      32(CX), Y3
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 32(AX)
 	VMASKMOVPS   Y0, Y3, 64(AX)
@@ -70,7 +65,6 @@ step1:
 whole1:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	VMOVUPS Y0, 64(AX)
@@ -78,16 +72,12 @@ whole1:
 
 stored1:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows1
@@ -101,7 +91,6 @@ rows2:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMOVUPS    32(AX), Y2
 	VMASKMOVPS 64(AX), Y0, Y3
@@ -111,14 +100,11 @@ rows2:
 	VMASKMOVPS 64(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 
 step2:
 	VMOVUPS      (DX), Y6
@@ -146,7 +132,6 @@ step2:
 	VMOVUPS      32(CX), Y6
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 32(AX)
 	VMASKMOVPS   Y3, Y6, 64(AX)
@@ -160,7 +145,6 @@ step2:
 whole2:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	VMOVUPS Y3, 64(AX)
@@ -172,16 +156,12 @@ whole2:
 
 stored2:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows2
@@ -195,7 +175,6 @@ rows3:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMOVUPS    32(AX), Y2
 	VMASKMOVPS 64(AX), Y0, Y3
@@ -209,14 +188,11 @@ rows3:
 	VMASKMOVPS 64(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 
 step3:
 	VMOVUPS      (DX), Y9
@@ -248,7 +224,6 @@ step3:
 	VMOVUPS      32(CX), Y9
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 32(AX)
 	VMASKMOVPS   Y3, Y9, 64(AX)
@@ -266,7 +241,6 @@ step3:
 whole3:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	VMOVUPS Y3, 64(AX)
@@ -282,16 +256,12 @@ whole3:
 
 stored3:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows3
@@ -305,7 +275,6 @@ rows4:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMOVUPS    32(AX), Y2
 	VMASKMOVPS 64(AX), Y0, Y3
@@ -323,14 +292,11 @@ rows4:
 	VMASKMOVPS 64(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 
 step4:
@@ -367,7 +333,6 @@ step4:
 	VMOVUPS      32(CX), Y12
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMOVUPS      Y2, 32(AX)
 	VMASKMOVPS   Y3, Y12, 64(AX)
@@ -389,7 +354,6 @@ step4:
 whole4:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	VMOVUPS Y3, 64(AX)
@@ -409,16 +373,12 @@ whole4:
 
 stored4:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows4
@@ -500,28 +460,23 @@ rows1:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMASKMOVPS 32(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	MOVQ       cTile+104(FP), DI
-	SHLQ       $0x02, DI
 	ADDQ       c+0(FP), DI
 
 fetch1:
 	MOVQ       cRow+96(FP), R8
 	PREFETCHT0 (DI)
 	PREFETCHT0 60(DI)
-	LEAQ       (DI)(R8*4), DI
+	ADDQ       R8, DI
 	MOVQ       $0x00000008, R8
 	CMPQ       BX, R8
 	CMOVQLT    BX, R8
@@ -549,7 +504,6 @@ step1:
 	VMOVUPS      32(CX), Y2
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMASKMOVPS   Y0, Y2, 32(AX)
 	ADDQ         CX, AX
@@ -558,23 +512,18 @@ step1:
 whole1:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y0, 32(AX)
 	ADDQ    CX, AX
 
 stored1:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows1
@@ -588,7 +537,6 @@ rows2:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMASKMOVPS 32(AX), Y0, Y2
 	ADDQ       CX, AX
@@ -596,23 +544,19 @@ rows2:
 	VMASKMOVPS 32(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	MOVQ       cTile+104(FP), R8
-	SHLQ       $0x02, R8
 	ADDQ       c+0(FP), R8
 
 fetch2:
 	MOVQ       cRow+96(FP), R9
 	PREFETCHT0 (R8)
 	PREFETCHT0 60(R8)
-	LEAQ       (R8)(R9*4), R8
+	ADDQ       R9, R8
 	MOVQ       $0x00000008, R9
 	CMPQ       BX, R9
 	CMOVQLT    BX, R9
@@ -643,7 +587,6 @@ step2:
 	VMOVUPS      32(CX), Y4
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMASKMOVPS   Y2, Y4, 32(AX)
 	ADDQ         CX, AX
@@ -655,7 +598,6 @@ step2:
 whole2:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	ADDQ    CX, AX
@@ -665,16 +607,12 @@ whole2:
 
 stored2:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows2
@@ -688,7 +626,6 @@ rows3:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMASKMOVPS 32(AX), Y0, Y2
 	ADDQ       CX, AX
@@ -699,23 +636,19 @@ rows3:
 	VMASKMOVPS 32(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	MOVQ       cTile+104(FP), R8
-	SHLQ       $0x02, R8
 	ADDQ       c+0(FP), R8
 
 fetch3:
 	MOVQ       cRow+96(FP), R9
 	PREFETCHT0 (R8)
 	PREFETCHT0 60(R8)
-	LEAQ       (R8)(R9*4), R8
+	ADDQ       R9, R8
 	MOVQ       $0x00000008, R9
 	CMPQ       BX, R9
 	CMOVQLT    BX, R9
@@ -749,7 +682,6 @@ step3:
 	VMOVUPS      32(CX), Y6
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMASKMOVPS   Y2, Y6, 32(AX)
 	ADDQ         CX, AX
@@ -764,7 +696,6 @@ step3:
 whole3:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	ADDQ    CX, AX
@@ -777,16 +708,12 @@ whole3:
 
 stored3:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows3
@@ -800,7 +727,6 @@ rows4:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMASKMOVPS 32(AX), Y0, Y2
 	ADDQ       CX, AX
@@ -814,24 +740,20 @@ rows4:
 	VMASKMOVPS 32(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	MOVQ       cTile+104(FP), R9
-	SHLQ       $0x02, R9
 	ADDQ       c+0(FP), R9
 
 fetch4:
 	MOVQ       cRow+96(FP), R10
 	PREFETCHT0 (R9)
 	PREFETCHT0 60(R9)
-	LEAQ       (R9)(R10*4), R9
+	ADDQ       R10, R9
 	MOVQ       $0x00000008, R10
 	CMPQ       BX, R10
 	CMOVQLT    BX, R10
@@ -868,7 +790,6 @@ step4:
 	VMOVUPS      32(CX), Y8
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMASKMOVPS   Y2, Y8, 32(AX)
 	ADDQ         CX, AX
@@ -886,7 +807,6 @@ step4:
 whole4:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	ADDQ    CX, AX
@@ -902,16 +822,12 @@ whole4:
 
 stored4:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows4
@@ -925,7 +841,6 @@ rows5:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMASKMOVPS 32(AX), Y0, Y2
 	ADDQ       CX, AX
@@ -942,24 +857,20 @@ rows5:
 	VMASKMOVPS 32(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	MOVQ       cTile+104(FP), R9
-	SHLQ       $0x02, R9
 	ADDQ       c+0(FP), R9
 
 fetch5:
 	MOVQ       cRow+96(FP), R10
 	PREFETCHT0 (R9)
 	PREFETCHT0 60(R9)
-	LEAQ       (R9)(R10*4), R9
+	ADDQ       R10, R9
 	MOVQ       $0x00000008, R10
 	CMPQ       BX, R10
 	CMOVQLT    BX, R10
@@ -999,7 +910,6 @@ step5:
 	VMOVUPS      32(CX), Y10
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMASKMOVPS   Y2, Y10, 32(AX)
 	ADDQ         CX, AX
@@ -1020,7 +930,6 @@ step5:
 whole5:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	ADDQ    CX, AX
@@ -1039,16 +948,12 @@ whole5:
 
 stored5:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows5
@@ -1062,7 +967,6 @@ rows6:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMOVUPS    (AX), Y1
 	VMASKMOVPS 32(AX), Y0, Y2
 	ADDQ       CX, AX
@@ -1082,25 +986,21 @@ rows6:
 	VMASKMOVPS 32(AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	MOVQ       cTile+104(FP), R10
-	SHLQ       $0x02, R10
 	ADDQ       c+0(FP), R10
 
 fetch6:
 	MOVQ       cRow+96(FP), R11
 	PREFETCHT0 (R10)
 	PREFETCHT0 60(R10)
-	LEAQ       (R10)(R11*4), R10
+	ADDQ       R11, R10
 	MOVQ       $0x00000008, R11
 	CMPQ       BX, R11
 	CMOVQLT    BX, R11
@@ -1143,7 +1043,6 @@ step6:
 	VMOVUPS      32(CX), Y12
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Y1, (AX)
 	VMASKMOVPS   Y2, Y12, 32(AX)
 	ADDQ         CX, AX
@@ -1167,7 +1066,6 @@ step6:
 whole6:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	VMOVUPS Y2, 32(AX)
 	ADDQ    CX, AX
@@ -1189,16 +1087,12 @@ whole6:
 
 stored6:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows6
@@ -1271,18 +1165,14 @@ rows1:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 
 step1:
 	VMOVUPS      (DX), Y1
@@ -1302,7 +1192,6 @@ step1:
 	VMOVUPS      32(CX), Y1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y0, Y1, (AX)
 	ADDQ         CX, AX
 	JMP          stored1
@@ -1310,22 +1199,17 @@ step1:
 whole1:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y0, (AX)
 	ADDQ    CX, AX
 
 stored1:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows1
@@ -1339,20 +1223,16 @@ rows2:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 
 step2:
 	VMOVUPS      (DX), Y2
@@ -1374,7 +1254,6 @@ step2:
 	VMOVUPS      32(CX), Y2
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y2, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y0, Y2, (AX)
@@ -1384,7 +1263,6 @@ step2:
 whole2:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y0, (AX)
@@ -1392,16 +1270,12 @@ whole2:
 
 stored2:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows2
@@ -1415,7 +1289,6 @@ rows3:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -1423,14 +1296,11 @@ rows3:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 
 step3:
 	VMOVUPS      (DX), Y3
@@ -1454,7 +1324,6 @@ step3:
 	VMOVUPS      32(CX), Y3
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y3, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y3, (AX)
@@ -1466,7 +1335,6 @@ step3:
 whole3:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -1476,16 +1344,12 @@ whole3:
 
 stored3:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows3
@@ -1499,7 +1363,6 @@ rows4:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -1509,14 +1372,11 @@ rows4:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 
 step4:
@@ -1543,7 +1403,6 @@ step4:
 	VMOVUPS      32(CX), Y4
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y4, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y4, (AX)
@@ -1557,7 +1416,6 @@ step4:
 whole4:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -1569,16 +1427,12 @@ whole4:
 
 stored4:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows4
@@ -1592,7 +1446,6 @@ rows5:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -1604,14 +1457,11 @@ rows5:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 
 step5:
@@ -1640,7 +1490,6 @@ step5:
 	VMOVUPS      32(CX), Y5
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y5, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y5, (AX)
@@ -1656,7 +1505,6 @@ step5:
 whole5:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -1670,16 +1518,12 @@ whole5:
 
 stored5:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows5
@@ -1693,7 +1537,6 @@ rows6:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -1707,14 +1550,11 @@ rows6:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 
@@ -1746,7 +1586,6 @@ step6:
 	VMOVUPS      32(CX), Y6
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y6, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y6, (AX)
@@ -1764,7 +1603,6 @@ step6:
 whole6:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -1780,16 +1618,12 @@ whole6:
 
 stored6:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows6
@@ -1803,7 +1637,6 @@ rows7:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -1819,14 +1652,11 @@ rows7:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 
@@ -1860,7 +1690,6 @@ step7:
 	VMOVUPS      32(CX), Y7
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y7, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y7, (AX)
@@ -1880,7 +1709,6 @@ step7:
 whole7:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -1898,16 +1726,12 @@ whole7:
 
 stored7:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows7
@@ -1921,7 +1745,6 @@ rows8:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -1939,14 +1762,11 @@ rows8:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	IMUL3Q     $0x07, DI, R10
@@ -1985,7 +1805,6 @@ step8:
 	VMOVUPS      32(CX), Y8
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y8, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y8, (AX)
@@ -2007,7 +1826,6 @@ step8:
 whole8:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -2027,16 +1845,12 @@ whole8:
 
 stored8:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows8
@@ -2050,7 +1864,6 @@ rows9:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -2070,14 +1883,11 @@ rows9:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	IMUL3Q     $0x07, DI, R10
@@ -2118,7 +1928,6 @@ step9:
 	VMOVUPS      32(CX), Y9
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y9, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y9, (AX)
@@ -2142,7 +1951,6 @@ step9:
 whole9:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -2164,16 +1972,12 @@ whole9:
 
 stored9:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows9
@@ -2187,7 +1991,6 @@ rows10:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -2209,14 +2012,11 @@ rows10:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	IMUL3Q     $0x07, DI, R10
@@ -2259,7 +2059,6 @@ step10:
 	VMOVUPS      32(CX), Y10
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y10, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y10, (AX)
@@ -2285,7 +2084,6 @@ step10:
 whole10:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -2309,16 +2107,12 @@ whole10:
 
 stored10:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows10
@@ -2332,7 +2126,6 @@ rows11:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -2356,14 +2149,11 @@ rows11:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	IMUL3Q     $0x07, DI, R10
@@ -2408,7 +2198,6 @@ step11:
 	VMOVUPS      32(CX), Y11
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y11, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y11, (AX)
@@ -2436,7 +2225,6 @@ step11:
 whole11:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -2462,16 +2250,12 @@ whole11:
 
 stored11:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows11
@@ -2485,7 +2269,6 @@ rows12:
 	VMOVUPS    32(CX), Y0
 	MOVQ       start+24(FP), AX
 	MOVQ       startRow+112(FP), CX
-	SHLQ       $0x02, CX
 	VMASKMOVPS (AX), Y0, Y1
 	ADDQ       CX, AX
 	VMASKMOVPS (AX), Y0, Y2
@@ -2511,14 +2294,11 @@ rows12:
 	VMASKMOVPS (AX), Y0, Y0
 	ADDQ       CX, AX
 	MOVQ       aStep+64(FP), AX
-	SHLQ       $0x02, AX
 	MOVQ       bStep+80(FP), CX
-	SHLQ       $0x02, CX
 	MOVQ       b+16(FP), DX
 	MOVQ       k+48(FP), BX
 	MOVQ       a+8(FP), SI
 	MOVQ       aRow+56(FP), DI
-	SHLQ       $0x02, DI
 	LEAQ       (DI)(DI*2), R8
 	LEAQ       (DI)(DI*4), R9
 	IMUL3Q     $0x07, DI, R10
@@ -2565,7 +2345,6 @@ step12:
 	VMOVUPS      32(CX), Y12
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMASKMOVPS   Y1, Y12, (AX)
 	ADDQ         CX, AX
 	VMASKMOVPS   Y2, Y12, (AX)
@@ -2595,7 +2374,6 @@ step12:
 whole12:
 	MOVQ    c+0(FP), AX
 	MOVQ    cRow+96(FP), CX
-	SHLQ    $0x02, CX
 	VMOVUPS Y1, (AX)
 	ADDQ    CX, AX
 	VMOVUPS Y2, (AX)
@@ -2623,16 +2401,12 @@ whole12:
 
 stored12:
 	MOVQ cTile+104(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, c+0(FP)
 	MOVQ aTile+72(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, a+8(FP)
 	MOVQ bTile+88(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, b+16(FP)
 	MOVQ startTile+120(FP), AX
-	SHLQ $0x02, AX
 	ADDQ AX, start+24(FP)
 	DECQ tiles+40(FP)
 	JNZ  rows12
@@ -2671,56 +2445,51 @@ row:
 // func tiles32AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·tiles32AVX512(SB), $0-136
-	MOVQ rows+32(FP), AX
-	CMPQ AX, $0x0e
-	JEQ  rows14
-	CMPQ AX, $0x0d
-	JEQ  rows13
-	CMPQ AX, $0x0c
-	JEQ  rows12
-	CMPQ AX, $0x0b
-	JEQ  rows11
-	CMPQ AX, $0x0a
-	JEQ  rows10
-	CMPQ AX, $0x09
-	JEQ  rows9
-	CMPQ AX, $0x08
-	JEQ  rows8
-	CMPQ AX, $0x07
-	JEQ  rows7
-	CMPQ AX, $0x06
-	JEQ  rows6
-	CMPQ AX, $0x05
-	JEQ  rows5
-	CMPQ AX, $0x04
-	JEQ  rows4
-	CMPQ AX, $0x03
-	JEQ  rows3
-	CMPQ AX, $0x02
-	JEQ  rows2
+	MOVQ  last+128(FP), AX
+	MOVL  $-1, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  rows+32(FP), AX
+	CMPQ  AX, $0x0e
+	JEQ   rows14
+	CMPQ  AX, $0x0d
+	JEQ   rows13
+	CMPQ  AX, $0x0c
+	JEQ   rows12
+	CMPQ  AX, $0x0b
+	JEQ   rows11
+	CMPQ  AX, $0x0a
+	JEQ   rows10
+	CMPQ  AX, $0x09
+	JEQ   rows9
+	CMPQ  AX, $0x08
+	JEQ   rows8
+	CMPQ  AX, $0x07
+	JEQ   rows7
+	CMPQ  AX, $0x06
+	JEQ   rows6
+	CMPQ  AX, $0x05
+	JEQ   rows5
+	CMPQ  AX, $0x04
+	JEQ   rows4
+	CMPQ  AX, $0x03
+	JEQ   rows3
+	CMPQ  AX, $0x02
+	JEQ   rows2
 
 rows1:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	MOVQ      cTile+104(FP), DI
-	SHLQ      $0x02, DI
 	ADDQ      c+0(FP), DI
 
 fetch1:
@@ -2728,7 +2497,7 @@ fetch1:
 	PREFETCHT0 (DI)
 	PREFETCHT0 64(DI)
 	PREFETCHT0 124(DI)
-	LEAQ       (DI)(R8*4), DI
+	ADDQ       R8, DI
 	MOVQ       $0x00000008, R8
 	CMPQ       BX, R8
 	CMOVQLT    BX, R8
@@ -2747,40 +2516,26 @@ step1:
 	JNZ          step1
 	SUBQ         $0x08, BX
 	JG           fetch1
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows1
 	JMP          done
 
 rows2:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -2788,16 +2543,12 @@ rows2:
 	VMOVUPS.Z 64(AX), K1, Z3
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	MOVQ      cTile+104(FP), R8
-	SHLQ      $0x02, R8
 	ADDQ      c+0(FP), R8
 
 fetch2:
@@ -2805,7 +2556,7 @@ fetch2:
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
 	PREFETCHT0 124(R8)
-	LEAQ       (R8)(R9*4), R8
+	ADDQ       R9, R8
 	MOVQ       $0x00000008, R9
 	CMPQ       BX, R9
 	CMOVQLT    BX, R9
@@ -2827,13 +2578,8 @@ step2:
 	JNZ          step2
 	SUBQ         $0x08, BX
 	JG           fetch2
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -2841,29 +2587,20 @@ step2:
 	VMOVUPS      Z3, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows2
 	JMP          done
 
 rows3:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -2874,16 +2611,12 @@ rows3:
 	VMOVUPS.Z 64(AX), K1, Z5
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	MOVQ      cTile+104(FP), R8
-	SHLQ      $0x02, R8
 	ADDQ      c+0(FP), R8
 
 fetch3:
@@ -2891,7 +2624,7 @@ fetch3:
 	PREFETCHT0 (R8)
 	PREFETCHT0 64(R8)
 	PREFETCHT0 124(R8)
-	LEAQ       (R8)(R9*4), R8
+	ADDQ       R9, R8
 	MOVQ       $0x00000008, R9
 	CMPQ       BX, R9
 	CMOVQLT    BX, R9
@@ -2916,13 +2649,8 @@ step3:
 	JNZ          step3
 	SUBQ         $0x08, BX
 	JG           fetch3
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -2933,29 +2661,20 @@ step3:
 	VMOVUPS      Z5, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows3
 	JMP          done
 
 rows4:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -2969,17 +2688,13 @@ rows4:
 	VMOVUPS.Z 64(AX), K1, Z7
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	MOVQ      cTile+104(FP), R9
-	SHLQ      $0x02, R9
 	ADDQ      c+0(FP), R9
 
 fetch4:
@@ -2987,7 +2702,7 @@ fetch4:
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	PREFETCHT0 124(R9)
-	LEAQ       (R9)(R10*4), R9
+	ADDQ       R10, R9
 	MOVQ       $0x00000008, R10
 	CMPQ       BX, R10
 	CMOVQLT    BX, R10
@@ -3015,13 +2730,8 @@ step4:
 	JNZ          step4
 	SUBQ         $0x08, BX
 	JG           fetch4
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -3035,29 +2745,20 @@ step4:
 	VMOVUPS      Z7, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows4
 	JMP          done
 
 rows5:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3074,17 +2775,13 @@ rows5:
 	VMOVUPS.Z 64(AX), K1, Z9
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	MOVQ      cTile+104(FP), R9
-	SHLQ      $0x02, R9
 	ADDQ      c+0(FP), R9
 
 fetch5:
@@ -3092,7 +2789,7 @@ fetch5:
 	PREFETCHT0 (R9)
 	PREFETCHT0 64(R9)
 	PREFETCHT0 124(R9)
-	LEAQ       (R9)(R10*4), R9
+	ADDQ       R10, R9
 	MOVQ       $0x00000008, R10
 	CMPQ       BX, R10
 	CMOVQLT    BX, R10
@@ -3123,13 +2820,8 @@ step5:
 	JNZ          step5
 	SUBQ         $0x08, BX
 	JG           fetch5
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -3146,29 +2838,20 @@ step5:
 	VMOVUPS      Z9, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows5
 	JMP          done
 
 rows6:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3188,18 +2871,14 @@ rows6:
 	VMOVUPS.Z 64(AX), K1, Z11
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	MOVQ      cTile+104(FP), R10
-	SHLQ      $0x02, R10
 	ADDQ      c+0(FP), R10
 
 fetch6:
@@ -3207,7 +2886,7 @@ fetch6:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 124(R10)
-	LEAQ       (R10)(R11*4), R10
+	ADDQ       R11, R10
 	MOVQ       $0x00000008, R11
 	CMPQ       BX, R11
 	CMOVQLT    BX, R11
@@ -3241,13 +2920,8 @@ step6:
 	JNZ          step6
 	SUBQ         $0x08, BX
 	JG           fetch6
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -3267,29 +2941,20 @@ step6:
 	VMOVUPS      Z11, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows6
 	JMP          done
 
 rows7:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3312,18 +2977,14 @@ rows7:
 	VMOVUPS.Z 64(AX), K1, Z13
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	MOVQ      cTile+104(FP), R10
-	SHLQ      $0x02, R10
 	ADDQ      c+0(FP), R10
 
 fetch7:
@@ -3331,7 +2992,7 @@ fetch7:
 	PREFETCHT0 (R10)
 	PREFETCHT0 64(R10)
 	PREFETCHT0 124(R10)
-	LEAQ       (R10)(R11*4), R10
+	ADDQ       R11, R10
 	MOVQ       $0x00000008, R11
 	CMPQ       BX, R11
 	CMOVQLT    BX, R11
@@ -3368,13 +3029,8 @@ step7:
 	JNZ          step7
 	SUBQ         $0x08, BX
 	JG           fetch7
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -3397,29 +3053,20 @@ step7:
 	VMOVUPS      Z13, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows7
 	JMP          done
 
 rows8:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3445,20 +3092,16 @@ rows8:
 	VMOVUPS.Z 64(AX), K1, Z15
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
 	ADDQ      SI, R10
 	MOVQ      cTile+104(FP), R11
-	SHLQ      $0x02, R11
 	ADDQ      c+0(FP), R11
 
 fetch8:
@@ -3466,7 +3109,7 @@ fetch8:
 	PREFETCHT0 (R11)
 	PREFETCHT0 64(R11)
 	PREFETCHT0 124(R11)
-	LEAQ       (R11)(R12*4), R11
+	ADDQ       R12, R11
 	MOVQ       $0x00000008, R12
 	CMPQ       BX, R12
 	CMOVQLT    BX, R12
@@ -3507,13 +3150,8 @@ step8:
 	JNZ          step8
 	SUBQ         $0x08, BX
 	JG           fetch8
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -3539,29 +3177,20 @@ step8:
 	VMOVUPS      Z15, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows8
 	JMP          done
 
 rows9:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3590,20 +3219,16 @@ rows9:
 	VMOVUPS.Z 64(AX), K1, Z17
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
 	ADDQ      SI, R10
 	MOVQ      cTile+104(FP), R11
-	SHLQ      $0x02, R11
 	ADDQ      c+0(FP), R11
 
 fetch9:
@@ -3611,7 +3236,7 @@ fetch9:
 	PREFETCHT0 (R11)
 	PREFETCHT0 64(R11)
 	PREFETCHT0 124(R11)
-	LEAQ       (R11)(R12*4), R11
+	ADDQ       R12, R11
 	MOVQ       $0x00000008, R12
 	CMPQ       BX, R12
 	CMOVQLT    BX, R12
@@ -3655,13 +3280,8 @@ step9:
 	JNZ          step9
 	SUBQ         $0x08, BX
 	JG           fetch9
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -3690,29 +3310,20 @@ step9:
 	VMOVUPS      Z17, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows9
 	JMP          done
 
 rows10:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3744,20 +3355,16 @@ rows10:
 	VMOVUPS.Z 64(AX), K1, Z19
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
 	ADDQ      SI, R10
 	MOVQ      cTile+104(FP), R11
-	SHLQ      $0x02, R11
 	ADDQ      c+0(FP), R11
 
 fetch10:
@@ -3765,7 +3372,7 @@ fetch10:
 	PREFETCHT0 (R11)
 	PREFETCHT0 64(R11)
 	PREFETCHT0 124(R11)
-	LEAQ       (R11)(R12*4), R11
+	ADDQ       R12, R11
 	MOVQ       $0x00000008, R12
 	CMPQ       BX, R12
 	CMOVQLT    BX, R12
@@ -3812,13 +3419,8 @@ step10:
 	JNZ          step10
 	SUBQ         $0x08, BX
 	JG           fetch10
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -3850,29 +3452,20 @@ step10:
 	VMOVUPS      Z19, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows10
 	JMP          done
 
 rows11:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -3907,20 +3500,16 @@ rows11:
 	VMOVUPS.Z 64(AX), K1, Z21
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
 	ADDQ      SI, R10
 	MOVQ      cTile+104(FP), R11
-	SHLQ      $0x02, R11
 	ADDQ      c+0(FP), R11
 
 fetch11:
@@ -3928,7 +3517,7 @@ fetch11:
 	PREFETCHT0 (R11)
 	PREFETCHT0 64(R11)
 	PREFETCHT0 124(R11)
-	LEAQ       (R11)(R12*4), R11
+	ADDQ       R12, R11
 	MOVQ       $0x00000008, R12
 	CMPQ       BX, R12
 	CMOVQLT    BX, R12
@@ -3978,13 +3567,8 @@ step11:
 	JNZ          step11
 	SUBQ         $0x08, BX
 	JG           fetch11
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -4019,29 +3603,20 @@ step11:
 	VMOVUPS      Z21, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows11
 	JMP          done
 
 rows12:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -4079,20 +3654,16 @@ rows12:
 	VMOVUPS.Z 64(AX), K1, Z23
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
 	ADDQ      SI, R10
 	MOVQ      cTile+104(FP), R11
-	SHLQ      $0x02, R11
 	ADDQ      c+0(FP), R11
 
 fetch12:
@@ -4100,7 +3671,7 @@ fetch12:
 	PREFETCHT0 (R11)
 	PREFETCHT0 64(R11)
 	PREFETCHT0 124(R11)
-	LEAQ       (R11)(R12*4), R11
+	ADDQ       R12, R11
 	MOVQ       $0x00000008, R12
 	CMPQ       BX, R12
 	CMOVQLT    BX, R12
@@ -4153,13 +3724,8 @@ step12:
 	JNZ          step12
 	SUBQ         $0x08, BX
 	JG           fetch12
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -4197,29 +3763,20 @@ step12:
 	VMOVUPS      Z23, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows12
 	JMP          done
 
 rows13:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -4260,20 +3817,16 @@ rows13:
 	VMOVUPS.Z 64(AX), K1, Z25
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
 	ADDQ      SI, R10
 	MOVQ      cTile+104(FP), R11
-	SHLQ      $0x02, R11
 	ADDQ      c+0(FP), R11
 
 fetch13:
@@ -4281,7 +3834,7 @@ fetch13:
 	PREFETCHT0 (R11)
 	PREFETCHT0 64(R11)
 	PREFETCHT0 124(R11)
-	LEAQ       (R11)(R12*4), R11
+	ADDQ       R12, R11
 	MOVQ       $0x00000008, R12
 	CMPQ       BX, R12
 	CMOVQLT    BX, R12
@@ -4337,13 +3890,8 @@ step13:
 	JNZ          step13
 	SUBQ         $0x08, BX
 	JG           fetch13
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -4384,29 +3932,20 @@ step13:
 	VMOVUPS      Z25, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows13
 	JMP          done
 
 rows14:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS   (AX), Z0
 	VMOVUPS.Z 64(AX), K1, Z1
 	ADDQ      CX, AX
@@ -4450,20 +3989,16 @@ rows14:
 	VMOVUPS.Z 64(AX), K1, Z27
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
 	ADDQ      SI, R10
 	MOVQ      cTile+104(FP), R11
-	SHLQ      $0x02, R11
 	ADDQ      c+0(FP), R11
 
 fetch14:
@@ -4471,7 +4006,7 @@ fetch14:
 	PREFETCHT0 (R11)
 	PREFETCHT0 64(R11)
 	PREFETCHT0 124(R11)
-	LEAQ       (R11)(R12*4), R11
+	ADDQ       R12, R11
 	MOVQ       $0x00000008, R12
 	CMPQ       BX, R12
 	CMOVQLT    BX, R12
@@ -4530,13 +4065,8 @@ step14:
 	JNZ          step14
 	SUBQ         $0x08, BX
 	JG           fetch14
-	MOVQ         last+128(FP), AX
-	MOVL         $-1, CX
-	BZHIL        AX, CX, CX
-	KMOVW        CX, K1
 	MOVQ         c+0(FP), AX
 	MOVQ         cRow+96(FP), CX
-	SHLQ         $0x02, CX
 	VMOVUPS      Z0, (AX)
 	VMOVUPS      Z1, K1, 64(AX)
 	ADDQ         CX, AX
@@ -4580,16 +4110,12 @@ step14:
 	VMOVUPS      Z27, K1, 64(AX)
 	ADDQ         CX, AX
 	MOVQ         cTile+104(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, c+0(FP)
 	MOVQ         aTile+72(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, a+8(FP)
 	MOVQ         bTile+88(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, b+16(FP)
 	MOVQ         startTile+120(FP), AX
-	SHLQ         $0x02, AX
 	ADDQ         AX, start+24(FP)
 	DECQ         tiles+40(FP)
 	JNZ          rows14
@@ -4630,53 +4156,49 @@ row:
 // func tiles16AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 // Requires: AVX, AVX512F, BMI2
 TEXT ·tiles16AVX512(SB), $0-136
-	MOVQ rows+32(FP), AX
-	CMPQ AX, $0x0e
-	JEQ  rows14
-	CMPQ AX, $0x0d
-	JEQ  rows13
-	CMPQ AX, $0x0c
-	JEQ  rows12
-	CMPQ AX, $0x0b
-	JEQ  rows11
-	CMPQ AX, $0x0a
-	JEQ  rows10
-	CMPQ AX, $0x09
-	JEQ  rows9
-	CMPQ AX, $0x08
-	JEQ  rows8
-	CMPQ AX, $0x07
-	JEQ  rows7
-	CMPQ AX, $0x06
-	JEQ  rows6
-	CMPQ AX, $0x05
-	JEQ  rows5
-	CMPQ AX, $0x04
-	JEQ  rows4
-	CMPQ AX, $0x03
-	JEQ  rows3
-	CMPQ AX, $0x02
-	JEQ  rows2
+	MOVQ  last+128(FP), AX
+	MOVL  $-1, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  rows+32(FP), AX
+	CMPQ  AX, $0x0e
+	JEQ   rows14
+	CMPQ  AX, $0x0d
+	JEQ   rows13
+	CMPQ  AX, $0x0c
+	JEQ   rows12
+	CMPQ  AX, $0x0b
+	JEQ   rows11
+	CMPQ  AX, $0x0a
+	JEQ   rows10
+	CMPQ  AX, $0x09
+	JEQ   rows9
+	CMPQ  AX, $0x08
+	JEQ   rows8
+	CMPQ  AX, $0x07
+	JEQ   rows7
+	CMPQ  AX, $0x06
+	JEQ   rows6
+	CMPQ  AX, $0x05
+	JEQ   rows5
+	CMPQ  AX, $0x04
+	JEQ   rows4
+	CMPQ  AX, $0x03
+	JEQ   rows3
+	CMPQ  AX, $0x02
+	JEQ   rows2
 
 rows1:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 
 step1:
 	VMOVUPS.Z        (DX), K1, Z1
@@ -4685,52 +4207,35 @@ step1:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step1
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows1
 	JMP              done
 
 rows2:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 
 step2:
 	VMOVUPS.Z        (DX), K1, Z2
@@ -4740,41 +4245,27 @@ step2:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step2
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows2
 	JMP              done
 
 rows3:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -4782,14 +4273,11 @@ rows3:
 	VMOVUPS.Z (AX), K1, Z2
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 
 step3:
 	VMOVUPS.Z        (DX), K1, Z3
@@ -4800,13 +4288,8 @@ step3:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step3
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -4814,29 +4297,20 @@ step3:
 	VMOVUPS          Z2, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows3
 	JMP              done
 
 rows4:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -4846,14 +4320,11 @@ rows4:
 	VMOVUPS.Z (AX), K1, Z3
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 
 step4:
@@ -4866,13 +4337,8 @@ step4:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step4
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -4882,29 +4348,20 @@ step4:
 	VMOVUPS          Z3, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows4
 	JMP              done
 
 rows5:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -4916,14 +4373,11 @@ rows5:
 	VMOVUPS.Z (AX), K1, Z4
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 
 step5:
@@ -4937,13 +4391,8 @@ step5:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step5
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -4955,29 +4404,20 @@ step5:
 	VMOVUPS          Z4, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows5
 	JMP              done
 
 rows6:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -4991,14 +4431,11 @@ rows6:
 	VMOVUPS.Z (AX), K1, Z5
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 
@@ -5014,13 +4451,8 @@ step6:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step6
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5034,29 +4466,20 @@ step6:
 	VMOVUPS          Z5, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows6
 	JMP              done
 
 rows7:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -5072,14 +4495,11 @@ rows7:
 	VMOVUPS.Z (AX), K1, Z6
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 
@@ -5096,13 +4516,8 @@ step7:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step7
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5118,29 +4533,20 @@ step7:
 	VMOVUPS          Z6, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows7
 	JMP              done
 
 rows8:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -5158,14 +4564,11 @@ rows8:
 	VMOVUPS.Z (AX), K1, Z7
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -5186,13 +4589,8 @@ step8:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step8
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5210,29 +4608,20 @@ step8:
 	VMOVUPS          Z7, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows8
 	JMP              done
 
 rows9:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -5252,14 +4641,11 @@ rows9:
 	VMOVUPS.Z (AX), K1, Z8
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -5281,13 +4667,8 @@ step9:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step9
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5307,29 +4688,20 @@ step9:
 	VMOVUPS          Z8, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows9
 	JMP              done
 
 rows10:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -5351,14 +4723,11 @@ rows10:
 	VMOVUPS.Z (AX), K1, Z9
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -5381,13 +4750,8 @@ step10:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step10
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5409,29 +4773,20 @@ step10:
 	VMOVUPS          Z9, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows10
 	JMP              done
 
 rows11:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -5455,14 +4810,11 @@ rows11:
 	VMOVUPS.Z (AX), K1, Z10
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -5486,13 +4838,8 @@ step11:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step11
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5516,29 +4863,20 @@ step11:
 	VMOVUPS          Z10, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows11
 	JMP              done
 
 rows12:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -5564,14 +4902,11 @@ rows12:
 	VMOVUPS.Z (AX), K1, Z11
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -5596,13 +4931,8 @@ step12:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step12
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5628,29 +4958,20 @@ step12:
 	VMOVUPS          Z11, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows12
 	JMP              done
 
 rows13:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -5678,14 +4999,11 @@ rows13:
 	VMOVUPS.Z (AX), K1, Z12
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -5711,13 +5029,8 @@ step13:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step13
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5745,29 +5058,20 @@ step13:
 	VMOVUPS          Z12, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows13
 	JMP              done
 
 rows14:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Z0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Z1
@@ -5797,14 +5101,11 @@ rows14:
 	VMOVUPS.Z (AX), K1, Z13
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -5831,13 +5132,8 @@ step14:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step14
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Z0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Z1, K1, (AX)
@@ -5867,16 +5163,12 @@ step14:
 	VMOVUPS          Z13, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows14
@@ -5914,53 +5206,49 @@ row:
 // func tiles8AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
 TEXT ·tiles8AVX512(SB), $0-136
-	MOVQ rows+32(FP), AX
-	CMPQ AX, $0x0e
-	JEQ  rows14
-	CMPQ AX, $0x0d
-	JEQ  rows13
-	CMPQ AX, $0x0c
-	JEQ  rows12
-	CMPQ AX, $0x0b
-	JEQ  rows11
-	CMPQ AX, $0x0a
-	JEQ  rows10
-	CMPQ AX, $0x09
-	JEQ  rows9
-	CMPQ AX, $0x08
-	JEQ  rows8
-	CMPQ AX, $0x07
-	JEQ  rows7
-	CMPQ AX, $0x06
-	JEQ  rows6
-	CMPQ AX, $0x05
-	JEQ  rows5
-	CMPQ AX, $0x04
-	JEQ  rows4
-	CMPQ AX, $0x03
-	JEQ  rows3
-	CMPQ AX, $0x02
-	JEQ  rows2
+	MOVQ  last+128(FP), AX
+	MOVL  $-1, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  rows+32(FP), AX
+	CMPQ  AX, $0x0e
+	JEQ   rows14
+	CMPQ  AX, $0x0d
+	JEQ   rows13
+	CMPQ  AX, $0x0c
+	JEQ   rows12
+	CMPQ  AX, $0x0b
+	JEQ   rows11
+	CMPQ  AX, $0x0a
+	JEQ   rows10
+	CMPQ  AX, $0x09
+	JEQ   rows9
+	CMPQ  AX, $0x08
+	JEQ   rows8
+	CMPQ  AX, $0x07
+	JEQ   rows7
+	CMPQ  AX, $0x06
+	JEQ   rows6
+	CMPQ  AX, $0x05
+	JEQ   rows5
+	CMPQ  AX, $0x04
+	JEQ   rows4
+	CMPQ  AX, $0x03
+	JEQ   rows3
+	CMPQ  AX, $0x02
+	JEQ   rows2
 
 rows1:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 
 step1:
 	VMOVUPS.Z        (DX), K1, Y1
@@ -5969,52 +5257,35 @@ step1:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step1
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows1
 	JMP              done
 
 rows2:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 
 step2:
 	VMOVUPS.Z        (DX), K1, Y2
@@ -6024,41 +5295,27 @@ step2:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step2
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows2
 	JMP              done
 
 rows3:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6066,14 +5323,11 @@ rows3:
 	VMOVUPS.Z (AX), K1, Y2
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 
 step3:
 	VMOVUPS.Z        (DX), K1, Y3
@@ -6084,13 +5338,8 @@ step3:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step3
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6098,29 +5347,20 @@ step3:
 	VMOVUPS          Y2, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows3
 	JMP              done
 
 rows4:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6130,14 +5370,11 @@ rows4:
 	VMOVUPS.Z (AX), K1, Y3
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 
 step4:
@@ -6150,13 +5387,8 @@ step4:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step4
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6166,29 +5398,20 @@ step4:
 	VMOVUPS          Y3, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows4
 	JMP              done
 
 rows5:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6200,14 +5423,11 @@ rows5:
 	VMOVUPS.Z (AX), K1, Y4
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 
 step5:
@@ -6221,13 +5441,8 @@ step5:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step5
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6239,29 +5454,20 @@ step5:
 	VMOVUPS          Y4, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows5
 	JMP              done
 
 rows6:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6275,14 +5481,11 @@ rows6:
 	VMOVUPS.Z (AX), K1, Y5
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 
@@ -6298,13 +5501,8 @@ step6:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step6
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6318,29 +5516,20 @@ step6:
 	VMOVUPS          Y5, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows6
 	JMP              done
 
 rows7:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6356,14 +5545,11 @@ rows7:
 	VMOVUPS.Z (AX), K1, Y6
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 
@@ -6380,13 +5566,8 @@ step7:
 	ADDQ             AX, SI
 	DECQ             BX
 	JNZ              step7
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6402,29 +5583,20 @@ step7:
 	VMOVUPS          Y6, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows7
 	JMP              done
 
 rows8:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6442,14 +5614,11 @@ rows8:
 	VMOVUPS.Z (AX), K1, Y7
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -6470,13 +5639,8 @@ step8:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step8
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6494,29 +5658,20 @@ step8:
 	VMOVUPS          Y7, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows8
 	JMP              done
 
 rows9:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6536,14 +5691,11 @@ rows9:
 	VMOVUPS.Z (AX), K1, Y8
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -6565,13 +5717,8 @@ step9:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step9
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6591,29 +5738,20 @@ step9:
 	VMOVUPS          Y8, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows9
 	JMP              done
 
 rows10:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6635,14 +5773,11 @@ rows10:
 	VMOVUPS.Z (AX), K1, Y9
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -6665,13 +5800,8 @@ step10:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step10
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6693,29 +5823,20 @@ step10:
 	VMOVUPS          Y9, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows10
 	JMP              done
 
 rows11:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6739,14 +5860,11 @@ rows11:
 	VMOVUPS.Z (AX), K1, Y10
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -6770,13 +5888,8 @@ step11:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step11
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6800,29 +5913,20 @@ step11:
 	VMOVUPS          Y10, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows11
 	JMP              done
 
 rows12:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6848,14 +5952,11 @@ rows12:
 	VMOVUPS.Z (AX), K1, Y11
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -6880,13 +5981,8 @@ step12:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step12
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -6912,29 +6008,20 @@ step12:
 	VMOVUPS          Y11, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows12
 	JMP              done
 
 rows13:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -6962,14 +6049,11 @@ rows13:
 	VMOVUPS.Z (AX), K1, Y12
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -6995,13 +6079,8 @@ step13:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step13
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -7029,29 +6108,20 @@ step13:
 	VMOVUPS          Y12, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows13
 	JMP              done
 
 rows14:
-	MOVQ      last+128(FP), AX
-	MOVL      $-1, CX
-	BZHIL     AX, CX, CX
-	KMOVW     CX, K1
 	MOVQ      start+24(FP), AX
 	MOVQ      startRow+112(FP), CX
-	SHLQ      $0x02, CX
 	VMOVUPS.Z (AX), K1, Y0
 	ADDQ      CX, AX
 	VMOVUPS.Z (AX), K1, Y1
@@ -7081,14 +6151,11 @@ rows14:
 	VMOVUPS.Z (AX), K1, Y13
 	ADDQ      CX, AX
 	MOVQ      aStep+64(FP), AX
-	SHLQ      $0x02, AX
 	MOVQ      bStep+80(FP), CX
-	SHLQ      $0x02, CX
 	MOVQ      b+16(FP), DX
 	MOVQ      k+48(FP), BX
 	MOVQ      a+8(FP), SI
 	MOVQ      aRow+56(FP), DI
-	SHLQ      $0x02, DI
 	LEAQ      (DI)(DI*2), R8
 	LEAQ      (DI)(DI*4), R9
 	IMUL3Q    $0x07, DI, R10
@@ -7115,13 +6182,8 @@ step14:
 	ADDQ             AX, R10
 	DECQ             BX
 	JNZ              step14
-	MOVQ             last+128(FP), AX
-	MOVL             $-1, CX
-	BZHIL            AX, CX, CX
-	KMOVW            CX, K1
 	MOVQ             c+0(FP), AX
 	MOVQ             cRow+96(FP), CX
-	SHLQ             $0x02, CX
 	VMOVUPS          Y0, K1, (AX)
 	ADDQ             CX, AX
 	VMOVUPS          Y1, K1, (AX)
@@ -7151,16 +6213,12 @@ step14:
 	VMOVUPS          Y13, K1, (AX)
 	ADDQ             CX, AX
 	MOVQ             cTile+104(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, c+0(FP)
 	MOVQ             aTile+72(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, a+8(FP)
 	MOVQ             bTile+88(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, b+16(FP)
 	MOVQ             startTile+120(FP), AX
-	SHLQ             $0x02, AX
 	ADDQ             AX, start+24(FP)
 	DECQ             tiles+40(FP)
 	JNZ              rows14

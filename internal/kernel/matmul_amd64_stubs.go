@@ -5,7 +5,7 @@
 package kernel
 
 // tiles24AVX2 is so many tiles, each of 1 to 4 rows and up to 24 columns, of which the last vector has so many
-// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in values; tiles and
+// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
 // k are above 0.
 // The rows of b are read whole.
 //
@@ -18,7 +18,7 @@ func tiles24AVX2(c *float32, a *float32, b *float32, start *float32, rows int, t
 func pack24AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
 // tiles16AVX2 is so many tiles, each of 1 to 6 rows and up to 16 columns, of which the last vector has so many
-// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in values; tiles and
+// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
 // k are above 0.
 // The rows of b are read whole.
 //
@@ -31,7 +31,7 @@ func tiles16AVX2(c *float32, a *float32, b *float32, start *float32, rows int, t
 func pack16AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
 // tiles8AVX2 is so many tiles, each of 1 to 12 rows and up to 8 columns, of which the last vector has so many
-// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in values; tiles and
+// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
 // k are above 0.
 // The rows of b are read whole.
 //
@@ -44,7 +44,7 @@ func tiles8AVX2(c *float32, a *float32, b *float32, start *float32, rows int, ti
 func pack8AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
 // tiles32AVX512 is so many tiles, each of 1 to 14 rows and up to 32 columns, of which the last vector has so many
-// of its 16. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in values; tiles and
+// of its 16. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
 // k are above 0.
 //
 //go:noescape
@@ -56,7 +56,7 @@ func tiles32AVX512(c *float32, a *float32, b *float32, start *float32, rows int,
 func pack32AVX512(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
 // tiles16AVX512 is so many tiles, each of 1 to 14 rows and up to 16 columns, of which the last vector has so many
-// of its 16. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in values; tiles and
+// of its 16. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
 // k are above 0.
 //
 //go:noescape
@@ -68,7 +68,7 @@ func tiles16AVX512(c *float32, a *float32, b *float32, start *float32, rows int,
 func pack16AVX512(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
 // tiles8AVX512 is so many tiles, each of 1 to 14 rows and up to 8 columns, of which the last vector has so many
-// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in values; tiles and
+// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
 // k are above 0.
 //
 //go:noescape

@@ -19,7 +19,6 @@ func TestProductsByBlocksAreThoseByStrips(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(31, 32))
-			p := new(panels)
 			for i := range 120 {
 				m, k, n := 1+random.IntN(60), 1+random.IntN(40), 1+random.IntN(150)
 				if i%8 == 0 {
@@ -31,14 +30,16 @@ func TestProductsByBlocksAreThoseByStrips(t *testing.T) {
 				c := drawViewed(random, m, n, false, i&2 != 0, draw)
 				before := slices.Clone(c.whole)
 				start := []Matrix{{}, c.Matrix, {normals(uint64(i), n, 0, 1), m, n, 0, 1}}[i%3]
-				by.byStrips(p, c.Matrix, a.Matrix, b.Matrix, start)
+				by.byStrips(c.Matrix, a.Matrix, b.Matrix, start)
 				want := slices.Clone(c.whole)
 				for _, caches = range []cacheSizes{{1 << 10, 1 << 10}, {32 << 10, 48 << 10}, {32 << 10, 512 << 10}, {1 << 20, 1 << 30}} {
 					for _, packedA := range []bool{false, true} {
+						p := panelPool.get()
 						fill(p.a[:], float32(math.NaN()))
 						fill(p.b[:1<<16], float32(math.NaN()))
+						panelPool.put(p)
 						copy(c.whole, before)
-						by.byBlocks(p, c.Matrix, a.Matrix, b.Matrix, start, packedA)
+						by.byBlocks(c.Matrix, a.Matrix, b.Matrix, start, packedA)
 						if !sameBits(c.whole, want) {
 							t.Fatalf("[%d,%d]·[%d,%d], transposed %v and %v, packed %v, %+v: the ways differ",
 								m, k, k, n, i&1 != 0, i&4 != 0, packedA, caches)

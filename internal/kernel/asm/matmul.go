@@ -48,7 +48,7 @@ func (s stripKind) write() {
 	Pragma("noescape")
 	doc := []string{
 		fmt.Sprintf("%s is so many tiles, each of 1 to %d rows and up to %d columns, of which the last vector has so many", name, s.rows, s.columns),
-		fmt.Sprintf("of its %d. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in values; tiles and", s.lanes),
+		fmt.Sprintf("of its %d. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and", s.lanes),
 		"k are above 0.",
 	}
 	if s.isa == "AVX2" {
@@ -56,6 +56,10 @@ func (s stripKind) write() {
 	}
 	Doc(doc...)
 
+	var mask *mask
+	if s.isa == "AVX512" {
+		mask = s.mask()
+	}
 	rows := parameter("rows")
 	for i := s.rows; i > 1; i-- {
 		CMPQ(rows, Imm(uint64(i)))
@@ -63,7 +67,7 @@ func (s stripKind) write() {
 	}
 	for i := 1; i <= s.rows; i++ {
 		Label(fmt.Sprintf("rows%d", i))
-		s.tile(i)
+		s.tile(i, mask)
 		DECQ(address(Param("tiles")))
 		JNZ(LabelRef(fmt.Sprintf("rows%d", i)))
 		if i < s.rows {
@@ -122,16 +126,18 @@ func (s stripKind) mask() *mask {
 
 // tile writes a tile, whose sums stay in registers while k is run through, and takes the pointers to the next one. The pointers are
 // kept in the parameters, since the loop needs the registers.
-func (s stripKind) tile(rows int) {
-	mask := s.mask()
+func (s stripKind) tile(rows int, mask *mask) {
+	if s.isa == "AVX2" { // there is a register for it only before the steps and after them
+		mask = s.mask()
+	}
 	sums := make([][]reg.VecVirtual, rows)
-	start, startRow := parameter("start"), stride("startRow")
+	start, startRow := parameter("start"), parameter("startRow")
 	for i := range sums {
 		sums[i] = s.load(start, mask)
 		ADDQ(startRow, start)
 	}
 
-	aStep, bStep := stride("aStep"), stride("bStep")
+	aStep, bStep := parameter("aStep"), parameter("bStep")
 	b, k := parameter("b"), parameter("k")
 	at, bases := s.rowsOfA(rows)
 	label := func(name string) string { return fmt.Sprintf("%s%d", name, rows) }
@@ -141,7 +147,7 @@ func (s stripKind) tile(rows int) {
 	}
 	Label(label("step"))
 	if s.isa == "AVX2" {
-		mask = nil // there is no register for it
+		mask = nil
 	}
 	row := s.load(b, mask)
 	if s.fetch {
@@ -178,16 +184,16 @@ func (s stripKind) tile(rows int) {
 	if s.isa == "AVX2" { // whose stores under a mask are slow
 		CMPQ(parameter("last"), Imm(uint64(s.lanes)))
 		JEQ(LabelRef(label("whole")))
-	}
-	s.store(sums, s.mask())
-	if s.isa == "AVX2" {
+		s.store(sums, s.mask())
 		JMP(LabelRef(label("stored")))
 		Label(label("whole"))
 		s.store(sums, nil)
 		Label(label("stored"))
+	} else {
+		s.store(sums, mask)
 	}
 	for _, pointer := range []string{"c", "a", "b", "start"} {
-		ADDQ(stride(pointer+"Tile"), address(Param(pointer)))
+		ADDQ(parameter(pointer+"Tile"), address(Param(pointer)))
 	}
 }
 
@@ -198,7 +204,7 @@ const fetchSteps = 8
 // jump to it after as many steps as are left. The rows are not asked for all at once, because the loads of a and b would wait for
 // them. They may be more than the tile's: what is at an address does not matter, whether there is memory or not.
 func (s stripKind) fetchRow(k reg.GPVirtual, label string) (left reg.GPVirtual) {
-	next := stride("cTile")
+	next := parameter("cTile")
 	ADDQ(address(Param("c")), next)
 	Label(label)
 	left = parameter("cRow")
@@ -206,7 +212,7 @@ func (s stripKind) fetchRow(k reg.GPVirtual, label string) (left reg.GPVirtual) 
 		PREFETCHT0(Mem{Base: next, Disp: line})
 	}
 	PREFETCHT0(Mem{Base: next, Disp: s.columns*4 - 4}) // in one line more, unless the row begins with a line
-	LEAQ(Mem{Base: next, Index: left, Scale: 4}, next)
+	ADDQ(left, next)
 	MOVQ(U32(fetchSteps), left)
 	CMPQ(k, left)
 	CMOVQLT(k, left)
@@ -215,7 +221,7 @@ func (s stripKind) fetchRow(k reg.GPVirtual, label string) (left reg.GPVirtual) 
 
 // store stores the rows of c.
 func (s stripKind) store(sums [][]reg.VecVirtual, mask *mask) {
-	c, cRow := parameter("c"), stride("cRow")
+	c, cRow := parameter("c"), parameter("cRow")
 	for _, row := range sums {
 		for j, v := range row {
 			at := Mem{Base: c, Disp: j * s.lanes * 4}
@@ -233,7 +239,7 @@ func (s stripKind) store(sums [][]reg.VecVirtual, mask *mask) {
 // six after it lie some multiple of 1, 3 or 5 strides from it.
 func (s stripKind) rowsOfA(rows int) (at []Mem, bases []reg.Register) {
 	const group = 7
-	a, aRow := parameter("a"), stride("aRow")
+	a, aRow := parameter("a"), parameter("aRow")
 	var row3, row5 reg.Register
 	if rows > 3 {
 		row3 = GP64()
