@@ -249,13 +249,17 @@ func TestProductsOfLargerShapes(t *testing.T) {
 		}
 		check(520, 9, 33) // rows enough to pack b
 		check(3, 5, 1030) // rows of b far enough apart to pack it
-		// Rows and columns enough to go by blocks; then to pack a, which may be far apart besides.
-		for _, s := range [][3]int{{192, 7, 33}, {207, 30, 100}, {193, 100, 201}, {530, 130, 205}, {512, 1024, 256}, {1024, 20, 150}} {
-			check(s[0], s[1], s[2])
-		}
 		// Several blocks of k, and their limits.
 		for _, k := range []int{256, 257, 513, 784, 785, 1570} {
 			check(1+random.IntN(30), k, 1+random.IntN(70))
+		}
+		// Rows and columns enough to go by blocks; then to pack a, which may be far apart besides.
+		for _, s := range [][3]int{{192, 7, 33}, {207, 30, 100}, {193, 100, 201}, {530, 130, 205}, {512, 1024, 256}, {1024, 20, 150}} {
+			p := newProductProblem(random, form, s[0], s[1], s[2], random.IntN(16))
+			c := p.run(t)
+			for range 50 {
+				p.requireSequential(t, c, random.IntN(s[0]), random.IntN(s[2]))
+			}
 		}
 	})
 }
