@@ -137,7 +137,7 @@ func packingPays(a Matrix, columns int) bool {
 	if a.column == 1 {
 		return a.row%farRows == 0 && columns >= 256
 	}
-	return a.column%farRows == 0 && columns >= 128 || a.columns >= 100 && columns >= 200
+	return a.column%farRows == 0 && columns >= 128 || a.columns >= 100 && columns >= 200 || a.columns >= 512 && columns >= 100
 }
 
 // byBlocks goes the way by blocks.
@@ -170,7 +170,7 @@ func (by *blocking) block(p *panels, c, a, b, start Matrix, packedA bool) {
 	n, steps := c.columns, a.columns
 	for left := 0; left < n; {
 		kind, columns := nextStrip(by.blocks, n-left)
-		kind.packStrip(p.b[left*steps:], b.part(0, left, steps, columns))
+		kind.packStrip(p.b[left*steps:], b.values[left*b.column:], b.row, b.column, steps, columns)
 		left += columns
 	}
 	top := 0
@@ -221,16 +221,16 @@ func (by *blocking) byStrips(c, a, b, start Matrix) {
 			if start.values != nil {
 				from, fromRow = start.values[left:], start.row
 			}
-			rows := b.part(l, left, steps, columns)
+			rows, bStep := b.values[l*b.row+left*b.column:], b.row
 			if packB || by.whole && columns < kind.columns {
-				kind.packStrip(p.b[:], rows)
-				rows = rowMajor(p.b[:], steps, kind.columns)
+				kind.packStrip(p.b[:], rows, b.row, b.column, steps, columns)
+				rows, bStep = p.b[:], kind.columns
 			}
 			top := 0
 			for _, group := range shareRows(c.rows, kind.rows) {
 				if group.tiles > 0 {
-					kind.tiles(&c.values[top*c.row+left], &a.values[top*a.row+l*a.column], &rows.values[0], &from[top*fromRow],
-						group.height, group.tiles, steps, 4*a.row, 4*a.column, 4*a.row*group.height, 4*rows.row, 0,
+					kind.tiles(&c.values[top*c.row+left], &a.values[top*a.row+l*a.column], &rows[0], &from[top*fromRow],
+						group.height, group.tiles, steps, 4*a.row, 4*a.column, 4*a.row*group.height, 4*bStep, 0,
 						4*c.row, 4*c.row*group.height, 4*fromRow, 4*fromRow*group.height, kind.last(columns))
 					top += group.height * group.tiles
 				}
@@ -261,12 +261,12 @@ func nextStrip(kinds []stripKind, left int) (*stripKind, int) {
 // last is the columns of the last vector, if the strip has so many.
 func (s *stripKind) last(columns int) int { return columns - s.columns + s.lanes }
 
-// packStrip copies a strip of b to the panel, row after row.
-func (s *stripKind) packStrip(panel []float32, b Matrix) {
-	if b.column == 1 {
-		s.pack(&panel[0], &b.values[0], b.rows, b.row, s.columns, s.last(b.columns))
+// packStrip copies some steps of a strip of b to the panel, row after row. b lies in rows or in columns.
+func (s *stripKind) packStrip(panel, b []float32, row, column, steps, columns int) {
+	if column == 1 {
+		s.pack(&panel[0], &b[0], steps, row, s.columns, s.last(columns))
 	} else {
-		transpose(panel, b.values, b.column, b.columns, b.rows, s.columns)
+		transpose(panel, b, column, columns, steps, s.columns)
 	}
 }
 
