@@ -91,7 +91,7 @@ var (
 			{8, 1, 8, 12, tiles8AVX2, pack8AVX2},
 			{16, 9, 8, 6, tiles16AVX2, pack16AVX2},
 		},
-		blockRows: 512, blocksPacked: true, packedRows: 128,
+		blockRows: 640, blocksPacked: true, packedRows: 128,
 		packedDepth: 512, inPlaceDepth: 128,
 		whole: true, packA: pack8AVX2,
 	}

@@ -254,7 +254,7 @@ func TestProductsOfLargerShapes(t *testing.T) {
 			check(1+random.IntN(30), k, 1+random.IntN(70))
 		}
 		// Rows and columns enough to go by blocks; then to pack a, which may be far apart besides.
-		for _, s := range [][3]int{{192, 7, 33}, {207, 30, 100}, {193, 100, 201}, {530, 130, 205}, {512, 1024, 256}, {1024, 20, 150}} {
+		for _, s := range [][3]int{{192, 7, 33}, {207, 30, 100}, {193, 100, 201}, {650, 130, 205}, {512, 1024, 256}, {1024, 20, 150}} {
 			p := newProductProblem(random, form, s[0], s[1], s[2], random.IntN(16))
 			c := p.run(t)
 			for range 50 {
