@@ -4,350 +4,384 @@
 
 #include "textflag.h"
 
-// func strip24AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+// func tiles24AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 // Requires: AVX, FMA3
-TEXT ·strip24AVX2(SB), $0-104
-	MOVQ tiles+40(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+56(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+64(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+72(FP), R8
-	SHLQ $0x02, R8
-	MOVQ rows+32(FP), R9
-	CMPQ R9, $0x04
+TEXT ·tiles24AVX2(SB), $0-136
+	MOVQ rows+32(FP), AX
+	CMPQ AX, $0x04
 	JEQ  rows4
-	CMPQ R9, $0x03
+	CMPQ AX, $0x03
 	JEQ  rows3
-	CMPQ R9, $0x02
+	CMPQ AX, $0x02
 	JEQ  rows2
 
 rows1:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS 64(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    32(AX), Y2
+	VMASKMOVPS 64(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
 
 step1:
-	VMOVUPS      (R9), Y3
-	VMOVUPS      32(R9), Y4
-	VMOVUPS      64(R9), Y5
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y6
+	VMOVUPS      (DX), Y3
+	VMOVUPS      32(DX), Y4
+	VMOVUPS      64(DX), Y5
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y6, Y3, Y1
 	VFMADD231PS  Y6, Y4, Y2
 	VFMADD231PS  Y6, Y5, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step1
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole1
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y3
-	VMOVUPS      Y1, (CX)
-	VMOVUPS      Y2, 32(CX)
-	VMASKMOVPS   Y0, Y3, 64(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y3
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMASKMOVPS   Y0, Y3, 64(AX)
+	ADDQ         CX, AX
 	JMP          stored1
 
 whole1:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	VMOVUPS Y0, 64(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	ADDQ    CX, AX
 
 stored1:
-	IMUL3Q $0x01, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows1
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows1
+	JMP  done
 
 rows2:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS 64(BX), Y0, Y3
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y4
-	VMOVUPS    32(BX), Y5
-	VMASKMOVPS 64(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    32(AX), Y2
+	VMASKMOVPS 64(AX), Y0, Y3
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y4
+	VMOVUPS    32(AX), Y5
+	VMASKMOVPS 64(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
 
 step2:
-	VMOVUPS      (R9), Y6
-	VMOVUPS      32(R9), Y7
-	VMOVUPS      64(R9), Y8
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y9
+	VMOVUPS      (DX), Y6
+	VMOVUPS      32(DX), Y7
+	VMOVUPS      64(DX), Y8
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y9
 	VFMADD231PS  Y9, Y6, Y1
 	VFMADD231PS  Y9, Y7, Y2
 	VFMADD231PS  Y9, Y8, Y3
-	VBROADCASTSS (R11)(SI*1), Y9
+	VBROADCASTSS (SI)(DI*1), Y9
 	VFMADD231PS  Y9, Y6, Y4
 	VFMADD231PS  Y9, Y7, Y5
 	VFMADD231PS  Y9, Y8, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step2
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole2
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y6
-	VMOVUPS      Y1, (CX)
-	VMOVUPS      Y2, 32(CX)
-	VMASKMOVPS   Y3, Y6, 64(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	VMASKMOVPS   Y0, Y6, 64(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y6
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMASKMOVPS   Y3, Y6, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 32(AX)
+	VMASKMOVPS   Y0, Y6, 64(AX)
+	ADDQ         CX, AX
 	JMP          stored2
 
 whole2:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	VMOVUPS Y3, 64(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	VMOVUPS Y5, 32(CX)
-	VMOVUPS Y0, 64(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS Y3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	ADDQ    CX, AX
 
 stored2:
-	IMUL3Q $0x02, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows2
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows2
+	JMP  done
 
 rows3:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS 64(BX), Y0, Y3
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y4
-	VMOVUPS    32(BX), Y5
-	VMASKMOVPS 64(BX), Y0, Y6
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y7
-	VMOVUPS    32(BX), Y8
-	VMASKMOVPS 64(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    32(AX), Y2
+	VMASKMOVPS 64(AX), Y0, Y3
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y4
+	VMOVUPS    32(AX), Y5
+	VMASKMOVPS 64(AX), Y0, Y6
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y7
+	VMOVUPS    32(AX), Y8
+	VMASKMOVPS 64(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
 
 step3:
-	VMOVUPS      (R9), Y9
-	VMOVUPS      32(R9), Y10
-	VMOVUPS      64(R9), Y11
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y12
+	VMOVUPS      (DX), Y9
+	VMOVUPS      32(DX), Y10
+	VMOVUPS      64(DX), Y11
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y12, Y9, Y1
 	VFMADD231PS  Y12, Y10, Y2
 	VFMADD231PS  Y12, Y11, Y3
-	VBROADCASTSS (R11)(SI*1), Y12
+	VBROADCASTSS (SI)(DI*1), Y12
 	VFMADD231PS  Y12, Y9, Y4
 	VFMADD231PS  Y12, Y10, Y5
 	VFMADD231PS  Y12, Y11, Y6
-	VBROADCASTSS (R11)(SI*2), Y12
+	VBROADCASTSS (SI)(DI*2), Y12
 	VFMADD231PS  Y12, Y9, Y7
 	VFMADD231PS  Y12, Y10, Y8
 	VFMADD231PS  Y12, Y11, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step3
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole3
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y9
-	VMOVUPS      Y1, (CX)
-	VMOVUPS      Y2, 32(CX)
-	VMASKMOVPS   Y3, Y9, 64(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	VMASKMOVPS   Y6, Y9, 64(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y7, (CX)
-	VMOVUPS      Y8, 32(CX)
-	VMASKMOVPS   Y0, Y9, 64(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y9
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMASKMOVPS   Y3, Y9, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 32(AX)
+	VMASKMOVPS   Y6, Y9, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y7, (AX)
+	VMOVUPS      Y8, 32(AX)
+	VMASKMOVPS   Y0, Y9, 64(AX)
+	ADDQ         CX, AX
 	JMP          stored3
 
 whole3:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	VMOVUPS Y3, 64(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	VMOVUPS Y5, 32(CX)
-	VMOVUPS Y6, 64(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	VMOVUPS Y8, 32(CX)
-	VMOVUPS Y0, 64(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS Y3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	VMOVUPS Y6, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	VMOVUPS Y8, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	ADDQ    CX, AX
 
 stored3:
-	IMUL3Q $0x03, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows3
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows3
+	JMP  done
 
 rows4:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS 64(BX), Y0, Y3
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y4
-	VMOVUPS    32(BX), Y5
-	VMASKMOVPS 64(BX), Y0, Y6
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y7
-	VMOVUPS    32(BX), Y8
-	VMASKMOVPS 64(BX), Y0, Y9
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y10
-	VMOVUPS    32(BX), Y11
-	VMASKMOVPS 64(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	MOVQ       DX, R12
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMOVUPS    32(AX), Y2
+	VMASKMOVPS 64(AX), Y0, Y3
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y4
+	VMOVUPS    32(AX), Y5
+	VMASKMOVPS 64(AX), Y0, Y6
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y7
+	VMOVUPS    32(AX), Y8
+	VMASKMOVPS 64(AX), Y0, Y9
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y10
+	VMOVUPS    32(AX), Y11
+	VMASKMOVPS 64(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
 
 step4:
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VMOVUPS      64(R9), Y14
-	ADDQ         R8, R9
-	VBROADCASTSS (R12), Y15
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	VMOVUPS      64(DX), Y14
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y15
 	VFMADD231PS  Y15, Y12, Y1
 	VFMADD231PS  Y15, Y13, Y2
 	VFMADD231PS  Y15, Y14, Y3
-	VBROADCASTSS (R12)(SI*1), Y15
+	VBROADCASTSS (SI)(DI*1), Y15
 	VFMADD231PS  Y15, Y12, Y4
 	VFMADD231PS  Y15, Y13, Y5
 	VFMADD231PS  Y15, Y14, Y6
-	VBROADCASTSS (R12)(SI*2), Y15
+	VBROADCASTSS (SI)(DI*2), Y15
 	VFMADD231PS  Y15, Y12, Y7
 	VFMADD231PS  Y15, Y13, Y8
 	VFMADD231PS  Y15, Y14, Y9
-	VBROADCASTSS (R12)(R11*1), Y15
+	VBROADCASTSS (SI)(R8*1), Y15
 	VFMADD231PS  Y15, Y12, Y10
 	VFMADD231PS  Y15, Y13, Y11
 	VFMADD231PS  Y15, Y14, Y0
-	ADDQ         DI, R12
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step4
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole4
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y12
-	VMOVUPS      Y1, (CX)
-	VMOVUPS      Y2, 32(CX)
-	VMASKMOVPS   Y3, Y12, 64(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y4, (CX)
-	VMOVUPS      Y5, 32(CX)
-	VMASKMOVPS   Y6, Y12, 64(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y7, (CX)
-	VMOVUPS      Y8, 32(CX)
-	VMASKMOVPS   Y9, Y12, 64(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y10, (CX)
-	VMOVUPS      Y11, 32(CX)
-	VMASKMOVPS   Y0, Y12, 64(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y12
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMOVUPS      Y2, 32(AX)
+	VMASKMOVPS   Y3, Y12, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y4, (AX)
+	VMOVUPS      Y5, 32(AX)
+	VMASKMOVPS   Y6, Y12, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y7, (AX)
+	VMOVUPS      Y8, 32(AX)
+	VMASKMOVPS   Y9, Y12, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y10, (AX)
+	VMOVUPS      Y11, 32(AX)
+	VMASKMOVPS   Y0, Y12, 64(AX)
+	ADDQ         CX, AX
 	JMP          stored4
 
 whole4:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	VMOVUPS Y3, 64(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	VMOVUPS Y5, 32(CX)
-	VMOVUPS Y6, 64(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	VMOVUPS Y8, 32(CX)
-	VMOVUPS Y9, 64(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y10, (CX)
-	VMOVUPS Y11, 32(CX)
-	VMOVUPS Y0, 64(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	VMOVUPS Y3, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	VMOVUPS Y5, 32(AX)
+	VMOVUPS Y6, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	VMOVUPS Y8, 32(AX)
+	VMOVUPS Y9, 64(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, (AX)
+	VMOVUPS Y11, 32(AX)
+	VMOVUPS Y0, 64(AX)
+	ADDQ    CX, AX
 
 stored4:
-	IMUL3Q $0x04, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows4
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows4
 
 done:
 	VZEROUPPER
@@ -371,21 +405,25 @@ DATA laneMasks<>+56(SB)/4, $0x00000000
 DATA laneMasks<>+60(SB)/4, $0x00000000
 GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
 
-// func pack24AVX2(panel *float32, b *float32, steps int, bStep int, last int)
-// Requires: AVX
-TEXT ·pack24AVX2(SB), $0-40
+// func pack24AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
+// Requires: AVX, MMX+
+TEXT ·pack24AVX2(SB), $0-48
 	MOVQ    panel+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    steps+16(FP), DX
 	MOVQ    bStep+24(FP), BX
 	SHLQ    $0x02, BX
-	MOVQ    last+32(FP), SI
-	LEAQ    laneMasks<>+0(SB), DI
+	MOVQ    panelRow+32(FP), SI
 	SHLQ    $0x02, SI
-	SUBQ    SI, DI
-	VMOVUPS 32(DI), Y0
+	MOVQ    last+40(FP), DI
+	LEAQ    laneMasks<>+0(SB), R8
+	SHLQ    $0x02, DI
+	SUBQ    DI, R8
+	VMOVUPS 32(R8), Y0
 
 row:
+	PREFETCHT1 96(CX)
+	PREFETCHT1 160(CX)
 	VMOVUPS    (CX), Y1
 	VMOVUPS    32(CX), Y2
 	VMASKMOVPS 64(CX), Y0, Y3
@@ -393,4195 +431,5825 @@ row:
 	VMOVUPS    Y2, 32(AX)
 	VMOVUPS    Y3, 64(AX)
 	ADDQ       BX, CX
-	ADDQ       $+96, AX
+	ADDQ       SI, AX
 	DECQ       DX
 	JNZ        row
 	VZEROUPPER
 	RET
 
-// func strip16AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
-// Requires: AVX, FMA3
-TEXT ·strip16AVX2(SB), $0-104
-	MOVQ tiles+40(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+56(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+64(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+72(FP), R8
-	SHLQ $0x02, R8
-	MOVQ rows+32(FP), R9
-	CMPQ R9, $0x06
+// func tiles16AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
+// Requires: AVX, CMOV, FMA3, MMX+
+TEXT ·tiles16AVX2(SB), $0-136
+	MOVQ rows+32(FP), AX
+	CMPQ AX, $0x06
 	JEQ  rows6
-	CMPQ R9, $0x05
+	CMPQ AX, $0x05
 	JEQ  rows5
-	CMPQ R9, $0x04
+	CMPQ AX, $0x04
 	JEQ  rows4
-	CMPQ R9, $0x03
+	CMPQ AX, $0x03
 	JEQ  rows3
-	CMPQ R9, $0x02
+	CMPQ AX, $0x02
 	JEQ  rows2
 
 rows1:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMASKMOVPS 32(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMASKMOVPS 32(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	MOVQ       cTile+104(FP), DI
+	ADDQ       c+0(FP), DI
+
+fetch1:
+	MOVQ       cRow+96(FP), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 60(DI)
+	ADDQ       R8, DI
+	MOVQ       $0x00000008, R8
+	CMPQ       BX, R8
+	CMOVQLT    BX, R8
 
 step1:
-	VMOVUPS      (R9), Y2
-	VMOVUPS      32(R9), Y3
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y4
+	VMOVUPS      (DX), Y2
+	VMOVUPS      32(DX), Y3
+	PREFETCHT0   (DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y4, Y2, Y1
 	VFMADD231PS  Y4, Y3, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         R8
 	JNZ          step1
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	SUBQ         $0x08, BX
+	JG           fetch1
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole1
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y2
-	VMOVUPS      Y1, (CX)
-	VMASKMOVPS   Y0, Y2, 32(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y2
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMASKMOVPS   Y0, Y2, 32(AX)
+	ADDQ         CX, AX
 	JMP          stored1
 
 whole1:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y0, 32(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y0, 32(AX)
+	ADDQ    CX, AX
 
 stored1:
-	IMUL3Q $0x01, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows1
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows1
+	JMP  done
 
 rows2:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMASKMOVPS 32(BX), Y0, Y2
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y3
-	VMASKMOVPS 32(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMASKMOVPS 32(AX), Y0, Y2
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y3
+	VMASKMOVPS 32(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	MOVQ       cTile+104(FP), R8
+	ADDQ       c+0(FP), R8
+
+fetch2:
+	MOVQ       cRow+96(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	ADDQ       R9, R8
+	MOVQ       $0x00000008, R9
+	CMPQ       BX, R9
+	CMOVQLT    BX, R9
 
 step2:
-	VMOVUPS      (R9), Y4
-	VMOVUPS      32(R9), Y5
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y6
+	VMOVUPS      (DX), Y4
+	VMOVUPS      32(DX), Y5
+	PREFETCHT0   (DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y6, Y4, Y1
 	VFMADD231PS  Y6, Y5, Y2
-	VBROADCASTSS (R11)(SI*1), Y6
+	VBROADCASTSS (SI)(DI*1), Y6
 	VFMADD231PS  Y6, Y4, Y3
 	VFMADD231PS  Y6, Y5, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         R9
 	JNZ          step2
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	SUBQ         $0x08, BX
+	JG           fetch2
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole2
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y4
-	VMOVUPS      Y1, (CX)
-	VMASKMOVPS   Y2, Y4, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y3, (CX)
-	VMASKMOVPS   Y0, Y4, 32(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y4
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMASKMOVPS   Y2, Y4, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y3, (AX)
+	VMASKMOVPS   Y0, Y4, 32(AX)
+	ADDQ         CX, AX
 	JMP          stored2
 
 whole2:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	VMOVUPS Y0, 32(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VMOVUPS Y0, 32(AX)
+	ADDQ    CX, AX
 
 stored2:
-	IMUL3Q $0x02, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows2
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows2
+	JMP  done
 
 rows3:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMASKMOVPS 32(BX), Y0, Y2
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y3
-	VMASKMOVPS 32(BX), Y0, Y4
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y5
-	VMASKMOVPS 32(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMASKMOVPS 32(AX), Y0, Y2
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y3
+	VMASKMOVPS 32(AX), Y0, Y4
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y5
+	VMASKMOVPS 32(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	MOVQ       cTile+104(FP), R8
+	ADDQ       c+0(FP), R8
+
+fetch3:
+	MOVQ       cRow+96(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 60(R8)
+	ADDQ       R9, R8
+	MOVQ       $0x00000008, R9
+	CMPQ       BX, R9
+	CMOVQLT    BX, R9
 
 step3:
-	VMOVUPS      (R9), Y6
-	VMOVUPS      32(R9), Y7
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y8
+	VMOVUPS      (DX), Y6
+	VMOVUPS      32(DX), Y7
+	PREFETCHT0   (DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y8, Y6, Y1
 	VFMADD231PS  Y8, Y7, Y2
-	VBROADCASTSS (R11)(SI*1), Y8
+	VBROADCASTSS (SI)(DI*1), Y8
 	VFMADD231PS  Y8, Y6, Y3
 	VFMADD231PS  Y8, Y7, Y4
-	VBROADCASTSS (R11)(SI*2), Y8
+	VBROADCASTSS (SI)(DI*2), Y8
 	VFMADD231PS  Y8, Y6, Y5
 	VFMADD231PS  Y8, Y7, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         R9
 	JNZ          step3
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	SUBQ         $0x08, BX
+	JG           fetch3
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole3
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y6
-	VMOVUPS      Y1, (CX)
-	VMASKMOVPS   Y2, Y6, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y3, (CX)
-	VMASKMOVPS   Y4, Y6, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y5, (CX)
-	VMASKMOVPS   Y0, Y6, 32(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y6
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMASKMOVPS   Y2, Y6, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y3, (AX)
+	VMASKMOVPS   Y4, Y6, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y5, (AX)
+	VMASKMOVPS   Y0, Y6, 32(AX)
+	ADDQ         CX, AX
 	JMP          stored3
 
 whole3:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	VMOVUPS Y4, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	VMOVUPS Y0, 32(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VMOVUPS Y4, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	VMOVUPS Y0, 32(AX)
+	ADDQ    CX, AX
 
 stored3:
-	IMUL3Q $0x03, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows3
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows3
+	JMP  done
 
 rows4:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMASKMOVPS 32(BX), Y0, Y2
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y3
-	VMASKMOVPS 32(BX), Y0, Y4
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y5
-	VMASKMOVPS 32(BX), Y0, Y6
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y7
-	VMASKMOVPS 32(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	MOVQ       DX, R12
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMASKMOVPS 32(AX), Y0, Y2
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y3
+	VMASKMOVPS 32(AX), Y0, Y4
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y5
+	VMASKMOVPS 32(AX), Y0, Y6
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y7
+	VMASKMOVPS 32(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       cTile+104(FP), R9
+	ADDQ       c+0(FP), R9
+
+fetch4:
+	MOVQ       cRow+96(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	ADDQ       R10, R9
+	MOVQ       $0x00000008, R10
+	CMPQ       BX, R10
+	CMOVQLT    BX, R10
 
 step4:
-	VMOVUPS      (R9), Y8
-	VMOVUPS      32(R9), Y9
-	ADDQ         R8, R9
-	VBROADCASTSS (R12), Y10
+	VMOVUPS      (DX), Y8
+	VMOVUPS      32(DX), Y9
+	PREFETCHT0   (DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y10, Y8, Y1
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS (R12)(SI*1), Y10
+	VBROADCASTSS (SI)(DI*1), Y10
 	VFMADD231PS  Y10, Y8, Y3
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS (R12)(SI*2), Y10
+	VBROADCASTSS (SI)(DI*2), Y10
 	VFMADD231PS  Y10, Y8, Y5
 	VFMADD231PS  Y10, Y9, Y6
-	VBROADCASTSS (R12)(R11*1), Y10
+	VBROADCASTSS (SI)(R8*1), Y10
 	VFMADD231PS  Y10, Y8, Y7
 	VFMADD231PS  Y10, Y9, Y0
-	ADDQ         DI, R12
+	ADDQ         AX, SI
 	DECQ         R10
 	JNZ          step4
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	SUBQ         $0x08, BX
+	JG           fetch4
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole4
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y8
-	VMOVUPS      Y1, (CX)
-	VMASKMOVPS   Y2, Y8, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y3, (CX)
-	VMASKMOVPS   Y4, Y8, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y5, (CX)
-	VMASKMOVPS   Y6, Y8, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y7, (CX)
-	VMASKMOVPS   Y0, Y8, 32(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y8
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMASKMOVPS   Y2, Y8, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y3, (AX)
+	VMASKMOVPS   Y4, Y8, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y5, (AX)
+	VMASKMOVPS   Y6, Y8, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y7, (AX)
+	VMASKMOVPS   Y0, Y8, 32(AX)
+	ADDQ         CX, AX
 	JMP          stored4
 
 whole4:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	VMOVUPS Y4, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	VMOVUPS Y6, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	VMOVUPS Y0, 32(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VMOVUPS Y4, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	VMOVUPS Y6, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	VMOVUPS Y0, 32(AX)
+	ADDQ    CX, AX
 
 stored4:
-	IMUL3Q $0x04, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows4
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows4
+	JMP  done
 
 rows5:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMASKMOVPS 32(BX), Y0, Y2
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y3
-	VMASKMOVPS 32(BX), Y0, Y4
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y5
-	VMASKMOVPS 32(BX), Y0, Y6
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y7
-	VMASKMOVPS 32(BX), Y0, Y8
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y9
-	VMASKMOVPS 32(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	MOVQ       DX, R12
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMASKMOVPS 32(AX), Y0, Y2
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y3
+	VMASKMOVPS 32(AX), Y0, Y4
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y5
+	VMASKMOVPS 32(AX), Y0, Y6
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y7
+	VMASKMOVPS 32(AX), Y0, Y8
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y9
+	VMASKMOVPS 32(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	MOVQ       cTile+104(FP), R9
+	ADDQ       c+0(FP), R9
+
+fetch5:
+	MOVQ       cRow+96(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 60(R9)
+	ADDQ       R10, R9
+	MOVQ       $0x00000008, R10
+	CMPQ       BX, R10
+	CMOVQLT    BX, R10
 
 step5:
-	VMOVUPS      (R9), Y10
-	VMOVUPS      32(R9), Y11
-	ADDQ         R8, R9
-	VBROADCASTSS (R12), Y12
+	VMOVUPS      (DX), Y10
+	VMOVUPS      32(DX), Y11
+	PREFETCHT0   (DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y12, Y10, Y1
 	VFMADD231PS  Y12, Y11, Y2
-	VBROADCASTSS (R12)(SI*1), Y12
+	VBROADCASTSS (SI)(DI*1), Y12
 	VFMADD231PS  Y12, Y10, Y3
 	VFMADD231PS  Y12, Y11, Y4
-	VBROADCASTSS (R12)(SI*2), Y12
+	VBROADCASTSS (SI)(DI*2), Y12
 	VFMADD231PS  Y12, Y10, Y5
 	VFMADD231PS  Y12, Y11, Y6
-	VBROADCASTSS (R12)(R11*1), Y12
+	VBROADCASTSS (SI)(R8*1), Y12
 	VFMADD231PS  Y12, Y10, Y7
 	VFMADD231PS  Y12, Y11, Y8
-	VBROADCASTSS (R12)(SI*4), Y12
+	VBROADCASTSS (SI)(DI*4), Y12
 	VFMADD231PS  Y12, Y10, Y9
 	VFMADD231PS  Y12, Y11, Y0
-	ADDQ         DI, R12
+	ADDQ         AX, SI
 	DECQ         R10
 	JNZ          step5
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	SUBQ         $0x08, BX
+	JG           fetch5
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole5
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y10
-	VMOVUPS      Y1, (CX)
-	VMASKMOVPS   Y2, Y10, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y3, (CX)
-	VMASKMOVPS   Y4, Y10, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y5, (CX)
-	VMASKMOVPS   Y6, Y10, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y7, (CX)
-	VMASKMOVPS   Y8, Y10, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y9, (CX)
-	VMASKMOVPS   Y0, Y10, 32(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y10
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMASKMOVPS   Y2, Y10, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y3, (AX)
+	VMASKMOVPS   Y4, Y10, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y5, (AX)
+	VMASKMOVPS   Y6, Y10, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y7, (AX)
+	VMASKMOVPS   Y8, Y10, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y9, (AX)
+	VMASKMOVPS   Y0, Y10, 32(AX)
+	ADDQ         CX, AX
 	JMP          stored5
 
 whole5:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	VMOVUPS Y4, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	VMOVUPS Y6, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	VMOVUPS Y8, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y9, (CX)
-	VMOVUPS Y0, 32(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VMOVUPS Y4, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	VMOVUPS Y6, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	VMOVUPS Y8, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, (AX)
+	VMOVUPS Y0, 32(AX)
+	ADDQ    CX, AX
 
 stored5:
-	IMUL3Q $0x05, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows5
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows5
+	JMP  done
 
 rows6:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMOVUPS    (BX), Y1
-	VMASKMOVPS 32(BX), Y0, Y2
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y3
-	VMASKMOVPS 32(BX), Y0, Y4
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y5
-	VMASKMOVPS 32(BX), Y0, Y6
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y7
-	VMASKMOVPS 32(BX), Y0, Y8
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y9
-	VMASKMOVPS 32(BX), Y0, Y10
-	ADDQ       R9, BX
-	VMOVUPS    (BX), Y11
-	VMASKMOVPS 32(BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	LEAQ       (SI)(SI*4), R12
-	MOVQ       DX, R13
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMOVUPS    (AX), Y1
+	VMASKMOVPS 32(AX), Y0, Y2
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y3
+	VMASKMOVPS 32(AX), Y0, Y4
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y5
+	VMASKMOVPS 32(AX), Y0, Y6
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y7
+	VMASKMOVPS 32(AX), Y0, Y8
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y9
+	VMASKMOVPS 32(AX), Y0, Y10
+	ADDQ       CX, AX
+	VMOVUPS    (AX), Y11
+	VMASKMOVPS 32(AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	MOVQ       cTile+104(FP), R10
+	ADDQ       c+0(FP), R10
+
+fetch6:
+	MOVQ       cRow+96(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 60(R10)
+	ADDQ       R11, R10
+	MOVQ       $0x00000008, R11
+	CMPQ       BX, R11
+	CMOVQLT    BX, R11
 
 step6:
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	ADDQ         R8, R9
-	VBROADCASTSS (R13), Y14
+	VMOVUPS      (DX), Y12
+	VMOVUPS      32(DX), Y13
+	PREFETCHT0   (DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y14
 	VFMADD231PS  Y14, Y12, Y1
 	VFMADD231PS  Y14, Y13, Y2
-	VBROADCASTSS (R13)(SI*1), Y14
+	VBROADCASTSS (SI)(DI*1), Y14
 	VFMADD231PS  Y14, Y12, Y3
 	VFMADD231PS  Y14, Y13, Y4
-	VBROADCASTSS (R13)(SI*2), Y14
+	VBROADCASTSS (SI)(DI*2), Y14
 	VFMADD231PS  Y14, Y12, Y5
 	VFMADD231PS  Y14, Y13, Y6
-	VBROADCASTSS (R13)(R11*1), Y14
+	VBROADCASTSS (SI)(R8*1), Y14
 	VFMADD231PS  Y14, Y12, Y7
 	VFMADD231PS  Y14, Y13, Y8
-	VBROADCASTSS (R13)(SI*4), Y14
+	VBROADCASTSS (SI)(DI*4), Y14
 	VFMADD231PS  Y14, Y12, Y9
 	VFMADD231PS  Y14, Y13, Y10
-	VBROADCASTSS (R13)(R12*1), Y14
+	VBROADCASTSS (SI)(R9*1), Y14
 	VFMADD231PS  Y14, Y12, Y11
 	VFMADD231PS  Y14, Y13, Y0
-	ADDQ         DI, R13
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         R11
 	JNZ          step6
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	SUBQ         $0x08, BX
+	JG           fetch6
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole6
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y12
-	VMOVUPS      Y1, (CX)
-	VMASKMOVPS   Y2, Y12, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y3, (CX)
-	VMASKMOVPS   Y4, Y12, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y5, (CX)
-	VMASKMOVPS   Y6, Y12, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y7, (CX)
-	VMASKMOVPS   Y8, Y12, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y9, (CX)
-	VMASKMOVPS   Y10, Y12, 32(CX)
-	ADDQ         R9, CX
-	VMOVUPS      Y11, (CX)
-	VMASKMOVPS   Y0, Y12, 32(CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y12
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Y1, (AX)
+	VMASKMOVPS   Y2, Y12, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y3, (AX)
+	VMASKMOVPS   Y4, Y12, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y5, (AX)
+	VMASKMOVPS   Y6, Y12, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y7, (AX)
+	VMASKMOVPS   Y8, Y12, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y9, (AX)
+	VMASKMOVPS   Y10, Y12, 32(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Y11, (AX)
+	VMASKMOVPS   Y0, Y12, 32(AX)
+	ADDQ         CX, AX
 	JMP          stored6
 
 whole6:
-	VMOVUPS Y1, (CX)
-	VMOVUPS Y2, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	VMOVUPS Y4, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	VMOVUPS Y6, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	VMOVUPS Y8, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y9, (CX)
-	VMOVUPS Y10, 32(CX)
-	ADDQ    R9, CX
-	VMOVUPS Y11, (CX)
-	VMOVUPS Y0, 32(CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	VMOVUPS Y2, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	VMOVUPS Y4, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	VMOVUPS Y6, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	VMOVUPS Y8, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, (AX)
+	VMOVUPS Y10, 32(AX)
+	ADDQ    CX, AX
+	VMOVUPS Y11, (AX)
+	VMOVUPS Y0, 32(AX)
+	ADDQ    CX, AX
 
 stored6:
-	IMUL3Q $0x06, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows6
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows6
 
 done:
 	VZEROUPPER
 	RET
 
-// func pack16AVX2(panel *float32, b *float32, steps int, bStep int, last int)
-// Requires: AVX
-TEXT ·pack16AVX2(SB), $0-40
+// func pack16AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
+// Requires: AVX, MMX+
+TEXT ·pack16AVX2(SB), $0-48
 	MOVQ    panel+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    steps+16(FP), DX
 	MOVQ    bStep+24(FP), BX
 	SHLQ    $0x02, BX
-	MOVQ    last+32(FP), SI
-	LEAQ    laneMasks<>+0(SB), DI
+	MOVQ    panelRow+32(FP), SI
 	SHLQ    $0x02, SI
-	SUBQ    SI, DI
-	VMOVUPS 32(DI), Y0
+	MOVQ    last+40(FP), DI
+	LEAQ    laneMasks<>+0(SB), R8
+	SHLQ    $0x02, DI
+	SUBQ    DI, R8
+	VMOVUPS 32(R8), Y0
 
 row:
+	PREFETCHT1 64(CX)
 	VMOVUPS    (CX), Y1
 	VMASKMOVPS 32(CX), Y0, Y2
 	VMOVUPS    Y1, (AX)
 	VMOVUPS    Y2, 32(AX)
 	ADDQ       BX, CX
-	ADDQ       $+64, AX
+	ADDQ       SI, AX
 	DECQ       DX
 	JNZ        row
 	VZEROUPPER
 	RET
 
-// func strip8AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+// func tiles8AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 // Requires: AVX, FMA3
-TEXT ·strip8AVX2(SB), $0-104
-	MOVQ tiles+40(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+56(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+64(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+72(FP), R8
-	SHLQ $0x02, R8
-	MOVQ rows+32(FP), R9
-	CMPQ R9, $0x0c
+TEXT ·tiles8AVX2(SB), $0-136
+	MOVQ rows+32(FP), AX
+	CMPQ AX, $0x0c
 	JEQ  rows12
-	CMPQ R9, $0x0b
+	CMPQ AX, $0x0b
 	JEQ  rows11
-	CMPQ R9, $0x0a
+	CMPQ AX, $0x0a
 	JEQ  rows10
-	CMPQ R9, $0x09
+	CMPQ AX, $0x09
 	JEQ  rows9
-	CMPQ R9, $0x08
+	CMPQ AX, $0x08
 	JEQ  rows8
-	CMPQ R9, $0x07
+	CMPQ AX, $0x07
 	JEQ  rows7
-	CMPQ R9, $0x06
+	CMPQ AX, $0x06
 	JEQ  rows6
-	CMPQ R9, $0x05
+	CMPQ AX, $0x05
 	JEQ  rows5
-	CMPQ R9, $0x04
+	CMPQ AX, $0x04
 	JEQ  rows4
-	CMPQ R9, $0x03
+	CMPQ AX, $0x03
 	JEQ  rows3
-	CMPQ R9, $0x02
+	CMPQ AX, $0x02
 	JEQ  rows2
 
 rows1:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
 
 step1:
-	VMOVUPS      (R9), Y1
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y2
+	VMOVUPS      (DX), Y1
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y2
 	VFMADD231PS  Y2, Y1, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step1
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole1
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y1
-	VMASKMOVPS   Y0, Y1, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y1
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y0, Y1, (AX)
+	ADDQ         CX, AX
 	JMP          stored1
 
 whole1:
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored1:
-	IMUL3Q $0x01, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows1
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows1
+	JMP  done
 
 rows2:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
 
 step2:
-	VMOVUPS      (R9), Y2
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y3
+	VMOVUPS      (DX), Y2
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y3
 	VFMADD231PS  Y3, Y2, Y1
-	VBROADCASTSS (R11)(SI*1), Y3
+	VBROADCASTSS (SI)(DI*1), Y3
 	VFMADD231PS  Y3, Y2, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step2
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole2
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y2
-	VMASKMOVPS   Y1, Y2, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y2, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y2
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y2, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y2, (AX)
+	ADDQ         CX, AX
 	JMP          stored2
 
 whole2:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored2:
-	IMUL3Q $0x02, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows2
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows2
+	JMP  done
 
 rows3:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	MOVQ       DX, R11
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
 
 step3:
-	VMOVUPS      (R9), Y3
-	ADDQ         R8, R9
-	VBROADCASTSS (R11), Y4
+	VMOVUPS      (DX), Y3
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y4
 	VFMADD231PS  Y4, Y3, Y1
-	VBROADCASTSS (R11)(SI*1), Y4
+	VBROADCASTSS (SI)(DI*1), Y4
 	VFMADD231PS  Y4, Y3, Y2
-	VBROADCASTSS (R11)(SI*2), Y4
+	VBROADCASTSS (SI)(DI*2), Y4
 	VFMADD231PS  Y4, Y3, Y0
-	ADDQ         DI, R11
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step3
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole3
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y3
-	VMASKMOVPS   Y1, Y3, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y3, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y3, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y3
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y3, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y3, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y3, (AX)
+	ADDQ         CX, AX
 	JMP          stored3
 
 whole3:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored3:
-	IMUL3Q $0x03, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows3
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows3
+	JMP  done
 
 rows4:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	MOVQ       DX, R12
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
 
 step4:
-	VMOVUPS      (R9), Y4
-	ADDQ         R8, R9
-	VBROADCASTSS (R12), Y5
+	VMOVUPS      (DX), Y4
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y5
 	VFMADD231PS  Y5, Y4, Y1
-	VBROADCASTSS (R12)(SI*1), Y5
+	VBROADCASTSS (SI)(DI*1), Y5
 	VFMADD231PS  Y5, Y4, Y2
-	VBROADCASTSS (R12)(SI*2), Y5
+	VBROADCASTSS (SI)(DI*2), Y5
 	VFMADD231PS  Y5, Y4, Y3
-	VBROADCASTSS (R12)(R11*1), Y5
+	VBROADCASTSS (SI)(R8*1), Y5
 	VFMADD231PS  Y5, Y4, Y0
-	ADDQ         DI, R12
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step4
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole4
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y4
-	VMASKMOVPS   Y1, Y4, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y4, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y4, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y4, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y4
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y4, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y4, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y4, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y4, (AX)
+	ADDQ         CX, AX
 	JMP          stored4
 
 whole4:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored4:
-	IMUL3Q $0x04, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows4
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows4
+	JMP  done
 
 rows5:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y4
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	MOVQ       DX, R12
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
 
 step5:
-	VMOVUPS      (R9), Y5
-	ADDQ         R8, R9
-	VBROADCASTSS (R12), Y6
+	VMOVUPS      (DX), Y5
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y6
 	VFMADD231PS  Y6, Y5, Y1
-	VBROADCASTSS (R12)(SI*1), Y6
+	VBROADCASTSS (SI)(DI*1), Y6
 	VFMADD231PS  Y6, Y5, Y2
-	VBROADCASTSS (R12)(SI*2), Y6
+	VBROADCASTSS (SI)(DI*2), Y6
 	VFMADD231PS  Y6, Y5, Y3
-	VBROADCASTSS (R12)(R11*1), Y6
+	VBROADCASTSS (SI)(R8*1), Y6
 	VFMADD231PS  Y6, Y5, Y4
-	VBROADCASTSS (R12)(SI*4), Y6
+	VBROADCASTSS (SI)(DI*4), Y6
 	VFMADD231PS  Y6, Y5, Y0
-	ADDQ         DI, R12
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step5
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole5
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y5
-	VMASKMOVPS   Y1, Y5, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y5, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y5, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y4, Y5, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y5, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y5
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y5, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y5, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y5, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y4, Y5, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y5, (AX)
+	ADDQ         CX, AX
 	JMP          stored5
 
 whole5:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored5:
-	IMUL3Q $0x05, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows5
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows5
+	JMP  done
 
 rows6:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y4
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	LEAQ       (SI)(SI*4), R12
-	MOVQ       DX, R13
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y5
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
 
 step6:
-	VMOVUPS      (R9), Y6
-	ADDQ         R8, R9
-	VBROADCASTSS (R13), Y7
+	VMOVUPS      (DX), Y6
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y7
 	VFMADD231PS  Y7, Y6, Y1
-	VBROADCASTSS (R13)(SI*1), Y7
+	VBROADCASTSS (SI)(DI*1), Y7
 	VFMADD231PS  Y7, Y6, Y2
-	VBROADCASTSS (R13)(SI*2), Y7
+	VBROADCASTSS (SI)(DI*2), Y7
 	VFMADD231PS  Y7, Y6, Y3
-	VBROADCASTSS (R13)(R11*1), Y7
+	VBROADCASTSS (SI)(R8*1), Y7
 	VFMADD231PS  Y7, Y6, Y4
-	VBROADCASTSS (R13)(SI*4), Y7
+	VBROADCASTSS (SI)(DI*4), Y7
 	VFMADD231PS  Y7, Y6, Y5
-	VBROADCASTSS (R13)(R12*1), Y7
+	VBROADCASTSS (SI)(R9*1), Y7
 	VFMADD231PS  Y7, Y6, Y0
-	ADDQ         DI, R13
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step6
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole6
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y6
-	VMASKMOVPS   Y1, Y6, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y6, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y6, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y4, Y6, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y5, Y6, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y6, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y6
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y6, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y6, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y6, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y4, Y6, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y5, Y6, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y6, (AX)
+	ADDQ         CX, AX
 	JMP          stored6
 
 whole6:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored6:
-	IMUL3Q $0x06, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows6
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows6
+	JMP  done
 
 rows7:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y4
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y6
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	LEAQ       (SI)(SI*4), R12
-	MOVQ       DX, R13
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y5
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y6
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
 
 step7:
-	VMOVUPS      (R9), Y7
-	ADDQ         R8, R9
-	VBROADCASTSS (R13), Y8
+	VMOVUPS      (DX), Y7
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y8
 	VFMADD231PS  Y8, Y7, Y1
-	VBROADCASTSS (R13)(SI*1), Y8
+	VBROADCASTSS (SI)(DI*1), Y8
 	VFMADD231PS  Y8, Y7, Y2
-	VBROADCASTSS (R13)(SI*2), Y8
+	VBROADCASTSS (SI)(DI*2), Y8
 	VFMADD231PS  Y8, Y7, Y3
-	VBROADCASTSS (R13)(R11*1), Y8
+	VBROADCASTSS (SI)(R8*1), Y8
 	VFMADD231PS  Y8, Y7, Y4
-	VBROADCASTSS (R13)(SI*4), Y8
+	VBROADCASTSS (SI)(DI*4), Y8
 	VFMADD231PS  Y8, Y7, Y5
-	VBROADCASTSS (R13)(R12*1), Y8
+	VBROADCASTSS (SI)(R9*1), Y8
 	VFMADD231PS  Y8, Y7, Y6
-	VBROADCASTSS (R13)(R11*2), Y8
+	VBROADCASTSS (SI)(R8*2), Y8
 	VFMADD231PS  Y8, Y7, Y0
-	ADDQ         DI, R13
-	DECQ         R10
+	ADDQ         AX, SI
+	DECQ         BX
 	JNZ          step7
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole7
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y7
-	VMASKMOVPS   Y1, Y7, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y7, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y7, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y4, Y7, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y5, Y7, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y6, Y7, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y7, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y7
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y7, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y7, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y7, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y4, Y7, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y5, Y7, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y6, Y7, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y7, (AX)
+	ADDQ         CX, AX
 	JMP          stored7
 
 whole7:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y6, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored7:
-	IMUL3Q $0x07, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows7
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows7
+	JMP  done
 
 rows8:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y4
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y6
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y7
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	LEAQ       (SI)(SI*4), R12
-	MOVQ       DX, R13
-	IMUL3Q     $0x07, SI, R14
-	ADDQ       DX, R14
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y5
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y6
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y7
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	IMUL3Q     $0x07, DI, R10
+	ADDQ       SI, R10
 
 step8:
-	VMOVUPS      (R9), Y8
-	ADDQ         R8, R9
-	VBROADCASTSS (R13), Y9
+	VMOVUPS      (DX), Y8
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y9
 	VFMADD231PS  Y9, Y8, Y1
-	VBROADCASTSS (R13)(SI*1), Y9
+	VBROADCASTSS (SI)(DI*1), Y9
 	VFMADD231PS  Y9, Y8, Y2
-	VBROADCASTSS (R13)(SI*2), Y9
+	VBROADCASTSS (SI)(DI*2), Y9
 	VFMADD231PS  Y9, Y8, Y3
-	VBROADCASTSS (R13)(R11*1), Y9
+	VBROADCASTSS (SI)(R8*1), Y9
 	VFMADD231PS  Y9, Y8, Y4
-	VBROADCASTSS (R13)(SI*4), Y9
+	VBROADCASTSS (SI)(DI*4), Y9
 	VFMADD231PS  Y9, Y8, Y5
-	VBROADCASTSS (R13)(R12*1), Y9
+	VBROADCASTSS (SI)(R9*1), Y9
 	VFMADD231PS  Y9, Y8, Y6
-	VBROADCASTSS (R13)(R11*2), Y9
+	VBROADCASTSS (SI)(R8*2), Y9
 	VFMADD231PS  Y9, Y8, Y7
-	VBROADCASTSS (R14), Y9
+	VBROADCASTSS (R10), Y9
 	VFMADD231PS  Y9, Y8, Y0
-	ADDQ         DI, R13
-	ADDQ         DI, R14
-	DECQ         R10
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         BX
 	JNZ          step8
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole8
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y8
-	VMASKMOVPS   Y1, Y8, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y8, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y8, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y4, Y8, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y5, Y8, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y6, Y8, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y7, Y8, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y8, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y8
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y8, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y8, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y8, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y4, Y8, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y5, Y8, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y6, Y8, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y7, Y8, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y8, (AX)
+	ADDQ         CX, AX
 	JMP          stored8
 
 whole8:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y6, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored8:
-	IMUL3Q $0x08, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows8
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows8
+	JMP  done
 
 rows9:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y4
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y6
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y7
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y8
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	LEAQ       (SI)(SI*4), R12
-	MOVQ       DX, R13
-	IMUL3Q     $0x07, SI, R14
-	ADDQ       DX, R14
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y5
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y6
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y7
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y8
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	IMUL3Q     $0x07, DI, R10
+	ADDQ       SI, R10
 
 step9:
-	VMOVUPS      (R9), Y9
-	ADDQ         R8, R9
-	VBROADCASTSS (R13), Y10
+	VMOVUPS      (DX), Y9
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y10
 	VFMADD231PS  Y10, Y9, Y1
-	VBROADCASTSS (R13)(SI*1), Y10
+	VBROADCASTSS (SI)(DI*1), Y10
 	VFMADD231PS  Y10, Y9, Y2
-	VBROADCASTSS (R13)(SI*2), Y10
+	VBROADCASTSS (SI)(DI*2), Y10
 	VFMADD231PS  Y10, Y9, Y3
-	VBROADCASTSS (R13)(R11*1), Y10
+	VBROADCASTSS (SI)(R8*1), Y10
 	VFMADD231PS  Y10, Y9, Y4
-	VBROADCASTSS (R13)(SI*4), Y10
+	VBROADCASTSS (SI)(DI*4), Y10
 	VFMADD231PS  Y10, Y9, Y5
-	VBROADCASTSS (R13)(R12*1), Y10
+	VBROADCASTSS (SI)(R9*1), Y10
 	VFMADD231PS  Y10, Y9, Y6
-	VBROADCASTSS (R13)(R11*2), Y10
+	VBROADCASTSS (SI)(R8*2), Y10
 	VFMADD231PS  Y10, Y9, Y7
-	VBROADCASTSS (R14), Y10
+	VBROADCASTSS (R10), Y10
 	VFMADD231PS  Y10, Y9, Y8
-	VBROADCASTSS (R14)(SI*1), Y10
+	VBROADCASTSS (R10)(DI*1), Y10
 	VFMADD231PS  Y10, Y9, Y0
-	ADDQ         DI, R13
-	ADDQ         DI, R14
-	DECQ         R10
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         BX
 	JNZ          step9
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole9
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y9
-	VMASKMOVPS   Y1, Y9, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y9, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y9, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y4, Y9, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y5, Y9, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y6, Y9, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y7, Y9, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y8, Y9, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y9, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y9
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y9, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y9, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y9, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y4, Y9, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y5, Y9, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y6, Y9, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y7, Y9, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y8, Y9, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y9, (AX)
+	ADDQ         CX, AX
 	JMP          stored9
 
 whole9:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y6, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y8, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored9:
-	IMUL3Q $0x09, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows9
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows9
+	JMP  done
 
 rows10:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y4
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y6
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y7
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y8
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y9
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	LEAQ       (SI)(SI*4), R12
-	MOVQ       DX, R13
-	IMUL3Q     $0x07, SI, R14
-	ADDQ       DX, R14
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y5
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y6
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y7
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y8
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y9
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	IMUL3Q     $0x07, DI, R10
+	ADDQ       SI, R10
 
 step10:
-	VMOVUPS      (R9), Y10
-	ADDQ         R8, R9
-	VBROADCASTSS (R13), Y11
+	VMOVUPS      (DX), Y10
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y11
 	VFMADD231PS  Y11, Y10, Y1
-	VBROADCASTSS (R13)(SI*1), Y11
+	VBROADCASTSS (SI)(DI*1), Y11
 	VFMADD231PS  Y11, Y10, Y2
-	VBROADCASTSS (R13)(SI*2), Y11
+	VBROADCASTSS (SI)(DI*2), Y11
 	VFMADD231PS  Y11, Y10, Y3
-	VBROADCASTSS (R13)(R11*1), Y11
+	VBROADCASTSS (SI)(R8*1), Y11
 	VFMADD231PS  Y11, Y10, Y4
-	VBROADCASTSS (R13)(SI*4), Y11
+	VBROADCASTSS (SI)(DI*4), Y11
 	VFMADD231PS  Y11, Y10, Y5
-	VBROADCASTSS (R13)(R12*1), Y11
+	VBROADCASTSS (SI)(R9*1), Y11
 	VFMADD231PS  Y11, Y10, Y6
-	VBROADCASTSS (R13)(R11*2), Y11
+	VBROADCASTSS (SI)(R8*2), Y11
 	VFMADD231PS  Y11, Y10, Y7
-	VBROADCASTSS (R14), Y11
+	VBROADCASTSS (R10), Y11
 	VFMADD231PS  Y11, Y10, Y8
-	VBROADCASTSS (R14)(SI*1), Y11
+	VBROADCASTSS (R10)(DI*1), Y11
 	VFMADD231PS  Y11, Y10, Y9
-	VBROADCASTSS (R14)(SI*2), Y11
+	VBROADCASTSS (R10)(DI*2), Y11
 	VFMADD231PS  Y11, Y10, Y0
-	ADDQ         DI, R13
-	ADDQ         DI, R14
-	DECQ         R10
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         BX
 	JNZ          step10
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole10
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y10
-	VMASKMOVPS   Y1, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y4, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y5, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y6, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y7, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y8, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y9, Y10, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y10, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y10
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y4, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y5, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y6, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y7, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y8, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y9, Y10, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y10, (AX)
+	ADDQ         CX, AX
 	JMP          stored10
 
 whole10:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y6, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y8, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y9, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored10:
-	IMUL3Q $0x0a, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows10
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows10
+	JMP  done
 
 rows11:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y4
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y6
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y7
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y8
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y9
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y10
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	LEAQ       (SI)(SI*4), R12
-	MOVQ       DX, R13
-	IMUL3Q     $0x07, SI, R14
-	ADDQ       DX, R14
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y5
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y6
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y7
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y8
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y9
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y10
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	IMUL3Q     $0x07, DI, R10
+	ADDQ       SI, R10
 
 step11:
-	VMOVUPS      (R9), Y11
-	ADDQ         R8, R9
-	VBROADCASTSS (R13), Y12
+	VMOVUPS      (DX), Y11
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y12
 	VFMADD231PS  Y12, Y11, Y1
-	VBROADCASTSS (R13)(SI*1), Y12
+	VBROADCASTSS (SI)(DI*1), Y12
 	VFMADD231PS  Y12, Y11, Y2
-	VBROADCASTSS (R13)(SI*2), Y12
+	VBROADCASTSS (SI)(DI*2), Y12
 	VFMADD231PS  Y12, Y11, Y3
-	VBROADCASTSS (R13)(R11*1), Y12
+	VBROADCASTSS (SI)(R8*1), Y12
 	VFMADD231PS  Y12, Y11, Y4
-	VBROADCASTSS (R13)(SI*4), Y12
+	VBROADCASTSS (SI)(DI*4), Y12
 	VFMADD231PS  Y12, Y11, Y5
-	VBROADCASTSS (R13)(R12*1), Y12
+	VBROADCASTSS (SI)(R9*1), Y12
 	VFMADD231PS  Y12, Y11, Y6
-	VBROADCASTSS (R13)(R11*2), Y12
+	VBROADCASTSS (SI)(R8*2), Y12
 	VFMADD231PS  Y12, Y11, Y7
-	VBROADCASTSS (R14), Y12
+	VBROADCASTSS (R10), Y12
 	VFMADD231PS  Y12, Y11, Y8
-	VBROADCASTSS (R14)(SI*1), Y12
+	VBROADCASTSS (R10)(DI*1), Y12
 	VFMADD231PS  Y12, Y11, Y9
-	VBROADCASTSS (R14)(SI*2), Y12
+	VBROADCASTSS (R10)(DI*2), Y12
 	VFMADD231PS  Y12, Y11, Y10
-	VBROADCASTSS (R14)(R11*1), Y12
+	VBROADCASTSS (R10)(R8*1), Y12
 	VFMADD231PS  Y12, Y11, Y0
-	ADDQ         DI, R13
-	ADDQ         DI, R14
-	DECQ         R10
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         BX
 	JNZ          step11
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole11
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y11
-	VMASKMOVPS   Y1, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y4, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y5, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y6, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y7, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y8, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y9, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y10, Y11, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y11, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y11
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y4, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y5, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y6, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y7, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y8, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y9, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y10, Y11, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y11, (AX)
+	ADDQ         CX, AX
 	JMP          stored11
 
 whole11:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y6, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y8, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y9, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y10, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored11:
-	IMUL3Q $0x0b, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows11
-	JMP    done
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows11
+	JMP  done
 
 rows12:
-	MOVQ       last+96(FP), R9
-	LEAQ       laneMasks<>+0(SB), R10
-	SHLQ       $0x02, R9
-	SUBQ       R9, R10
-	VMOVUPS    32(R10), Y0
-	MOVQ       startRow+88(FP), R9
-	SHLQ       $0x02, R9
-	VMASKMOVPS (BX), Y0, Y1
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y2
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y3
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y4
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y5
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y6
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y7
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y8
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y9
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y10
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y11
-	ADDQ       R9, BX
-	VMASKMOVPS (BX), Y0, Y0
-	ADDQ       R9, BX
-	MOVQ       b+16(FP), R9
-	MOVQ       k+48(FP), R10
-	LEAQ       (SI)(SI*2), R11
-	LEAQ       (SI)(SI*4), R12
-	MOVQ       DX, R13
-	IMUL3Q     $0x07, SI, R14
-	ADDQ       DX, R14
+	MOVQ       last+128(FP), AX
+	LEAQ       laneMasks<>+0(SB), CX
+	SHLQ       $0x02, AX
+	SUBQ       AX, CX
+	VMOVUPS    32(CX), Y0
+	MOVQ       start+24(FP), AX
+	MOVQ       startRow+112(FP), CX
+	VMASKMOVPS (AX), Y0, Y1
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y2
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y3
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y4
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y5
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y6
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y7
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y8
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y9
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y10
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y11
+	ADDQ       CX, AX
+	VMASKMOVPS (AX), Y0, Y0
+	ADDQ       CX, AX
+	MOVQ       aStep+64(FP), AX
+	MOVQ       bStep+80(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       k+48(FP), BX
+	MOVQ       a+8(FP), SI
+	MOVQ       aRow+56(FP), DI
+	LEAQ       (DI)(DI*2), R8
+	LEAQ       (DI)(DI*4), R9
+	IMUL3Q     $0x07, DI, R10
+	ADDQ       SI, R10
 
 step12:
-	VMOVUPS      (R9), Y12
-	ADDQ         R8, R9
-	VBROADCASTSS (R13), Y13
+	VMOVUPS      (DX), Y12
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Y13
 	VFMADD231PS  Y13, Y12, Y1
-	VBROADCASTSS (R13)(SI*1), Y13
+	VBROADCASTSS (SI)(DI*1), Y13
 	VFMADD231PS  Y13, Y12, Y2
-	VBROADCASTSS (R13)(SI*2), Y13
+	VBROADCASTSS (SI)(DI*2), Y13
 	VFMADD231PS  Y13, Y12, Y3
-	VBROADCASTSS (R13)(R11*1), Y13
+	VBROADCASTSS (SI)(R8*1), Y13
 	VFMADD231PS  Y13, Y12, Y4
-	VBROADCASTSS (R13)(SI*4), Y13
+	VBROADCASTSS (SI)(DI*4), Y13
 	VFMADD231PS  Y13, Y12, Y5
-	VBROADCASTSS (R13)(R12*1), Y13
+	VBROADCASTSS (SI)(R9*1), Y13
 	VFMADD231PS  Y13, Y12, Y6
-	VBROADCASTSS (R13)(R11*2), Y13
+	VBROADCASTSS (SI)(R8*2), Y13
 	VFMADD231PS  Y13, Y12, Y7
-	VBROADCASTSS (R14), Y13
+	VBROADCASTSS (R10), Y13
 	VFMADD231PS  Y13, Y12, Y8
-	VBROADCASTSS (R14)(SI*1), Y13
+	VBROADCASTSS (R10)(DI*1), Y13
 	VFMADD231PS  Y13, Y12, Y9
-	VBROADCASTSS (R14)(SI*2), Y13
+	VBROADCASTSS (R10)(DI*2), Y13
 	VFMADD231PS  Y13, Y12, Y10
-	VBROADCASTSS (R14)(R11*1), Y13
+	VBROADCASTSS (R10)(R8*1), Y13
 	VFMADD231PS  Y13, Y12, Y11
-	VBROADCASTSS (R14)(SI*4), Y13
+	VBROADCASTSS (R10)(DI*4), Y13
 	VFMADD231PS  Y13, Y12, Y0
-	ADDQ         DI, R13
-	ADDQ         DI, R14
-	DECQ         R10
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         BX
 	JNZ          step12
-	MOVQ         cRow+80(FP), R9
-	SHLQ         $0x02, R9
-	MOVQ         last+96(FP), R10
-	CMPQ         R10, $0x08
+	MOVQ         last+128(FP), AX
+	CMPQ         AX, $0x08
 	JEQ          whole12
-	MOVQ         last+96(FP), R10
-	LEAQ         laneMasks<>+0(SB), R11
-	SHLQ         $0x02, R10
-	SUBQ         R10, R11
-	VMOVUPS      32(R11), Y12
-	VMASKMOVPS   Y1, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y2, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y3, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y4, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y5, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y6, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y7, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y8, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y9, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y10, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y11, Y12, (CX)
-	ADDQ         R9, CX
-	VMASKMOVPS   Y0, Y12, (CX)
-	ADDQ         R9, CX
+	MOVQ         last+128(FP), AX
+	LEAQ         laneMasks<>+0(SB), CX
+	SHLQ         $0x02, AX
+	SUBQ         AX, CX
+	VMOVUPS      32(CX), Y12
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMASKMOVPS   Y1, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y2, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y3, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y4, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y5, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y6, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y7, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y8, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y9, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y10, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y11, Y12, (AX)
+	ADDQ         CX, AX
+	VMASKMOVPS   Y0, Y12, (AX)
+	ADDQ         CX, AX
 	JMP          stored12
 
 whole12:
-	VMOVUPS Y1, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y2, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y3, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y4, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y5, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y6, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y7, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y8, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y9, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y10, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y11, (CX)
-	ADDQ    R9, CX
-	VMOVUPS Y0, (CX)
-	ADDQ    R9, CX
+	MOVQ    c+0(FP), AX
+	MOVQ    cRow+96(FP), CX
+	VMOVUPS Y1, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y2, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y3, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y4, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y5, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y6, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y7, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y8, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y9, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y10, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y11, (AX)
+	ADDQ    CX, AX
+	VMOVUPS Y0, (AX)
+	ADDQ    CX, AX
 
 stored12:
-	IMUL3Q $0x0c, SI, R9
-	ADDQ   R9, DX
-	DECQ   AX
-	JNZ    rows12
+	MOVQ cTile+104(FP), AX
+	ADDQ AX, c+0(FP)
+	MOVQ aTile+72(FP), AX
+	ADDQ AX, a+8(FP)
+	MOVQ bTile+88(FP), AX
+	ADDQ AX, b+16(FP)
+	MOVQ startTile+120(FP), AX
+	ADDQ AX, start+24(FP)
+	DECQ tiles+40(FP)
+	JNZ  rows12
 
 done:
 	VZEROUPPER
 	RET
 
-// func pack8AVX2(panel *float32, b *float32, steps int, bStep int, last int)
-// Requires: AVX
-TEXT ·pack8AVX2(SB), $0-40
+// func pack8AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
+// Requires: AVX, MMX+
+TEXT ·pack8AVX2(SB), $0-48
 	MOVQ    panel+0(FP), AX
 	MOVQ    b+8(FP), CX
 	MOVQ    steps+16(FP), DX
 	MOVQ    bStep+24(FP), BX
 	SHLQ    $0x02, BX
-	MOVQ    last+32(FP), SI
-	LEAQ    laneMasks<>+0(SB), DI
+	MOVQ    panelRow+32(FP), SI
 	SHLQ    $0x02, SI
-	SUBQ    SI, DI
-	VMOVUPS 32(DI), Y0
+	MOVQ    last+40(FP), DI
+	LEAQ    laneMasks<>+0(SB), R8
+	SHLQ    $0x02, DI
+	SUBQ    DI, R8
+	VMOVUPS 32(R8), Y0
 
 row:
+	PREFETCHT1 32(CX)
 	VMASKMOVPS (CX), Y0, Y1
 	VMOVUPS    Y1, (AX)
 	ADDQ       BX, CX
-	ADDQ       $+32, AX
+	ADDQ       SI, AX
 	DECQ       DX
 	JNZ        row
 	VZEROUPPER
 	RET
 
-// func strip32AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·strip32AVX512(SB), $0-104
-	MOVQ tiles+40(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+56(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+64(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+72(FP), R8
-	SHLQ $0x02, R8
-	MOVQ rows+32(FP), R9
-	CMPQ R9, $0x0b
-	JEQ  rows11
-	CMPQ R9, $0x0a
-	JEQ  rows10
-	CMPQ R9, $0x09
-	JEQ  rows9
-	CMPQ R9, $0x08
-	JEQ  rows8
-	CMPQ R9, $0x07
-	JEQ  rows7
-	CMPQ R9, $0x06
-	JEQ  rows6
-	CMPQ R9, $0x05
-	JEQ  rows5
-	CMPQ R9, $0x04
-	JEQ  rows4
-	CMPQ R9, $0x03
-	JEQ  rows3
-	CMPQ R9, $0x02
-	JEQ  rows2
+// func tiles32AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·tiles32AVX512(SB), $0-136
+	MOVQ  last+128(FP), AX
+	MOVL  $-1, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  rows+32(FP), AX
+	CMPQ  AX, $0x0e
+	JEQ   rows14
+	CMPQ  AX, $0x0d
+	JEQ   rows13
+	CMPQ  AX, $0x0c
+	JEQ   rows12
+	CMPQ  AX, $0x0b
+	JEQ   rows11
+	CMPQ  AX, $0x0a
+	JEQ   rows10
+	CMPQ  AX, $0x09
+	JEQ   rows9
+	CMPQ  AX, $0x08
+	JEQ   rows8
+	CMPQ  AX, $0x07
+	JEQ   rows7
+	CMPQ  AX, $0x06
+	JEQ   rows6
+	CMPQ  AX, $0x05
+	JEQ   rows5
+	CMPQ  AX, $0x04
+	JEQ   rows4
+	CMPQ  AX, $0x03
+	JEQ   rows3
+	CMPQ  AX, $0x02
+	JEQ   rows2
 
 rows1:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	MOVQ      cTile+104(FP), DI
+	ADDQ      c+0(FP), DI
+
+fetch1:
+	MOVQ       cRow+96(FP), R8
+	PREFETCHT0 (DI)
+	PREFETCHT0 64(DI)
+	PREFETCHT0 124(DI)
+	ADDQ       R8, DI
+	MOVQ       $0x00000008, R8
+	CMPQ       BX, R8
+	CMOVQLT    BX, R8
 
 step1:
-	VMOVUPS          (R9), Z2
-	VMOVUPS.Z        64(R9), K1, Z3
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Z2, Z0
-	VFMADD231PS.BCST (R11), Z3, Z1
-	ADDQ             DI, R11
-	DECQ             R10
-	JNZ              step1
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x01, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows1
-	JMP              done
+	VMOVUPS      (DX), Z2
+	VMOVUPS.Z    64(DX), K1, Z3
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z4
+	VFMADD231PS  Z4, Z2, Z0
+	VFMADD231PS  Z4, Z3, Z1
+	ADDQ         AX, SI
+	DECQ         R8
+	JNZ          step1
+	SUBQ         $0x08, BX
+	JG           fetch1
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows1
+	JMP          done
 
 rows2:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	MOVQ      cTile+104(FP), R8
+	ADDQ      c+0(FP), R8
+
+fetch2:
+	MOVQ       cRow+96(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 124(R8)
+	ADDQ       R9, R8
+	MOVQ       $0x00000008, R9
+	CMPQ       BX, R9
+	CMOVQLT    BX, R9
 
 step2:
-	VMOVUPS          (R9), Z4
-	VMOVUPS.Z        64(R9), K1, Z5
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Z4, Z0
-	VFMADD231PS.BCST (R11), Z5, Z1
-	VBROADCASTSS     (R11)(SI*1), Z6
-	VFMADD231PS      Z6, Z4, Z2
-	VFMADD231PS      Z6, Z5, Z3
-	ADDQ             DI, R11
-	DECQ             R10
-	JNZ              step2
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x02, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows2
-	JMP              done
+	VMOVUPS      (DX), Z4
+	VMOVUPS.Z    64(DX), K1, Z5
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z6
+	VFMADD231PS  Z6, Z4, Z0
+	VFMADD231PS  Z6, Z5, Z1
+	VBROADCASTSS (SI)(DI*1), Z6
+	VFMADD231PS  Z6, Z4, Z2
+	VFMADD231PS  Z6, Z5, Z3
+	ADDQ         AX, SI
+	DECQ         R9
+	JNZ          step2
+	SUBQ         $0x08, BX
+	JG           fetch2
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows2
+	JMP          done
 
 rows3:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	MOVQ      cTile+104(FP), R8
+	ADDQ      c+0(FP), R8
+
+fetch3:
+	MOVQ       cRow+96(FP), R9
+	PREFETCHT0 (R8)
+	PREFETCHT0 64(R8)
+	PREFETCHT0 124(R8)
+	ADDQ       R9, R8
+	MOVQ       $0x00000008, R9
+	CMPQ       BX, R9
+	CMOVQLT    BX, R9
 
 step3:
-	VMOVUPS          (R9), Z6
-	VMOVUPS.Z        64(R9), K1, Z7
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Z6, Z0
-	VFMADD231PS.BCST (R11), Z7, Z1
-	VBROADCASTSS     (R11)(SI*1), Z8
-	VFMADD231PS      Z8, Z6, Z2
-	VFMADD231PS      Z8, Z7, Z3
-	VFMADD231PS.BCST (R11)(SI*2), Z6, Z4
-	VFMADD231PS.BCST (R11)(SI*2), Z7, Z5
-	ADDQ             DI, R11
-	DECQ             R10
-	JNZ              step3
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x03, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows3
-	JMP              done
+	VMOVUPS      (DX), Z6
+	VMOVUPS.Z    64(DX), K1, Z7
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z8
+	VFMADD231PS  Z8, Z6, Z0
+	VFMADD231PS  Z8, Z7, Z1
+	VBROADCASTSS (SI)(DI*1), Z8
+	VFMADD231PS  Z8, Z6, Z2
+	VFMADD231PS  Z8, Z7, Z3
+	VBROADCASTSS (SI)(DI*2), Z8
+	VFMADD231PS  Z8, Z6, Z4
+	VFMADD231PS  Z8, Z7, Z5
+	ADDQ         AX, SI
+	DECQ         R9
+	JNZ          step3
+	SUBQ         $0x08, BX
+	JG           fetch3
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows3
+	JMP          done
 
 rows4:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	MOVQ      DX, R12
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      cTile+104(FP), R9
+	ADDQ      c+0(FP), R9
+
+fetch4:
+	MOVQ       cRow+96(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 124(R9)
+	ADDQ       R10, R9
+	MOVQ       $0x00000008, R10
+	CMPQ       BX, R10
+	CMOVQLT    BX, R10
 
 step4:
-	VMOVUPS          (R9), Z8
-	VMOVUPS.Z        64(R9), K1, Z9
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R12), Z8, Z0
-	VFMADD231PS.BCST (R12), Z9, Z1
-	VBROADCASTSS     (R12)(SI*1), Z10
-	VFMADD231PS      Z10, Z8, Z2
-	VFMADD231PS      Z10, Z9, Z3
-	VFMADD231PS.BCST (R12)(SI*2), Z8, Z4
-	VFMADD231PS.BCST (R12)(SI*2), Z9, Z5
-	VBROADCASTSS     (R12)(R11*1), Z10
-	VFMADD231PS      Z10, Z8, Z6
-	VFMADD231PS      Z10, Z9, Z7
-	ADDQ             DI, R12
-	DECQ             R10
-	JNZ              step4
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, (CX)
-	VMOVUPS          Z7, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x04, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows4
-	JMP              done
+	VMOVUPS      (DX), Z8
+	VMOVUPS.Z    64(DX), K1, Z9
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z10
+	VFMADD231PS  Z10, Z8, Z0
+	VFMADD231PS  Z10, Z9, Z1
+	VBROADCASTSS (SI)(DI*1), Z10
+	VFMADD231PS  Z10, Z8, Z2
+	VFMADD231PS  Z10, Z9, Z3
+	VBROADCASTSS (SI)(DI*2), Z10
+	VFMADD231PS  Z10, Z8, Z4
+	VFMADD231PS  Z10, Z9, Z5
+	VBROADCASTSS (SI)(R8*1), Z10
+	VFMADD231PS  Z10, Z8, Z6
+	VFMADD231PS  Z10, Z9, Z7
+	ADDQ         AX, SI
+	DECQ         R10
+	JNZ          step4
+	SUBQ         $0x08, BX
+	JG           fetch4
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows4
+	JMP          done
 
 rows5:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	MOVQ      DX, R12
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	MOVQ      cTile+104(FP), R9
+	ADDQ      c+0(FP), R9
+
+fetch5:
+	MOVQ       cRow+96(FP), R10
+	PREFETCHT0 (R9)
+	PREFETCHT0 64(R9)
+	PREFETCHT0 124(R9)
+	ADDQ       R10, R9
+	MOVQ       $0x00000008, R10
+	CMPQ       BX, R10
+	CMOVQLT    BX, R10
 
 step5:
-	VMOVUPS          (R9), Z10
-	VMOVUPS.Z        64(R9), K1, Z11
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R12), Z10, Z0
-	VFMADD231PS.BCST (R12), Z11, Z1
-	VBROADCASTSS     (R12)(SI*1), Z12
-	VFMADD231PS      Z12, Z10, Z2
-	VFMADD231PS      Z12, Z11, Z3
-	VFMADD231PS.BCST (R12)(SI*2), Z10, Z4
-	VFMADD231PS.BCST (R12)(SI*2), Z11, Z5
-	VBROADCASTSS     (R12)(R11*1), Z12
-	VFMADD231PS      Z12, Z10, Z6
-	VFMADD231PS      Z12, Z11, Z7
-	VFMADD231PS.BCST (R12)(SI*4), Z10, Z8
-	VFMADD231PS.BCST (R12)(SI*4), Z11, Z9
-	ADDQ             DI, R12
-	DECQ             R10
-	JNZ              step5
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, (CX)
-	VMOVUPS          Z7, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, (CX)
-	VMOVUPS          Z9, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x05, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows5
-	JMP              done
+	VMOVUPS      (DX), Z10
+	VMOVUPS.Z    64(DX), K1, Z11
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z12
+	VFMADD231PS  Z12, Z10, Z0
+	VFMADD231PS  Z12, Z11, Z1
+	VBROADCASTSS (SI)(DI*1), Z12
+	VFMADD231PS  Z12, Z10, Z2
+	VFMADD231PS  Z12, Z11, Z3
+	VBROADCASTSS (SI)(DI*2), Z12
+	VFMADD231PS  Z12, Z10, Z4
+	VFMADD231PS  Z12, Z11, Z5
+	VBROADCASTSS (SI)(R8*1), Z12
+	VFMADD231PS  Z12, Z10, Z6
+	VFMADD231PS  Z12, Z11, Z7
+	VBROADCASTSS (SI)(DI*4), Z12
+	VFMADD231PS  Z12, Z10, Z8
+	VFMADD231PS  Z12, Z11, Z9
+	ADDQ         AX, SI
+	DECQ         R10
+	JNZ          step5
+	SUBQ         $0x08, BX
+	JG           fetch5
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows5
+	JMP          done
 
 rows6:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	MOVQ      cTile+104(FP), R10
+	ADDQ      c+0(FP), R10
+
+fetch6:
+	MOVQ       cRow+96(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 124(R10)
+	ADDQ       R11, R10
+	MOVQ       $0x00000008, R11
+	CMPQ       BX, R11
+	CMOVQLT    BX, R11
 
 step6:
-	VMOVUPS          (R9), Z12
-	VMOVUPS.Z        64(R9), K1, Z13
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z12, Z0
-	VFMADD231PS.BCST (R13), Z13, Z1
-	VBROADCASTSS     (R13)(SI*1), Z14
-	VFMADD231PS      Z14, Z12, Z2
-	VFMADD231PS      Z14, Z13, Z3
-	VFMADD231PS.BCST (R13)(SI*2), Z12, Z4
-	VFMADD231PS.BCST (R13)(SI*2), Z13, Z5
-	VBROADCASTSS     (R13)(R11*1), Z14
-	VFMADD231PS      Z14, Z12, Z6
-	VFMADD231PS      Z14, Z13, Z7
-	VFMADD231PS.BCST (R13)(SI*4), Z12, Z8
-	VFMADD231PS.BCST (R13)(SI*4), Z13, Z9
-	VBROADCASTSS     (R13)(R12*1), Z14
-	VFMADD231PS      Z14, Z12, Z10
-	VFMADD231PS      Z14, Z13, Z11
-	ADDQ             DI, R13
-	DECQ             R10
-	JNZ              step6
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, (CX)
-	VMOVUPS          Z7, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, (CX)
-	VMOVUPS          Z9, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z10, (CX)
-	VMOVUPS          Z11, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x06, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows6
-	JMP              done
+	VMOVUPS      (DX), Z12
+	VMOVUPS.Z    64(DX), K1, Z13
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z14
+	VFMADD231PS  Z14, Z12, Z0
+	VFMADD231PS  Z14, Z13, Z1
+	VBROADCASTSS (SI)(DI*1), Z14
+	VFMADD231PS  Z14, Z12, Z2
+	VFMADD231PS  Z14, Z13, Z3
+	VBROADCASTSS (SI)(DI*2), Z14
+	VFMADD231PS  Z14, Z12, Z4
+	VFMADD231PS  Z14, Z13, Z5
+	VBROADCASTSS (SI)(R8*1), Z14
+	VFMADD231PS  Z14, Z12, Z6
+	VFMADD231PS  Z14, Z13, Z7
+	VBROADCASTSS (SI)(DI*4), Z14
+	VFMADD231PS  Z14, Z12, Z8
+	VFMADD231PS  Z14, Z13, Z9
+	VBROADCASTSS (SI)(R9*1), Z14
+	VFMADD231PS  Z14, Z12, Z10
+	VFMADD231PS  Z14, Z13, Z11
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          step6
+	SUBQ         $0x08, BX
+	JG           fetch6
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows6
+	JMP          done
 
 rows7:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z12
+	VMOVUPS.Z 64(AX), K1, Z13
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	MOVQ      cTile+104(FP), R10
+	ADDQ      c+0(FP), R10
+
+fetch7:
+	MOVQ       cRow+96(FP), R11
+	PREFETCHT0 (R10)
+	PREFETCHT0 64(R10)
+	PREFETCHT0 124(R10)
+	ADDQ       R11, R10
+	MOVQ       $0x00000008, R11
+	CMPQ       BX, R11
+	CMOVQLT    BX, R11
 
 step7:
-	VMOVUPS          (R9), Z14
-	VMOVUPS.Z        64(R9), K1, Z15
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z14, Z0
-	VFMADD231PS.BCST (R13), Z15, Z1
-	VBROADCASTSS     (R13)(SI*1), Z16
-	VFMADD231PS      Z16, Z14, Z2
-	VFMADD231PS      Z16, Z15, Z3
-	VFMADD231PS.BCST (R13)(SI*2), Z14, Z4
-	VFMADD231PS.BCST (R13)(SI*2), Z15, Z5
-	VBROADCASTSS     (R13)(R11*1), Z16
-	VFMADD231PS      Z16, Z14, Z6
-	VFMADD231PS      Z16, Z15, Z7
-	VFMADD231PS.BCST (R13)(SI*4), Z14, Z8
-	VFMADD231PS.BCST (R13)(SI*4), Z15, Z9
-	VBROADCASTSS     (R13)(R12*1), Z16
-	VFMADD231PS      Z16, Z14, Z10
-	VFMADD231PS      Z16, Z15, Z11
-	VFMADD231PS.BCST (R13)(R11*2), Z14, Z12
-	VFMADD231PS.BCST (R13)(R11*2), Z15, Z13
-	ADDQ             DI, R13
-	DECQ             R10
-	JNZ              step7
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, (CX)
-	VMOVUPS          Z7, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, (CX)
-	VMOVUPS          Z9, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z10, (CX)
-	VMOVUPS          Z11, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z12, (CX)
-	VMOVUPS          Z13, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x07, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows7
-	JMP              done
+	VMOVUPS      (DX), Z14
+	VMOVUPS.Z    64(DX), K1, Z15
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z16
+	VFMADD231PS  Z16, Z14, Z0
+	VFMADD231PS  Z16, Z15, Z1
+	VBROADCASTSS (SI)(DI*1), Z16
+	VFMADD231PS  Z16, Z14, Z2
+	VFMADD231PS  Z16, Z15, Z3
+	VBROADCASTSS (SI)(DI*2), Z16
+	VFMADD231PS  Z16, Z14, Z4
+	VFMADD231PS  Z16, Z15, Z5
+	VBROADCASTSS (SI)(R8*1), Z16
+	VFMADD231PS  Z16, Z14, Z6
+	VFMADD231PS  Z16, Z15, Z7
+	VBROADCASTSS (SI)(DI*4), Z16
+	VFMADD231PS  Z16, Z14, Z8
+	VFMADD231PS  Z16, Z15, Z9
+	VBROADCASTSS (SI)(R9*1), Z16
+	VFMADD231PS  Z16, Z14, Z10
+	VFMADD231PS  Z16, Z15, Z11
+	VBROADCASTSS (SI)(R8*2), Z16
+	VFMADD231PS  Z16, Z14, Z12
+	VFMADD231PS  Z16, Z15, Z13
+	ADDQ         AX, SI
+	DECQ         R11
+	JNZ          step7
+	SUBQ         $0x08, BX
+	JG           fetch7
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows7
+	JMP          done
 
 rows8:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z12
+	VMOVUPS.Z 64(AX), K1, Z13
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z14
+	VMOVUPS.Z 64(AX), K1, Z15
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+	MOVQ      cTile+104(FP), R11
+	ADDQ      c+0(FP), R11
+
+fetch8:
+	MOVQ       cRow+96(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 124(R11)
+	ADDQ       R12, R11
+	MOVQ       $0x00000008, R12
+	CMPQ       BX, R12
+	CMOVQLT    BX, R12
 
 step8:
-	VMOVUPS          (R9), Z16
-	VMOVUPS.Z        64(R9), K1, Z17
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z16, Z0
-	VFMADD231PS.BCST (R13), Z17, Z1
-	VBROADCASTSS     (R13)(SI*1), Z18
-	VFMADD231PS      Z18, Z16, Z2
-	VFMADD231PS      Z18, Z17, Z3
-	VFMADD231PS.BCST (R13)(SI*2), Z16, Z4
-	VFMADD231PS.BCST (R13)(SI*2), Z17, Z5
-	VBROADCASTSS     (R13)(R11*1), Z18
-	VFMADD231PS      Z18, Z16, Z6
-	VFMADD231PS      Z18, Z17, Z7
-	VFMADD231PS.BCST (R13)(SI*4), Z16, Z8
-	VFMADD231PS.BCST (R13)(SI*4), Z17, Z9
-	VBROADCASTSS     (R13)(R12*1), Z18
-	VFMADD231PS      Z18, Z16, Z10
-	VFMADD231PS      Z18, Z17, Z11
-	VFMADD231PS.BCST (R13)(R11*2), Z16, Z12
-	VFMADD231PS.BCST (R13)(R11*2), Z17, Z13
-	VBROADCASTSS     (R14), Z18
-	VFMADD231PS      Z18, Z16, Z14
-	VFMADD231PS      Z18, Z17, Z15
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
-	JNZ              step8
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, (CX)
-	VMOVUPS          Z7, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, (CX)
-	VMOVUPS          Z9, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z10, (CX)
-	VMOVUPS          Z11, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z12, (CX)
-	VMOVUPS          Z13, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z14, (CX)
-	VMOVUPS          Z15, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x08, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows8
-	JMP              done
+	VMOVUPS      (DX), Z16
+	VMOVUPS.Z    64(DX), K1, Z17
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z18
+	VFMADD231PS  Z18, Z16, Z0
+	VFMADD231PS  Z18, Z17, Z1
+	VBROADCASTSS (SI)(DI*1), Z18
+	VFMADD231PS  Z18, Z16, Z2
+	VFMADD231PS  Z18, Z17, Z3
+	VBROADCASTSS (SI)(DI*2), Z18
+	VFMADD231PS  Z18, Z16, Z4
+	VFMADD231PS  Z18, Z17, Z5
+	VBROADCASTSS (SI)(R8*1), Z18
+	VFMADD231PS  Z18, Z16, Z6
+	VFMADD231PS  Z18, Z17, Z7
+	VBROADCASTSS (SI)(DI*4), Z18
+	VFMADD231PS  Z18, Z16, Z8
+	VFMADD231PS  Z18, Z17, Z9
+	VBROADCASTSS (SI)(R9*1), Z18
+	VFMADD231PS  Z18, Z16, Z10
+	VFMADD231PS  Z18, Z17, Z11
+	VBROADCASTSS (SI)(R8*2), Z18
+	VFMADD231PS  Z18, Z16, Z12
+	VFMADD231PS  Z18, Z17, Z13
+	VBROADCASTSS (R10), Z18
+	VFMADD231PS  Z18, Z16, Z14
+	VFMADD231PS  Z18, Z17, Z15
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         R12
+	JNZ          step8
+	SUBQ         $0x08, BX
+	JG           fetch8
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows8
+	JMP          done
 
 rows9:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z16
-	VMOVUPS.Z 64(BX), K1, Z17
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z12
+	VMOVUPS.Z 64(AX), K1, Z13
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z14
+	VMOVUPS.Z 64(AX), K1, Z15
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z16
+	VMOVUPS.Z 64(AX), K1, Z17
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+	MOVQ      cTile+104(FP), R11
+	ADDQ      c+0(FP), R11
+
+fetch9:
+	MOVQ       cRow+96(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 124(R11)
+	ADDQ       R12, R11
+	MOVQ       $0x00000008, R12
+	CMPQ       BX, R12
+	CMOVQLT    BX, R12
 
 step9:
-	VMOVUPS          (R9), Z18
-	VMOVUPS.Z        64(R9), K1, Z19
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z18, Z0
-	VFMADD231PS.BCST (R13), Z19, Z1
-	VBROADCASTSS     (R13)(SI*1), Z20
-	VFMADD231PS      Z20, Z18, Z2
-	VFMADD231PS      Z20, Z19, Z3
-	VFMADD231PS.BCST (R13)(SI*2), Z18, Z4
-	VFMADD231PS.BCST (R13)(SI*2), Z19, Z5
-	VBROADCASTSS     (R13)(R11*1), Z20
-	VFMADD231PS      Z20, Z18, Z6
-	VFMADD231PS      Z20, Z19, Z7
-	VFMADD231PS.BCST (R13)(SI*4), Z18, Z8
-	VFMADD231PS.BCST (R13)(SI*4), Z19, Z9
-	VBROADCASTSS     (R13)(R12*1), Z20
-	VFMADD231PS      Z20, Z18, Z10
-	VFMADD231PS      Z20, Z19, Z11
-	VFMADD231PS.BCST (R13)(R11*2), Z18, Z12
-	VFMADD231PS.BCST (R13)(R11*2), Z19, Z13
-	VBROADCASTSS     (R14), Z20
-	VFMADD231PS      Z20, Z18, Z14
-	VFMADD231PS      Z20, Z19, Z15
-	VFMADD231PS.BCST (R14)(SI*1), Z18, Z16
-	VFMADD231PS.BCST (R14)(SI*1), Z19, Z17
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
-	JNZ              step9
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, (CX)
-	VMOVUPS          Z7, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, (CX)
-	VMOVUPS          Z9, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z10, (CX)
-	VMOVUPS          Z11, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z12, (CX)
-	VMOVUPS          Z13, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z14, (CX)
-	VMOVUPS          Z15, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z16, (CX)
-	VMOVUPS          Z17, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x09, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows9
-	JMP              done
+	VMOVUPS      (DX), Z18
+	VMOVUPS.Z    64(DX), K1, Z19
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z20
+	VFMADD231PS  Z20, Z18, Z0
+	VFMADD231PS  Z20, Z19, Z1
+	VBROADCASTSS (SI)(DI*1), Z20
+	VFMADD231PS  Z20, Z18, Z2
+	VFMADD231PS  Z20, Z19, Z3
+	VBROADCASTSS (SI)(DI*2), Z20
+	VFMADD231PS  Z20, Z18, Z4
+	VFMADD231PS  Z20, Z19, Z5
+	VBROADCASTSS (SI)(R8*1), Z20
+	VFMADD231PS  Z20, Z18, Z6
+	VFMADD231PS  Z20, Z19, Z7
+	VBROADCASTSS (SI)(DI*4), Z20
+	VFMADD231PS  Z20, Z18, Z8
+	VFMADD231PS  Z20, Z19, Z9
+	VBROADCASTSS (SI)(R9*1), Z20
+	VFMADD231PS  Z20, Z18, Z10
+	VFMADD231PS  Z20, Z19, Z11
+	VBROADCASTSS (SI)(R8*2), Z20
+	VFMADD231PS  Z20, Z18, Z12
+	VFMADD231PS  Z20, Z19, Z13
+	VBROADCASTSS (R10), Z20
+	VFMADD231PS  Z20, Z18, Z14
+	VFMADD231PS  Z20, Z19, Z15
+	VBROADCASTSS (R10)(DI*1), Z20
+	VFMADD231PS  Z20, Z18, Z16
+	VFMADD231PS  Z20, Z19, Z17
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         R12
+	JNZ          step9
+	SUBQ         $0x08, BX
+	JG           fetch9
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows9
+	JMP          done
 
 rows10:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z16
-	VMOVUPS.Z 64(BX), K1, Z17
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z18
-	VMOVUPS.Z 64(BX), K1, Z19
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z12
+	VMOVUPS.Z 64(AX), K1, Z13
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z14
+	VMOVUPS.Z 64(AX), K1, Z15
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z16
+	VMOVUPS.Z 64(AX), K1, Z17
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z18
+	VMOVUPS.Z 64(AX), K1, Z19
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+	MOVQ      cTile+104(FP), R11
+	ADDQ      c+0(FP), R11
+
+fetch10:
+	MOVQ       cRow+96(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 124(R11)
+	ADDQ       R12, R11
+	MOVQ       $0x00000008, R12
+	CMPQ       BX, R12
+	CMOVQLT    BX, R12
 
 step10:
-	VMOVUPS          (R9), Z20
-	VMOVUPS.Z        64(R9), K1, Z21
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z20, Z0
-	VFMADD231PS.BCST (R13), Z21, Z1
-	VBROADCASTSS     (R13)(SI*1), Z22
-	VFMADD231PS      Z22, Z20, Z2
-	VFMADD231PS      Z22, Z21, Z3
-	VFMADD231PS.BCST (R13)(SI*2), Z20, Z4
-	VFMADD231PS.BCST (R13)(SI*2), Z21, Z5
-	VBROADCASTSS     (R13)(R11*1), Z22
-	VFMADD231PS      Z22, Z20, Z6
-	VFMADD231PS      Z22, Z21, Z7
-	VFMADD231PS.BCST (R13)(SI*4), Z20, Z8
-	VFMADD231PS.BCST (R13)(SI*4), Z21, Z9
-	VBROADCASTSS     (R13)(R12*1), Z22
-	VFMADD231PS      Z22, Z20, Z10
-	VFMADD231PS      Z22, Z21, Z11
-	VFMADD231PS.BCST (R13)(R11*2), Z20, Z12
-	VFMADD231PS.BCST (R13)(R11*2), Z21, Z13
-	VBROADCASTSS     (R14), Z22
-	VFMADD231PS      Z22, Z20, Z14
-	VFMADD231PS      Z22, Z21, Z15
-	VFMADD231PS.BCST (R14)(SI*1), Z20, Z16
-	VFMADD231PS.BCST (R14)(SI*1), Z21, Z17
-	VBROADCASTSS     (R14)(SI*2), Z22
-	VFMADD231PS      Z22, Z20, Z18
-	VFMADD231PS      Z22, Z21, Z19
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
-	JNZ              step10
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, (CX)
-	VMOVUPS          Z7, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, (CX)
-	VMOVUPS          Z9, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z10, (CX)
-	VMOVUPS          Z11, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z12, (CX)
-	VMOVUPS          Z13, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z14, (CX)
-	VMOVUPS          Z15, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z16, (CX)
-	VMOVUPS          Z17, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z18, (CX)
-	VMOVUPS          Z19, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x0a, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows10
-	JMP              done
+	VMOVUPS      (DX), Z20
+	VMOVUPS.Z    64(DX), K1, Z21
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z22
+	VFMADD231PS  Z22, Z20, Z0
+	VFMADD231PS  Z22, Z21, Z1
+	VBROADCASTSS (SI)(DI*1), Z22
+	VFMADD231PS  Z22, Z20, Z2
+	VFMADD231PS  Z22, Z21, Z3
+	VBROADCASTSS (SI)(DI*2), Z22
+	VFMADD231PS  Z22, Z20, Z4
+	VFMADD231PS  Z22, Z21, Z5
+	VBROADCASTSS (SI)(R8*1), Z22
+	VFMADD231PS  Z22, Z20, Z6
+	VFMADD231PS  Z22, Z21, Z7
+	VBROADCASTSS (SI)(DI*4), Z22
+	VFMADD231PS  Z22, Z20, Z8
+	VFMADD231PS  Z22, Z21, Z9
+	VBROADCASTSS (SI)(R9*1), Z22
+	VFMADD231PS  Z22, Z20, Z10
+	VFMADD231PS  Z22, Z21, Z11
+	VBROADCASTSS (SI)(R8*2), Z22
+	VFMADD231PS  Z22, Z20, Z12
+	VFMADD231PS  Z22, Z21, Z13
+	VBROADCASTSS (R10), Z22
+	VFMADD231PS  Z22, Z20, Z14
+	VFMADD231PS  Z22, Z21, Z15
+	VBROADCASTSS (R10)(DI*1), Z22
+	VFMADD231PS  Z22, Z20, Z16
+	VFMADD231PS  Z22, Z21, Z17
+	VBROADCASTSS (R10)(DI*2), Z22
+	VFMADD231PS  Z22, Z20, Z18
+	VFMADD231PS  Z22, Z21, Z19
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         R12
+	JNZ          step10
+	SUBQ         $0x08, BX
+	JG           fetch10
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, (AX)
+	VMOVUPS      Z19, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows10
+	JMP          done
 
 rows11:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z16
-	VMOVUPS.Z 64(BX), K1, Z17
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z18
-	VMOVUPS.Z 64(BX), K1, Z19
-	ADDQ      R9, BX
-	VMOVUPS   (BX), Z20
-	VMOVUPS.Z 64(BX), K1, Z21
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z12
+	VMOVUPS.Z 64(AX), K1, Z13
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z14
+	VMOVUPS.Z 64(AX), K1, Z15
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z16
+	VMOVUPS.Z 64(AX), K1, Z17
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z18
+	VMOVUPS.Z 64(AX), K1, Z19
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z20
+	VMOVUPS.Z 64(AX), K1, Z21
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+	MOVQ      cTile+104(FP), R11
+	ADDQ      c+0(FP), R11
+
+fetch11:
+	MOVQ       cRow+96(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 124(R11)
+	ADDQ       R12, R11
+	MOVQ       $0x00000008, R12
+	CMPQ       BX, R12
+	CMOVQLT    BX, R12
 
 step11:
-	VMOVUPS          (R9), Z22
-	VMOVUPS.Z        64(R9), K1, Z23
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z22, Z0
-	VFMADD231PS.BCST (R13), Z23, Z1
-	VBROADCASTSS     (R13)(SI*1), Z24
-	VFMADD231PS      Z24, Z22, Z2
-	VFMADD231PS      Z24, Z23, Z3
-	VFMADD231PS.BCST (R13)(SI*2), Z22, Z4
-	VFMADD231PS.BCST (R13)(SI*2), Z23, Z5
-	VBROADCASTSS     (R13)(R11*1), Z24
-	VFMADD231PS      Z24, Z22, Z6
-	VFMADD231PS      Z24, Z23, Z7
-	VFMADD231PS.BCST (R13)(SI*4), Z22, Z8
-	VFMADD231PS.BCST (R13)(SI*4), Z23, Z9
-	VBROADCASTSS     (R13)(R12*1), Z24
-	VFMADD231PS      Z24, Z22, Z10
-	VFMADD231PS      Z24, Z23, Z11
-	VFMADD231PS.BCST (R13)(R11*2), Z22, Z12
-	VFMADD231PS.BCST (R13)(R11*2), Z23, Z13
-	VBROADCASTSS     (R14), Z24
-	VFMADD231PS      Z24, Z22, Z14
-	VFMADD231PS      Z24, Z23, Z15
-	VFMADD231PS.BCST (R14)(SI*1), Z22, Z16
-	VFMADD231PS.BCST (R14)(SI*1), Z23, Z17
-	VBROADCASTSS     (R14)(SI*2), Z24
-	VFMADD231PS      Z24, Z22, Z18
-	VFMADD231PS      Z24, Z23, Z19
-	VFMADD231PS.BCST (R14)(R11*1), Z22, Z20
-	VFMADD231PS.BCST (R14)(R11*1), Z23, Z21
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
-	JNZ              step11
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, (CX)
-	VMOVUPS          Z1, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, (CX)
-	VMOVUPS          Z3, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, (CX)
-	VMOVUPS          Z5, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, (CX)
-	VMOVUPS          Z7, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, (CX)
-	VMOVUPS          Z9, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z10, (CX)
-	VMOVUPS          Z11, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z12, (CX)
-	VMOVUPS          Z13, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z14, (CX)
-	VMOVUPS          Z15, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z16, (CX)
-	VMOVUPS          Z17, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z18, (CX)
-	VMOVUPS          Z19, K1, 64(CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z20, (CX)
-	VMOVUPS          Z21, K1, 64(CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x0b, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
-	JNZ              rows11
+	VMOVUPS      (DX), Z22
+	VMOVUPS.Z    64(DX), K1, Z23
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z24
+	VFMADD231PS  Z24, Z22, Z0
+	VFMADD231PS  Z24, Z23, Z1
+	VBROADCASTSS (SI)(DI*1), Z24
+	VFMADD231PS  Z24, Z22, Z2
+	VFMADD231PS  Z24, Z23, Z3
+	VBROADCASTSS (SI)(DI*2), Z24
+	VFMADD231PS  Z24, Z22, Z4
+	VFMADD231PS  Z24, Z23, Z5
+	VBROADCASTSS (SI)(R8*1), Z24
+	VFMADD231PS  Z24, Z22, Z6
+	VFMADD231PS  Z24, Z23, Z7
+	VBROADCASTSS (SI)(DI*4), Z24
+	VFMADD231PS  Z24, Z22, Z8
+	VFMADD231PS  Z24, Z23, Z9
+	VBROADCASTSS (SI)(R9*1), Z24
+	VFMADD231PS  Z24, Z22, Z10
+	VFMADD231PS  Z24, Z23, Z11
+	VBROADCASTSS (SI)(R8*2), Z24
+	VFMADD231PS  Z24, Z22, Z12
+	VFMADD231PS  Z24, Z23, Z13
+	VBROADCASTSS (R10), Z24
+	VFMADD231PS  Z24, Z22, Z14
+	VFMADD231PS  Z24, Z23, Z15
+	VBROADCASTSS (R10)(DI*1), Z24
+	VFMADD231PS  Z24, Z22, Z16
+	VFMADD231PS  Z24, Z23, Z17
+	VBROADCASTSS (R10)(DI*2), Z24
+	VFMADD231PS  Z24, Z22, Z18
+	VFMADD231PS  Z24, Z23, Z19
+	VBROADCASTSS (R10)(R8*1), Z24
+	VFMADD231PS  Z24, Z22, Z20
+	VFMADD231PS  Z24, Z23, Z21
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         R12
+	JNZ          step11
+	SUBQ         $0x08, BX
+	JG           fetch11
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, (AX)
+	VMOVUPS      Z19, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z20, (AX)
+	VMOVUPS      Z21, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows11
+	JMP          done
+
+rows12:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z12
+	VMOVUPS.Z 64(AX), K1, Z13
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z14
+	VMOVUPS.Z 64(AX), K1, Z15
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z16
+	VMOVUPS.Z 64(AX), K1, Z17
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z18
+	VMOVUPS.Z 64(AX), K1, Z19
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z20
+	VMOVUPS.Z 64(AX), K1, Z21
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z22
+	VMOVUPS.Z 64(AX), K1, Z23
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+	MOVQ      cTile+104(FP), R11
+	ADDQ      c+0(FP), R11
+
+fetch12:
+	MOVQ       cRow+96(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 124(R11)
+	ADDQ       R12, R11
+	MOVQ       $0x00000008, R12
+	CMPQ       BX, R12
+	CMOVQLT    BX, R12
+
+step12:
+	VMOVUPS      (DX), Z24
+	VMOVUPS.Z    64(DX), K1, Z25
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z26
+	VFMADD231PS  Z26, Z24, Z0
+	VFMADD231PS  Z26, Z25, Z1
+	VBROADCASTSS (SI)(DI*1), Z26
+	VFMADD231PS  Z26, Z24, Z2
+	VFMADD231PS  Z26, Z25, Z3
+	VBROADCASTSS (SI)(DI*2), Z26
+	VFMADD231PS  Z26, Z24, Z4
+	VFMADD231PS  Z26, Z25, Z5
+	VBROADCASTSS (SI)(R8*1), Z26
+	VFMADD231PS  Z26, Z24, Z6
+	VFMADD231PS  Z26, Z25, Z7
+	VBROADCASTSS (SI)(DI*4), Z26
+	VFMADD231PS  Z26, Z24, Z8
+	VFMADD231PS  Z26, Z25, Z9
+	VBROADCASTSS (SI)(R9*1), Z26
+	VFMADD231PS  Z26, Z24, Z10
+	VFMADD231PS  Z26, Z25, Z11
+	VBROADCASTSS (SI)(R8*2), Z26
+	VFMADD231PS  Z26, Z24, Z12
+	VFMADD231PS  Z26, Z25, Z13
+	VBROADCASTSS (R10), Z26
+	VFMADD231PS  Z26, Z24, Z14
+	VFMADD231PS  Z26, Z25, Z15
+	VBROADCASTSS (R10)(DI*1), Z26
+	VFMADD231PS  Z26, Z24, Z16
+	VFMADD231PS  Z26, Z25, Z17
+	VBROADCASTSS (R10)(DI*2), Z26
+	VFMADD231PS  Z26, Z24, Z18
+	VFMADD231PS  Z26, Z25, Z19
+	VBROADCASTSS (R10)(R8*1), Z26
+	VFMADD231PS  Z26, Z24, Z20
+	VFMADD231PS  Z26, Z25, Z21
+	VBROADCASTSS (R10)(DI*4), Z26
+	VFMADD231PS  Z26, Z24, Z22
+	VFMADD231PS  Z26, Z25, Z23
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         R12
+	JNZ          step12
+	SUBQ         $0x08, BX
+	JG           fetch12
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, (AX)
+	VMOVUPS      Z19, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z20, (AX)
+	VMOVUPS      Z21, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z22, (AX)
+	VMOVUPS      Z23, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows12
+	JMP          done
+
+rows13:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z12
+	VMOVUPS.Z 64(AX), K1, Z13
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z14
+	VMOVUPS.Z 64(AX), K1, Z15
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z16
+	VMOVUPS.Z 64(AX), K1, Z17
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z18
+	VMOVUPS.Z 64(AX), K1, Z19
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z20
+	VMOVUPS.Z 64(AX), K1, Z21
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z22
+	VMOVUPS.Z 64(AX), K1, Z23
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z24
+	VMOVUPS.Z 64(AX), K1, Z25
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+	MOVQ      cTile+104(FP), R11
+	ADDQ      c+0(FP), R11
+
+fetch13:
+	MOVQ       cRow+96(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 124(R11)
+	ADDQ       R12, R11
+	MOVQ       $0x00000008, R12
+	CMPQ       BX, R12
+	CMOVQLT    BX, R12
+
+step13:
+	VMOVUPS      (DX), Z26
+	VMOVUPS.Z    64(DX), K1, Z27
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z28
+	VFMADD231PS  Z28, Z26, Z0
+	VFMADD231PS  Z28, Z27, Z1
+	VBROADCASTSS (SI)(DI*1), Z28
+	VFMADD231PS  Z28, Z26, Z2
+	VFMADD231PS  Z28, Z27, Z3
+	VBROADCASTSS (SI)(DI*2), Z28
+	VFMADD231PS  Z28, Z26, Z4
+	VFMADD231PS  Z28, Z27, Z5
+	VBROADCASTSS (SI)(R8*1), Z28
+	VFMADD231PS  Z28, Z26, Z6
+	VFMADD231PS  Z28, Z27, Z7
+	VBROADCASTSS (SI)(DI*4), Z28
+	VFMADD231PS  Z28, Z26, Z8
+	VFMADD231PS  Z28, Z27, Z9
+	VBROADCASTSS (SI)(R9*1), Z28
+	VFMADD231PS  Z28, Z26, Z10
+	VFMADD231PS  Z28, Z27, Z11
+	VBROADCASTSS (SI)(R8*2), Z28
+	VFMADD231PS  Z28, Z26, Z12
+	VFMADD231PS  Z28, Z27, Z13
+	VBROADCASTSS (R10), Z28
+	VFMADD231PS  Z28, Z26, Z14
+	VFMADD231PS  Z28, Z27, Z15
+	VBROADCASTSS (R10)(DI*1), Z28
+	VFMADD231PS  Z28, Z26, Z16
+	VFMADD231PS  Z28, Z27, Z17
+	VBROADCASTSS (R10)(DI*2), Z28
+	VFMADD231PS  Z28, Z26, Z18
+	VFMADD231PS  Z28, Z27, Z19
+	VBROADCASTSS (R10)(R8*1), Z28
+	VFMADD231PS  Z28, Z26, Z20
+	VFMADD231PS  Z28, Z27, Z21
+	VBROADCASTSS (R10)(DI*4), Z28
+	VFMADD231PS  Z28, Z26, Z22
+	VFMADD231PS  Z28, Z27, Z23
+	VBROADCASTSS (R10)(R9*1), Z28
+	VFMADD231PS  Z28, Z26, Z24
+	VFMADD231PS  Z28, Z27, Z25
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         R12
+	JNZ          step13
+	SUBQ         $0x08, BX
+	JG           fetch13
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, (AX)
+	VMOVUPS      Z19, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z20, (AX)
+	VMOVUPS      Z21, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z22, (AX)
+	VMOVUPS      Z23, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z24, (AX)
+	VMOVUPS      Z25, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows13
+	JMP          done
+
+rows14:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS   (AX), Z0
+	VMOVUPS.Z 64(AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z2
+	VMOVUPS.Z 64(AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z4
+	VMOVUPS.Z 64(AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z6
+	VMOVUPS.Z 64(AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z8
+	VMOVUPS.Z 64(AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z10
+	VMOVUPS.Z 64(AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z12
+	VMOVUPS.Z 64(AX), K1, Z13
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z14
+	VMOVUPS.Z 64(AX), K1, Z15
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z16
+	VMOVUPS.Z 64(AX), K1, Z17
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z18
+	VMOVUPS.Z 64(AX), K1, Z19
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z20
+	VMOVUPS.Z 64(AX), K1, Z21
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z22
+	VMOVUPS.Z 64(AX), K1, Z23
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z24
+	VMOVUPS.Z 64(AX), K1, Z25
+	ADDQ      CX, AX
+	VMOVUPS   (AX), Z26
+	VMOVUPS.Z 64(AX), K1, Z27
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+	MOVQ      cTile+104(FP), R11
+	ADDQ      c+0(FP), R11
+
+fetch14:
+	MOVQ       cRow+96(FP), R12
+	PREFETCHT0 (R11)
+	PREFETCHT0 64(R11)
+	PREFETCHT0 124(R11)
+	ADDQ       R12, R11
+	MOVQ       $0x00000008, R12
+	CMPQ       BX, R12
+	CMOVQLT    BX, R12
+
+step14:
+	VMOVUPS      (DX), Z28
+	VMOVUPS.Z    64(DX), K1, Z29
+	PREFETCHT0   (DX)(CX*8)
+	PREFETCHT0   64(DX)(CX*8)
+	ADDQ         CX, DX
+	VBROADCASTSS (SI), Z30
+	VFMADD231PS  Z30, Z28, Z0
+	VFMADD231PS  Z30, Z29, Z1
+	VBROADCASTSS (SI)(DI*1), Z30
+	VFMADD231PS  Z30, Z28, Z2
+	VFMADD231PS  Z30, Z29, Z3
+	VBROADCASTSS (SI)(DI*2), Z30
+	VFMADD231PS  Z30, Z28, Z4
+	VFMADD231PS  Z30, Z29, Z5
+	VBROADCASTSS (SI)(R8*1), Z30
+	VFMADD231PS  Z30, Z28, Z6
+	VFMADD231PS  Z30, Z29, Z7
+	VBROADCASTSS (SI)(DI*4), Z30
+	VFMADD231PS  Z30, Z28, Z8
+	VFMADD231PS  Z30, Z29, Z9
+	VBROADCASTSS (SI)(R9*1), Z30
+	VFMADD231PS  Z30, Z28, Z10
+	VFMADD231PS  Z30, Z29, Z11
+	VBROADCASTSS (SI)(R8*2), Z30
+	VFMADD231PS  Z30, Z28, Z12
+	VFMADD231PS  Z30, Z29, Z13
+	VBROADCASTSS (R10), Z30
+	VFMADD231PS  Z30, Z28, Z14
+	VFMADD231PS  Z30, Z29, Z15
+	VBROADCASTSS (R10)(DI*1), Z30
+	VFMADD231PS  Z30, Z28, Z16
+	VFMADD231PS  Z30, Z29, Z17
+	VBROADCASTSS (R10)(DI*2), Z30
+	VFMADD231PS  Z30, Z28, Z18
+	VFMADD231PS  Z30, Z29, Z19
+	VBROADCASTSS (R10)(R8*1), Z30
+	VFMADD231PS  Z30, Z28, Z20
+	VFMADD231PS  Z30, Z29, Z21
+	VBROADCASTSS (R10)(DI*4), Z30
+	VFMADD231PS  Z30, Z28, Z22
+	VFMADD231PS  Z30, Z29, Z23
+	VBROADCASTSS (R10)(R9*1), Z30
+	VFMADD231PS  Z30, Z28, Z24
+	VFMADD231PS  Z30, Z29, Z25
+	VBROADCASTSS (R10)(R8*2), Z30
+	VFMADD231PS  Z30, Z28, Z26
+	VFMADD231PS  Z30, Z29, Z27
+	ADDQ         AX, SI
+	ADDQ         AX, R10
+	DECQ         R12
+	JNZ          step14
+	SUBQ         $0x08, BX
+	JG           fetch14
+	MOVQ         c+0(FP), AX
+	MOVQ         cRow+96(FP), CX
+	VMOVUPS      Z0, (AX)
+	VMOVUPS      Z1, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z2, (AX)
+	VMOVUPS      Z3, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z4, (AX)
+	VMOVUPS      Z5, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z7, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z8, (AX)
+	VMOVUPS      Z9, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z10, (AX)
+	VMOVUPS      Z11, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z12, (AX)
+	VMOVUPS      Z13, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z14, (AX)
+	VMOVUPS      Z15, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z16, (AX)
+	VMOVUPS      Z17, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z18, (AX)
+	VMOVUPS      Z19, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z20, (AX)
+	VMOVUPS      Z21, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z22, (AX)
+	VMOVUPS      Z23, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z24, (AX)
+	VMOVUPS      Z25, K1, 64(AX)
+	ADDQ         CX, AX
+	VMOVUPS      Z26, (AX)
+	VMOVUPS      Z27, K1, 64(AX)
+	ADDQ         CX, AX
+	MOVQ         cTile+104(FP), AX
+	ADDQ         AX, c+0(FP)
+	MOVQ         aTile+72(FP), AX
+	ADDQ         AX, a+8(FP)
+	MOVQ         bTile+88(FP), AX
+	ADDQ         AX, b+16(FP)
+	MOVQ         startTile+120(FP), AX
+	ADDQ         AX, start+24(FP)
+	DECQ         tiles+40(FP)
+	JNZ          rows14
 
 done:
 	VZEROUPPER
 	RET
 
-// func pack32AVX512(panel *float32, b *float32, steps int, bStep int, last int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·pack32AVX512(SB), $0-40
+// func pack32AVX512(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·pack32AVX512(SB), $0-48
 	MOVQ  panel+0(FP), AX
 	MOVQ  b+8(FP), CX
 	MOVQ  steps+16(FP), DX
 	MOVQ  bStep+24(FP), BX
 	SHLQ  $0x02, BX
-	MOVQ  last+32(FP), SI
-	MOVL  $-1, DI
-	BZHIL SI, DI, DI
-	KMOVW DI, K1
+	MOVQ  panelRow+32(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  last+40(FP), DI
+	MOVL  $-1, R8
+	BZHIL DI, R8, R8
+	KMOVW R8, K1
 
 row:
-	VMOVUPS   (CX), Z0
-	VMOVUPS.Z 64(CX), K1, Z1
-	VMOVUPS   Z0, (AX)
-	VMOVUPS   Z1, 64(AX)
-	ADDQ      BX, CX
-	ADDQ      $+128, AX
-	DECQ      DX
-	JNZ       row
+	PREFETCHT1 128(CX)
+	PREFETCHT1 192(CX)
+	VMOVUPS    (CX), Z0
+	VMOVUPS.Z  64(CX), K1, Z1
+	VMOVUPS    Z0, (AX)
+	VMOVUPS    Z1, 64(AX)
+	ADDQ       BX, CX
+	ADDQ       SI, AX
+	DECQ       DX
+	JNZ        row
 	VZEROUPPER
 	RET
 
-// func strip16AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+// func tiles16AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 // Requires: AVX, AVX512F, BMI2
-TEXT ·strip16AVX512(SB), $0-104
-	MOVQ tiles+40(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+56(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+64(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+72(FP), R8
-	SHLQ $0x02, R8
-	MOVQ rows+32(FP), R9
-	CMPQ R9, $0x0b
-	JEQ  rows11
-	CMPQ R9, $0x0a
-	JEQ  rows10
-	CMPQ R9, $0x09
-	JEQ  rows9
-	CMPQ R9, $0x08
-	JEQ  rows8
-	CMPQ R9, $0x07
-	JEQ  rows7
-	CMPQ R9, $0x06
-	JEQ  rows6
-	CMPQ R9, $0x05
-	JEQ  rows5
-	CMPQ R9, $0x04
-	JEQ  rows4
-	CMPQ R9, $0x03
-	JEQ  rows3
-	CMPQ R9, $0x02
-	JEQ  rows2
+TEXT ·tiles16AVX512(SB), $0-136
+	MOVQ  last+128(FP), AX
+	MOVL  $-1, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  rows+32(FP), AX
+	CMPQ  AX, $0x0e
+	JEQ   rows14
+	CMPQ  AX, $0x0d
+	JEQ   rows13
+	CMPQ  AX, $0x0c
+	JEQ   rows12
+	CMPQ  AX, $0x0b
+	JEQ   rows11
+	CMPQ  AX, $0x0a
+	JEQ   rows10
+	CMPQ  AX, $0x09
+	JEQ   rows9
+	CMPQ  AX, $0x08
+	JEQ   rows8
+	CMPQ  AX, $0x07
+	JEQ   rows7
+	CMPQ  AX, $0x06
+	JEQ   rows6
+	CMPQ  AX, $0x05
+	JEQ   rows5
+	CMPQ  AX, $0x04
+	JEQ   rows4
+	CMPQ  AX, $0x03
+	JEQ   rows3
+	CMPQ  AX, $0x02
+	JEQ   rows2
 
 rows1:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
 
 step1:
-	VMOVUPS.Z        (R9), K1, Z1
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Z1, Z0
-	ADDQ             DI, R11
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z1
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z1, Z0
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step1
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x01, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows1
 	JMP              done
 
 rows2:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
 
 step2:
-	VMOVUPS.Z        (R9), K1, Z2
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Z2, Z0
-	VFMADD231PS.BCST (R11)(SI*1), Z2, Z1
-	ADDQ             DI, R11
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z2
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z2, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z2, Z1
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step2
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x02, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows2
 	JMP              done
 
 rows3:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
 
 step3:
-	VMOVUPS.Z        (R9), K1, Z3
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Z3, Z0
-	VFMADD231PS.BCST (R11)(SI*1), Z3, Z1
-	VFMADD231PS.BCST (R11)(SI*2), Z3, Z2
-	ADDQ             DI, R11
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z3
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z3, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z3, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z3, Z2
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step3
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x03, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows3
 	JMP              done
 
 rows4:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z3
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	MOVQ      DX, R12
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
 
 step4:
-	VMOVUPS.Z        (R9), K1, Z4
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R12), Z4, Z0
-	VFMADD231PS.BCST (R12)(SI*1), Z4, Z1
-	VFMADD231PS.BCST (R12)(SI*2), Z4, Z2
-	VFMADD231PS.BCST (R12)(R11*1), Z4, Z3
-	ADDQ             DI, R12
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z4
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z4, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z4, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z4, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z4, Z3
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step4
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z3, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x04, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows4
 	JMP              done
 
 rows5:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z4
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	MOVQ      DX, R12
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
 
 step5:
-	VMOVUPS.Z        (R9), K1, Z5
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R12), Z5, Z0
-	VFMADD231PS.BCST (R12)(SI*1), Z5, Z1
-	VFMADD231PS.BCST (R12)(SI*2), Z5, Z2
-	VFMADD231PS.BCST (R12)(R11*1), Z5, Z3
-	VFMADD231PS.BCST (R12)(SI*4), Z5, Z4
-	ADDQ             DI, R12
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z5
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z5, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z5, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z5, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z5, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z5, Z4
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step5
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x05, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows5
 	JMP              done
 
 rows6:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z5
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
 
 step6:
-	VMOVUPS.Z        (R9), K1, Z6
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z6, Z0
-	VFMADD231PS.BCST (R13)(SI*1), Z6, Z1
-	VFMADD231PS.BCST (R13)(SI*2), Z6, Z2
-	VFMADD231PS.BCST (R13)(R11*1), Z6, Z3
-	VFMADD231PS.BCST (R13)(SI*4), Z6, Z4
-	VFMADD231PS.BCST (R13)(R12*1), Z6, Z5
-	ADDQ             DI, R13
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z6
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z6, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z6, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z6, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z6, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z6, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z6, Z5
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step6
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z5, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x06, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows6
 	JMP              done
 
 rows7:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z6
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
 
 step7:
-	VMOVUPS.Z        (R9), K1, Z7
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z7, Z0
-	VFMADD231PS.BCST (R13)(SI*1), Z7, Z1
-	VFMADD231PS.BCST (R13)(SI*2), Z7, Z2
-	VFMADD231PS.BCST (R13)(R11*1), Z7, Z3
-	VFMADD231PS.BCST (R13)(SI*4), Z7, Z4
-	VFMADD231PS.BCST (R13)(R12*1), Z7, Z5
-	VFMADD231PS.BCST (R13)(R11*2), Z7, Z6
-	ADDQ             DI, R13
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z7
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z7, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z7, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z7, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z7, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z7, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z7, Z5
+	VFMADD231PS.BCST (SI)(R8*2), Z7, Z6
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step7
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x07, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows7
 	JMP              done
 
 rows8:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z6
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z7
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
 
 step8:
-	VMOVUPS.Z        (R9), K1, Z8
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z8, Z0
-	VFMADD231PS.BCST (R13)(SI*1), Z8, Z1
-	VFMADD231PS.BCST (R13)(SI*2), Z8, Z2
-	VFMADD231PS.BCST (R13)(R11*1), Z8, Z3
-	VFMADD231PS.BCST (R13)(SI*4), Z8, Z4
-	VFMADD231PS.BCST (R13)(R12*1), Z8, Z5
-	VFMADD231PS.BCST (R13)(R11*2), Z8, Z6
-	VFMADD231PS.BCST (R14), Z8, Z7
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z8
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z8, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z8, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z8, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z8, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z8, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z8, Z5
+	VFMADD231PS.BCST (SI)(R8*2), Z8, Z6
+	VFMADD231PS.BCST (R10), Z8, Z7
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
 	JNZ              step8
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z7, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x08, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows8
 	JMP              done
 
 rows9:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z6
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z8
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
 
 step9:
-	VMOVUPS.Z        (R9), K1, Z9
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z9, Z0
-	VFMADD231PS.BCST (R13)(SI*1), Z9, Z1
-	VFMADD231PS.BCST (R13)(SI*2), Z9, Z2
-	VFMADD231PS.BCST (R13)(R11*1), Z9, Z3
-	VFMADD231PS.BCST (R13)(SI*4), Z9, Z4
-	VFMADD231PS.BCST (R13)(R12*1), Z9, Z5
-	VFMADD231PS.BCST (R13)(R11*2), Z9, Z6
-	VFMADD231PS.BCST (R14), Z9, Z7
-	VFMADD231PS.BCST (R14)(SI*1), Z9, Z8
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z9
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z9, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z9, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z9, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z9, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z9, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z9, Z5
+	VFMADD231PS.BCST (SI)(R8*2), Z9, Z6
+	VFMADD231PS.BCST (R10), Z9, Z7
+	VFMADD231PS.BCST (R10)(DI*1), Z9, Z8
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
 	JNZ              step9
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z7, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x09, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows9
 	JMP              done
 
 rows10:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z6
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z8
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z9
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z9
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
 
 step10:
-	VMOVUPS.Z        (R9), K1, Z10
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z10, Z0
-	VFMADD231PS.BCST (R13)(SI*1), Z10, Z1
-	VFMADD231PS.BCST (R13)(SI*2), Z10, Z2
-	VFMADD231PS.BCST (R13)(R11*1), Z10, Z3
-	VFMADD231PS.BCST (R13)(SI*4), Z10, Z4
-	VFMADD231PS.BCST (R13)(R12*1), Z10, Z5
-	VFMADD231PS.BCST (R13)(R11*2), Z10, Z6
-	VFMADD231PS.BCST (R14), Z10, Z7
-	VFMADD231PS.BCST (R14)(SI*1), Z10, Z8
-	VFMADD231PS.BCST (R14)(SI*2), Z10, Z9
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z10
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z10, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z10, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z10, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z10, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z10, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z10, Z5
+	VFMADD231PS.BCST (SI)(R8*2), Z10, Z6
+	VFMADD231PS.BCST (R10), Z10, Z7
+	VFMADD231PS.BCST (R10)(DI*1), Z10, Z8
+	VFMADD231PS.BCST (R10)(DI*2), Z10, Z9
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
 	JNZ              step10
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z7, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z9, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x0a, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows10
 	JMP              done
 
 rows11:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Z0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z6
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z7
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z8
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z9
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Z10
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z10
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
 
 step11:
-	VMOVUPS.Z        (R9), K1, Z11
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Z11, Z0
-	VFMADD231PS.BCST (R13)(SI*1), Z11, Z1
-	VFMADD231PS.BCST (R13)(SI*2), Z11, Z2
-	VFMADD231PS.BCST (R13)(R11*1), Z11, Z3
-	VFMADD231PS.BCST (R13)(SI*4), Z11, Z4
-	VFMADD231PS.BCST (R13)(R12*1), Z11, Z5
-	VFMADD231PS.BCST (R13)(R11*2), Z11, Z6
-	VFMADD231PS.BCST (R14), Z11, Z7
-	VFMADD231PS.BCST (R14)(SI*1), Z11, Z8
-	VFMADD231PS.BCST (R14)(SI*2), Z11, Z9
-	VFMADD231PS.BCST (R14)(R11*1), Z11, Z10
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Z11
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z11, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z11, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z11, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z11, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z11, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z11, Z5
+	VFMADD231PS.BCST (SI)(R8*2), Z11, Z6
+	VFMADD231PS.BCST (R10), Z11, Z7
+	VFMADD231PS.BCST (R10)(DI*1), Z11, Z8
+	VFMADD231PS.BCST (R10)(DI*2), Z11, Z9
+	VFMADD231PS.BCST (R10)(R8*1), Z11, Z10
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
 	JNZ              step11
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Z0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z6, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z7, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z8, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z9, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Z10, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x0b, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows11
+	JMP              done
+
+rows12:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z10
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z11
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+
+step12:
+	VMOVUPS.Z        (DX), K1, Z12
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z12, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z12, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z12, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z12, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z12, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z12, Z5
+	VFMADD231PS.BCST (SI)(R8*2), Z12, Z6
+	VFMADD231PS.BCST (R10), Z12, Z7
+	VFMADD231PS.BCST (R10)(DI*1), Z12, Z8
+	VFMADD231PS.BCST (R10)(DI*2), Z12, Z9
+	VFMADD231PS.BCST (R10)(R8*1), Z12, Z10
+	VFMADD231PS.BCST (R10)(DI*4), Z12, Z11
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
+	JNZ              step12
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z11, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
+	JNZ              rows12
+	JMP              done
+
+rows13:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z10
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z12
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+
+step13:
+	VMOVUPS.Z        (DX), K1, Z13
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z13, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z13, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z13, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z13, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z13, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z13, Z5
+	VFMADD231PS.BCST (SI)(R8*2), Z13, Z6
+	VFMADD231PS.BCST (R10), Z13, Z7
+	VFMADD231PS.BCST (R10)(DI*1), Z13, Z8
+	VFMADD231PS.BCST (R10)(DI*2), Z13, Z9
+	VFMADD231PS.BCST (R10)(R8*1), Z13, Z10
+	VFMADD231PS.BCST (R10)(DI*4), Z13, Z11
+	VFMADD231PS.BCST (R10)(R9*1), Z13, Z12
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
+	JNZ              step13
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z11, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z12, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
+	JNZ              rows13
+	JMP              done
+
+rows14:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Z0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z9
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z10
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z11
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z12
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Z13
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+
+step14:
+	VMOVUPS.Z        (DX), K1, Z14
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Z14, Z0
+	VFMADD231PS.BCST (SI)(DI*1), Z14, Z1
+	VFMADD231PS.BCST (SI)(DI*2), Z14, Z2
+	VFMADD231PS.BCST (SI)(R8*1), Z14, Z3
+	VFMADD231PS.BCST (SI)(DI*4), Z14, Z4
+	VFMADD231PS.BCST (SI)(R9*1), Z14, Z5
+	VFMADD231PS.BCST (SI)(R8*2), Z14, Z6
+	VFMADD231PS.BCST (R10), Z14, Z7
+	VFMADD231PS.BCST (R10)(DI*1), Z14, Z8
+	VFMADD231PS.BCST (R10)(DI*2), Z14, Z9
+	VFMADD231PS.BCST (R10)(R8*1), Z14, Z10
+	VFMADD231PS.BCST (R10)(DI*4), Z14, Z11
+	VFMADD231PS.BCST (R10)(R9*1), Z14, Z12
+	VFMADD231PS.BCST (R10)(R8*2), Z14, Z13
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
+	JNZ              step14
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Z0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z11, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z12, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Z13, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
+	JNZ              rows14
 
 done:
 	VZEROUPPER
 	RET
 
-// func pack16AVX512(panel *float32, b *float32, steps int, bStep int, last int)
-// Requires: AVX, AVX512F, BMI2
-TEXT ·pack16AVX512(SB), $0-40
+// func pack16AVX512(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
+// Requires: AVX, AVX512F, BMI2, MMX+
+TEXT ·pack16AVX512(SB), $0-48
 	MOVQ  panel+0(FP), AX
 	MOVQ  b+8(FP), CX
 	MOVQ  steps+16(FP), DX
 	MOVQ  bStep+24(FP), BX
 	SHLQ  $0x02, BX
-	MOVQ  last+32(FP), SI
-	MOVL  $-1, DI
-	BZHIL SI, DI, DI
-	KMOVW DI, K1
+	MOVQ  panelRow+32(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  last+40(FP), DI
+	MOVL  $-1, R8
+	BZHIL DI, R8, R8
+	KMOVW R8, K1
 
 row:
-	VMOVUPS.Z (CX), K1, Z0
-	VMOVUPS   Z0, (AX)
-	ADDQ      BX, CX
-	ADDQ      $+64, AX
-	DECQ      DX
-	JNZ       row
+	PREFETCHT1 64(CX)
+	VMOVUPS.Z  (CX), K1, Z0
+	VMOVUPS    Z0, (AX)
+	ADDQ       BX, CX
+	ADDQ       SI, AX
+	DECQ       DX
+	JNZ        row
 	VZEROUPPER
 	RET
 
-// func strip8AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+// func tiles8AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 // Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·strip8AVX512(SB), $0-104
-	MOVQ tiles+40(FP), AX
-	MOVQ c+0(FP), CX
-	MOVQ a+8(FP), DX
-	MOVQ start+24(FP), BX
-	MOVQ aRow+56(FP), SI
-	SHLQ $0x02, SI
-	MOVQ aStep+64(FP), DI
-	SHLQ $0x02, DI
-	MOVQ bStep+72(FP), R8
-	SHLQ $0x02, R8
-	MOVQ rows+32(FP), R9
-	CMPQ R9, $0x0b
-	JEQ  rows11
-	CMPQ R9, $0x0a
-	JEQ  rows10
-	CMPQ R9, $0x09
-	JEQ  rows9
-	CMPQ R9, $0x08
-	JEQ  rows8
-	CMPQ R9, $0x07
-	JEQ  rows7
-	CMPQ R9, $0x06
-	JEQ  rows6
-	CMPQ R9, $0x05
-	JEQ  rows5
-	CMPQ R9, $0x04
-	JEQ  rows4
-	CMPQ R9, $0x03
-	JEQ  rows3
-	CMPQ R9, $0x02
-	JEQ  rows2
+TEXT ·tiles8AVX512(SB), $0-136
+	MOVQ  last+128(FP), AX
+	MOVL  $-1, CX
+	BZHIL AX, CX, CX
+	KMOVW CX, K1
+	MOVQ  rows+32(FP), AX
+	CMPQ  AX, $0x0e
+	JEQ   rows14
+	CMPQ  AX, $0x0d
+	JEQ   rows13
+	CMPQ  AX, $0x0c
+	JEQ   rows12
+	CMPQ  AX, $0x0b
+	JEQ   rows11
+	CMPQ  AX, $0x0a
+	JEQ   rows10
+	CMPQ  AX, $0x09
+	JEQ   rows9
+	CMPQ  AX, $0x08
+	JEQ   rows8
+	CMPQ  AX, $0x07
+	JEQ   rows7
+	CMPQ  AX, $0x06
+	JEQ   rows6
+	CMPQ  AX, $0x05
+	JEQ   rows5
+	CMPQ  AX, $0x04
+	JEQ   rows4
+	CMPQ  AX, $0x03
+	JEQ   rows3
+	CMPQ  AX, $0x02
+	JEQ   rows2
 
 rows1:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
 
 step1:
-	VMOVUPS.Z        (R9), K1, Y1
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Y1, Y0
-	ADDQ             DI, R11
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y1
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y1, Y0
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step1
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x01, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows1
 	JMP              done
 
 rows2:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
 
 step2:
-	VMOVUPS.Z        (R9), K1, Y2
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Y2, Y0
-	VFMADD231PS.BCST (R11)(SI*1), Y2, Y1
-	ADDQ             DI, R11
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y2
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y2, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y2, Y1
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step2
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x02, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows2
 	JMP              done
 
 rows3:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	MOVQ      DX, R11
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
 
 step3:
-	VMOVUPS.Z        (R9), K1, Y3
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R11), Y3, Y0
-	VFMADD231PS.BCST (R11)(SI*1), Y3, Y1
-	VFMADD231PS.BCST (R11)(SI*2), Y3, Y2
-	ADDQ             DI, R11
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y3
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y3, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y3, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y3, Y2
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step3
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x03, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows3
 	JMP              done
 
 rows4:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y3
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	MOVQ      DX, R12
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
 
 step4:
-	VMOVUPS.Z        (R9), K1, Y4
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R12), Y4, Y0
-	VFMADD231PS.BCST (R12)(SI*1), Y4, Y1
-	VFMADD231PS.BCST (R12)(SI*2), Y4, Y2
-	VFMADD231PS.BCST (R12)(R11*1), Y4, Y3
-	ADDQ             DI, R12
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y4
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y4, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y4, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y4, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y4, Y3
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step4
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y3, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x04, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows4
 	JMP              done
 
 rows5:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y4
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	MOVQ      DX, R12
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
 
 step5:
-	VMOVUPS.Z        (R9), K1, Y5
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R12), Y5, Y0
-	VFMADD231PS.BCST (R12)(SI*1), Y5, Y1
-	VFMADD231PS.BCST (R12)(SI*2), Y5, Y2
-	VFMADD231PS.BCST (R12)(R11*1), Y5, Y3
-	VFMADD231PS.BCST (R12)(SI*4), Y5, Y4
-	ADDQ             DI, R12
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y5
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y5, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y5, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y5, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y5, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y5, Y4
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step5
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y4, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x05, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows5
 	JMP              done
 
 rows6:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y5
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
 
 step6:
-	VMOVUPS.Z        (R9), K1, Y6
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Y6, Y0
-	VFMADD231PS.BCST (R13)(SI*1), Y6, Y1
-	VFMADD231PS.BCST (R13)(SI*2), Y6, Y2
-	VFMADD231PS.BCST (R13)(R11*1), Y6, Y3
-	VFMADD231PS.BCST (R13)(SI*4), Y6, Y4
-	VFMADD231PS.BCST (R13)(R12*1), Y6, Y5
-	ADDQ             DI, R13
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y6
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y6, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y6, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y6, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y6, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y6, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y6, Y5
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step6
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y5, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x06, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows6
 	JMP              done
 
 rows7:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y6
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y6
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
 
 step7:
-	VMOVUPS.Z        (R9), K1, Y7
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Y7, Y0
-	VFMADD231PS.BCST (R13)(SI*1), Y7, Y1
-	VFMADD231PS.BCST (R13)(SI*2), Y7, Y2
-	VFMADD231PS.BCST (R13)(R11*1), Y7, Y3
-	VFMADD231PS.BCST (R13)(SI*4), Y7, Y4
-	VFMADD231PS.BCST (R13)(R12*1), Y7, Y5
-	VFMADD231PS.BCST (R13)(R11*2), Y7, Y6
-	ADDQ             DI, R13
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y7
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y7, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y7, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y7, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y7, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y7, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y7, Y5
+	VFMADD231PS.BCST (SI)(R8*2), Y7, Y6
+	ADDQ             AX, SI
+	DECQ             BX
 	JNZ              step7
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y6, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x07, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows7
 	JMP              done
 
 rows8:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y6
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y7
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y7
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
 
 step8:
-	VMOVUPS.Z        (R9), K1, Y8
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Y8, Y0
-	VFMADD231PS.BCST (R13)(SI*1), Y8, Y1
-	VFMADD231PS.BCST (R13)(SI*2), Y8, Y2
-	VFMADD231PS.BCST (R13)(R11*1), Y8, Y3
-	VFMADD231PS.BCST (R13)(SI*4), Y8, Y4
-	VFMADD231PS.BCST (R13)(R12*1), Y8, Y5
-	VFMADD231PS.BCST (R13)(R11*2), Y8, Y6
-	VFMADD231PS.BCST (R14), Y8, Y7
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y8
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y8, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y8, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y8, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y8, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y8, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y8, Y5
+	VFMADD231PS.BCST (SI)(R8*2), Y8, Y6
+	VFMADD231PS.BCST (R10), Y8, Y7
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
 	JNZ              step8
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y6, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y7, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x08, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows8
 	JMP              done
 
 rows9:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y6
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y7
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y8
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y8
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
 
 step9:
-	VMOVUPS.Z        (R9), K1, Y9
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Y9, Y0
-	VFMADD231PS.BCST (R13)(SI*1), Y9, Y1
-	VFMADD231PS.BCST (R13)(SI*2), Y9, Y2
-	VFMADD231PS.BCST (R13)(R11*1), Y9, Y3
-	VFMADD231PS.BCST (R13)(SI*4), Y9, Y4
-	VFMADD231PS.BCST (R13)(R12*1), Y9, Y5
-	VFMADD231PS.BCST (R13)(R11*2), Y9, Y6
-	VFMADD231PS.BCST (R14), Y9, Y7
-	VFMADD231PS.BCST (R14)(SI*1), Y9, Y8
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y9
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y9, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y9, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y9, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y9, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y9, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y9, Y5
+	VFMADD231PS.BCST (SI)(R8*2), Y9, Y6
+	VFMADD231PS.BCST (R10), Y9, Y7
+	VFMADD231PS.BCST (R10)(DI*1), Y9, Y8
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
 	JNZ              step9
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y6, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y7, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y8, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x09, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows9
 	JMP              done
 
 rows10:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y6
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y7
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y8
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y9
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y9
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
 
 step10:
-	VMOVUPS.Z        (R9), K1, Y10
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Y10, Y0
-	VFMADD231PS.BCST (R13)(SI*1), Y10, Y1
-	VFMADD231PS.BCST (R13)(SI*2), Y10, Y2
-	VFMADD231PS.BCST (R13)(R11*1), Y10, Y3
-	VFMADD231PS.BCST (R13)(SI*4), Y10, Y4
-	VFMADD231PS.BCST (R13)(R12*1), Y10, Y5
-	VFMADD231PS.BCST (R13)(R11*2), Y10, Y6
-	VFMADD231PS.BCST (R14), Y10, Y7
-	VFMADD231PS.BCST (R14)(SI*1), Y10, Y8
-	VFMADD231PS.BCST (R14)(SI*2), Y10, Y9
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y10
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y10, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y10, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y10, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y10, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y10, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y10, Y5
+	VFMADD231PS.BCST (SI)(R8*2), Y10, Y6
+	VFMADD231PS.BCST (R10), Y10, Y7
+	VFMADD231PS.BCST (R10)(DI*1), Y10, Y8
+	VFMADD231PS.BCST (R10)(DI*2), Y10, Y9
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
 	JNZ              step10
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y6, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y7, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y8, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y9, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x0a, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows10
 	JMP              done
 
 rows11:
-	MOVQ      last+96(FP), R9
-	MOVL      $-1, R10
-	BZHIL     R9, R10, R10
-	KMOVW     R10, K1
-	MOVQ      startRow+88(FP), R9
-	SHLQ      $0x02, R9
-	VMOVUPS.Z (BX), K1, Y0
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y1
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y2
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y3
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y4
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y5
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y6
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y7
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y8
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y9
-	ADDQ      R9, BX
-	VMOVUPS.Z (BX), K1, Y10
-	ADDQ      R9, BX
-	MOVQ      b+16(FP), R9
-	MOVQ      k+48(FP), R10
-	LEAQ      (SI)(SI*2), R11
-	LEAQ      (SI)(SI*4), R12
-	MOVQ      DX, R13
-	IMUL3Q    $0x07, SI, R14
-	ADDQ      DX, R14
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y9
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y10
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
 
 step11:
-	VMOVUPS.Z        (R9), K1, Y11
-	ADDQ             R8, R9
-	VFMADD231PS.BCST (R13), Y11, Y0
-	VFMADD231PS.BCST (R13)(SI*1), Y11, Y1
-	VFMADD231PS.BCST (R13)(SI*2), Y11, Y2
-	VFMADD231PS.BCST (R13)(R11*1), Y11, Y3
-	VFMADD231PS.BCST (R13)(SI*4), Y11, Y4
-	VFMADD231PS.BCST (R13)(R12*1), Y11, Y5
-	VFMADD231PS.BCST (R13)(R11*2), Y11, Y6
-	VFMADD231PS.BCST (R14), Y11, Y7
-	VFMADD231PS.BCST (R14)(SI*1), Y11, Y8
-	VFMADD231PS.BCST (R14)(SI*2), Y11, Y9
-	VFMADD231PS.BCST (R14)(R11*1), Y11, Y10
-	ADDQ             DI, R13
-	ADDQ             DI, R14
-	DECQ             R10
+	VMOVUPS.Z        (DX), K1, Y11
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y11, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y11, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y11, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y11, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y11, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y11, Y5
+	VFMADD231PS.BCST (SI)(R8*2), Y11, Y6
+	VFMADD231PS.BCST (R10), Y11, Y7
+	VFMADD231PS.BCST (R10)(DI*1), Y11, Y8
+	VFMADD231PS.BCST (R10)(DI*2), Y11, Y9
+	VFMADD231PS.BCST (R10)(R8*1), Y11, Y10
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
 	JNZ              step11
-	MOVQ             cRow+80(FP), R9
-	SHLQ             $0x02, R9
-	MOVQ             last+96(FP), R10
-	MOVL             $-1, R11
-	BZHIL            R10, R11, R11
-	KMOVW            R11, K1
-	VMOVUPS          Y0, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y1, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y2, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y3, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y4, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y5, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y6, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y7, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y8, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y9, K1, (CX)
-	ADDQ             R9, CX
-	VMOVUPS          Y10, K1, (CX)
-	ADDQ             R9, CX
-	IMUL3Q           $0x0b, SI, R9
-	ADDQ             R9, DX
-	DECQ             AX
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y10, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
 	JNZ              rows11
+	JMP              done
+
+rows12:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y9
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y10
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y11
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+
+step12:
+	VMOVUPS.Z        (DX), K1, Y12
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y12, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y12, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y12, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y12, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y12, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y12, Y5
+	VFMADD231PS.BCST (SI)(R8*2), Y12, Y6
+	VFMADD231PS.BCST (R10), Y12, Y7
+	VFMADD231PS.BCST (R10)(DI*1), Y12, Y8
+	VFMADD231PS.BCST (R10)(DI*2), Y12, Y9
+	VFMADD231PS.BCST (R10)(R8*1), Y12, Y10
+	VFMADD231PS.BCST (R10)(DI*4), Y12, Y11
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
+	JNZ              step12
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y11, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
+	JNZ              rows12
+	JMP              done
+
+rows13:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y9
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y10
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y11
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y12
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+
+step13:
+	VMOVUPS.Z        (DX), K1, Y13
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y13, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y13, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y13, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y13, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y13, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y13, Y5
+	VFMADD231PS.BCST (SI)(R8*2), Y13, Y6
+	VFMADD231PS.BCST (R10), Y13, Y7
+	VFMADD231PS.BCST (R10)(DI*1), Y13, Y8
+	VFMADD231PS.BCST (R10)(DI*2), Y13, Y9
+	VFMADD231PS.BCST (R10)(R8*1), Y13, Y10
+	VFMADD231PS.BCST (R10)(DI*4), Y13, Y11
+	VFMADD231PS.BCST (R10)(R9*1), Y13, Y12
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
+	JNZ              step13
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y11, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y12, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
+	JNZ              rows13
+	JMP              done
+
+rows14:
+	MOVQ      start+24(FP), AX
+	MOVQ      startRow+112(FP), CX
+	VMOVUPS.Z (AX), K1, Y0
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y1
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y2
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y3
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y4
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y5
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y6
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y7
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y8
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y9
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y10
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y11
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y12
+	ADDQ      CX, AX
+	VMOVUPS.Z (AX), K1, Y13
+	ADDQ      CX, AX
+	MOVQ      aStep+64(FP), AX
+	MOVQ      bStep+80(FP), CX
+	MOVQ      b+16(FP), DX
+	MOVQ      k+48(FP), BX
+	MOVQ      a+8(FP), SI
+	MOVQ      aRow+56(FP), DI
+	LEAQ      (DI)(DI*2), R8
+	LEAQ      (DI)(DI*4), R9
+	IMUL3Q    $0x07, DI, R10
+	ADDQ      SI, R10
+
+step14:
+	VMOVUPS.Z        (DX), K1, Y14
+	ADDQ             CX, DX
+	VFMADD231PS.BCST (SI), Y14, Y0
+	VFMADD231PS.BCST (SI)(DI*1), Y14, Y1
+	VFMADD231PS.BCST (SI)(DI*2), Y14, Y2
+	VFMADD231PS.BCST (SI)(R8*1), Y14, Y3
+	VFMADD231PS.BCST (SI)(DI*4), Y14, Y4
+	VFMADD231PS.BCST (SI)(R9*1), Y14, Y5
+	VFMADD231PS.BCST (SI)(R8*2), Y14, Y6
+	VFMADD231PS.BCST (R10), Y14, Y7
+	VFMADD231PS.BCST (R10)(DI*1), Y14, Y8
+	VFMADD231PS.BCST (R10)(DI*2), Y14, Y9
+	VFMADD231PS.BCST (R10)(R8*1), Y14, Y10
+	VFMADD231PS.BCST (R10)(DI*4), Y14, Y11
+	VFMADD231PS.BCST (R10)(R9*1), Y14, Y12
+	VFMADD231PS.BCST (R10)(R8*2), Y14, Y13
+	ADDQ             AX, SI
+	ADDQ             AX, R10
+	DECQ             BX
+	JNZ              step14
+	MOVQ             c+0(FP), AX
+	MOVQ             cRow+96(FP), CX
+	VMOVUPS          Y0, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y1, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y2, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y3, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y4, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y5, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y6, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y7, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y8, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y9, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y10, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y11, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y12, K1, (AX)
+	ADDQ             CX, AX
+	VMOVUPS          Y13, K1, (AX)
+	ADDQ             CX, AX
+	MOVQ             cTile+104(FP), AX
+	ADDQ             AX, c+0(FP)
+	MOVQ             aTile+72(FP), AX
+	ADDQ             AX, a+8(FP)
+	MOVQ             bTile+88(FP), AX
+	ADDQ             AX, b+16(FP)
+	MOVQ             startTile+120(FP), AX
+	ADDQ             AX, start+24(FP)
+	DECQ             tiles+40(FP)
+	JNZ              rows14
 
 done:
 	VZEROUPPER
 	RET
 
-// func pack8AVX512(panel *float32, b *float32, steps int, bStep int, last int)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·pack8AVX512(SB), $0-40
+// func pack8AVX512(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
+// Requires: AVX, AVX512F, AVX512VL, BMI2, MMX+
+TEXT ·pack8AVX512(SB), $0-48
 	MOVQ  panel+0(FP), AX
 	MOVQ  b+8(FP), CX
 	MOVQ  steps+16(FP), DX
 	MOVQ  bStep+24(FP), BX
 	SHLQ  $0x02, BX
-	MOVQ  last+32(FP), SI
-	MOVL  $-1, DI
-	BZHIL SI, DI, DI
-	KMOVW DI, K1
+	MOVQ  panelRow+32(FP), SI
+	SHLQ  $0x02, SI
+	MOVQ  last+40(FP), DI
+	MOVL  $-1, R8
+	BZHIL DI, R8, R8
+	KMOVW R8, K1
 
 row:
-	VMOVUPS.Z (CX), K1, Y0
-	VMOVUPS   Y0, (AX)
-	ADDQ      BX, CX
-	ADDQ      $+32, AX
-	DECQ      DX
-	JNZ       row
+	PREFETCHT1 32(CX)
+	VMOVUPS.Z  (CX), K1, Y0
+	VMOVUPS    Y0, (AX)
+	ADDQ       BX, CX
+	ADDQ       SI, AX
+	DECQ       DX
+	JNZ        row
 	VZEROUPPER
 	RET
 

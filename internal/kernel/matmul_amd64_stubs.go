@@ -4,74 +4,80 @@
 
 package kernel
 
-// strip24AVX2 is so many tiles below each other, each of 1 to 4 rows, in a strip of up to 24 columns, of which
-// the last vector has so many of its 8. The strides are in values; tiles and k are above 0.
+// tiles24AVX2 is so many tiles, each of 1 to 4 rows and up to 24 columns, of which the last vector has so many
+// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
+// k are above 0.
 // The rows of b are read whole.
 //
 //go:noescape
-func strip24AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+func tiles24AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 
 // pack24AVX2 copies so many rows of up to 24 columns to rows of 24, with zeros after them. steps is above 0.
 //
 //go:noescape
-func pack24AVX2(panel *float32, b *float32, steps int, bStep int, last int)
+func pack24AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
-// strip16AVX2 is so many tiles below each other, each of 1 to 6 rows, in a strip of up to 16 columns, of which
-// the last vector has so many of its 8. The strides are in values; tiles and k are above 0.
+// tiles16AVX2 is so many tiles, each of 1 to 6 rows and up to 16 columns, of which the last vector has so many
+// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
+// k are above 0.
 // The rows of b are read whole.
 //
 //go:noescape
-func strip16AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+func tiles16AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 
 // pack16AVX2 copies so many rows of up to 16 columns to rows of 16, with zeros after them. steps is above 0.
 //
 //go:noescape
-func pack16AVX2(panel *float32, b *float32, steps int, bStep int, last int)
+func pack16AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
-// strip8AVX2 is so many tiles below each other, each of 1 to 12 rows, in a strip of up to 8 columns, of which
-// the last vector has so many of its 8. The strides are in values; tiles and k are above 0.
+// tiles8AVX2 is so many tiles, each of 1 to 12 rows and up to 8 columns, of which the last vector has so many
+// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
+// k are above 0.
 // The rows of b are read whole.
 //
 //go:noescape
-func strip8AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+func tiles8AVX2(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 
 // pack8AVX2 copies so many rows of up to 8 columns to rows of 8, with zeros after them. steps is above 0.
 //
 //go:noescape
-func pack8AVX2(panel *float32, b *float32, steps int, bStep int, last int)
+func pack8AVX2(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
-// strip32AVX512 is so many tiles below each other, each of 1 to 11 rows, in a strip of up to 32 columns, of which
-// the last vector has so many of its 16. The strides are in values; tiles and k are above 0.
+// tiles32AVX512 is so many tiles, each of 1 to 14 rows and up to 32 columns, of which the last vector has so many
+// of its 16. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
+// k are above 0.
 //
 //go:noescape
-func strip32AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+func tiles32AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 
 // pack32AVX512 copies so many rows of up to 32 columns to rows of 32, with zeros after them. steps is above 0.
 //
 //go:noescape
-func pack32AVX512(panel *float32, b *float32, steps int, bStep int, last int)
+func pack32AVX512(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
-// strip16AVX512 is so many tiles below each other, each of 1 to 11 rows, in a strip of up to 16 columns, of which
-// the last vector has so many of its 16. The strides are in values; tiles and k are above 0.
+// tiles16AVX512 is so many tiles, each of 1 to 14 rows and up to 16 columns, of which the last vector has so many
+// of its 16. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
+// k are above 0.
 //
 //go:noescape
-func strip16AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+func tiles16AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 
 // pack16AVX512 copies so many rows of up to 16 columns to rows of 16, with zeros after them. steps is above 0.
 //
 //go:noescape
-func pack16AVX512(panel *float32, b *float32, steps int, bStep int, last int)
+func pack16AVX512(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
-// strip8AVX512 is so many tiles below each other, each of 1 to 11 rows, in a strip of up to 8 columns, of which
-// the last vector has so many of its 8. The strides are in values; tiles and k are above 0.
+// tiles8AVX512 is so many tiles, each of 1 to 14 rows and up to 8 columns, of which the last vector has so many
+// of its 8. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and
+// k are above 0.
 //
 //go:noescape
-func strip8AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, bStep int, cRow int, startRow int, last int)
+func tiles8AVX512(c *float32, a *float32, b *float32, start *float32, rows int, tiles int, k int, aRow int, aStep int, aTile int, bStep int, bTile int, cRow int, cTile int, startRow int, startTile int, last int)
 
 // pack8AVX512 copies so many rows of up to 8 columns to rows of 8, with zeros after them. steps is above 0.
 //
 //go:noescape
-func pack8AVX512(panel *float32, b *float32, steps int, bStep int, last int)
+func pack8AVX512(panel *float32, b *float32, steps int, bStep int, panelRow int, last int)
 
 // transposeAVX2 copies so many columns of so many values to the rows of a panel, in squares of 8 by 8, the last of which
 // overlaps the one before if need be. For the columns that it lacks it copies the last one again. The strides are in values;

@@ -12,7 +12,8 @@ func TestProductsReadTheirFactorsAlone(t *testing.T) {
 	eachProduct(t, func(t *testing.T, form productForm) {
 		random := rand.New(rand.NewPCG(5, 6))
 		for _, s := range [][3]int{{1, 1, 1}, {3, 5, 7}, {4, 9, 10}, {33, 17, 100}, {70, 31, 29}, {5, 300, 23}, {66, 3, 41},
-			{23, 9, 40}, {11, 8, 31}, {2, 15, 9}, {520, 2, 20}} {
+			{23, 9, 40}, {11, 8, 31}, {2, 15, 9}, {520, 2, 20},
+			{193, 5, 50}, {640, 100, 200}} {
 			for _, end := range []bool{false, true} {
 				p := newProductProblem(random, form, s[0], s[1], s[2], 0)
 				for _, x := range []*[]float32{&p.a, &p.b, &p.bias} {

@@ -253,6 +253,14 @@ func TestProductsOfLargerShapes(t *testing.T) {
 		for _, k := range []int{256, 257, 513, 784, 785, 1570} {
 			check(1+random.IntN(30), k, 1+random.IntN(70))
 		}
+		// Rows and columns enough to go by blocks; then to pack a, which may be far apart besides.
+		for _, s := range [][3]int{{192, 7, 33}, {207, 30, 100}, {193, 100, 201}, {650, 130, 205}, {512, 1024, 256}, {1024, 20, 150}} {
+			p := newProductProblem(random, form, s[0], s[1], s[2], random.IntN(16))
+			c := p.run(t)
+			for range 50 {
+				p.requireSequential(t, c, random.IntN(s[0]), random.IntN(s[2]))
+			}
+		}
 	})
 }
 
@@ -375,14 +383,17 @@ func TestProductsDoNotAllocate(t *testing.T) {
 	})
 }
 
-// BenchmarkProducts has the products of a training step, of a whole batch and of half of one, and gonum's beside ours. gonum's share the work out over
-// GOMAXPROCS, ours don't.
+// BenchmarkProducts has the products of a training step, of a whole batch and of half of one, those of two convolutions of 3x3, and
+// gonum's beside ours. gonum's share the work out over GOMAXPROCS, ours don't.
 func BenchmarkProducts(b *testing.B) {
 	shapes := map[string][][3]int{
 		"NN": {{32, 784, 100}, {16, 784, 100}, {32, 100, 10}, {128, 784, 300}, {64, 784, 300}, {128, 300, 100}, {512, 784, 512},
-			{256, 784, 512}, {512, 512, 512}, {256, 512, 512}, {250, 784, 100}, {1024, 1024, 1024}},
-		"TN": {{784, 32, 100}, {392, 32, 100}, {100, 32, 10}, {784, 128, 300}, {300, 128, 100}, {784, 512, 512}, {512, 512, 512}},
-		"NT": {{32, 10, 100}, {32, 100, 300}, {128, 100, 300}, {64, 100, 300}, {128, 300, 784}, {512, 512, 512}, {256, 512, 512}},
+			{256, 784, 512}, {512, 512, 512}, {256, 512, 512}, {250, 784, 100}, {1024, 1024, 1024},
+			{6272, 144, 32}, {1568, 576, 128}},
+		"TN": {{784, 32, 100}, {392, 32, 100}, {100, 32, 10}, {784, 128, 300}, {300, 128, 100}, {784, 512, 512}, {512, 512, 512},
+			{144, 6272, 32}, {576, 1568, 128}},
+		"NT": {{32, 10, 100}, {32, 100, 300}, {128, 100, 300}, {64, 100, 300}, {128, 300, 784}, {512, 512, 512}, {256, 512, 512},
+			{6272, 32, 144}, {1568, 128, 576}},
 	}
 	for _, form := range productForms {
 		for _, s := range shapes[form.name] {

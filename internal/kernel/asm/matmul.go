@@ -10,18 +10,16 @@ import (
 
 // stripKinds are the strips of the matrix product. The registers hold a tile's sums, the vectors of b's row and one value of
 // a. The processors have two units for multiply-adds with a latency of 4 to 5 cycles, which 8 to 10 sums keep busy, or one for
-// vectors of 64 bytes, and load two vectors in the time of two multiplications: the widest tile of AVX2 takes 7 loads for 12
-// multiplications, that of AVX-512 13 for 22. A strip of a few columns has taller tiles, so as to have no fewer sums.
-//
-// AVX-512 has registers for 13 rows of 32 columns. They are no faster than 11, which share out 32 rows as well, and slower by a
-// tenth where the rows of a lie a multiple of 4096 bytes apart, and so in one set of a cache of 8 ways.
+// vectors of 64 bytes, and load two vectors in the time of two multiplications: a tile of 24 columns takes 7 loads for 12
+// multiplications, one of 16 takes 8 for 12, one of 32 takes 16 for 28. With all they read in the first cache, these three are
+// as fast as a loop of multiply-adds alone. A strip of a few columns has taller tiles, so as to have no fewer sums.
 var stripKinds = []stripKind{
 	{columns: 24, isa: "AVX2", rows: 4, register: YMM, lanes: 8},
-	{columns: 16, isa: "AVX2", rows: 6, register: YMM, lanes: 8},
+	{columns: 16, isa: "AVX2", rows: 6, register: YMM, lanes: 8, fetch: true},
 	{columns: 8, isa: "AVX2", rows: 12, register: YMM, lanes: 8},
-	{columns: 32, isa: "AVX512", rows: 11, register: ZMM, lanes: 16},
-	{columns: 16, isa: "AVX512", rows: 11, register: ZMM, lanes: 16},
-	{columns: 8, isa: "AVX512", rows: 11, register: YMM, lanes: 8},
+	{columns: 32, isa: "AVX512", rows: 14, register: ZMM, lanes: 16, fetch: true},
+	{columns: 16, isa: "AVX512", rows: 14, register: ZMM, lanes: 16},
+	{columns: 8, isa: "AVX512", rows: 14, register: YMM, lanes: 8},
 }
 
 // A stripKind is the columns of c in some vectors beside each other, of which the last may be under a mask.
@@ -30,10 +28,11 @@ type stripKind struct {
 	isa      string
 	rows     int // of the tallest tile
 	register func() reg.VecVirtual
-	lanes    int // of a vector
+	lanes    int  // of a vector
+	fetch    bool // asks for memory ahead
 }
 
-// matmul writes the strips of the matrix product, and the copies and the transposition of b that they need.
+// matmul writes the tiles of the matrix product, and the copies and the transposition that they need.
 func matmul() {
 	for _, kind := range stripKinds {
 		kind.write()
@@ -42,24 +41,25 @@ func matmul() {
 	transpose()
 }
 
-// write writes the function for the strip: tiles of one height each below the other.
+// write writes the function for some tiles of one height, wherever the next one lies.
 func (s stripKind) write() {
-	name := fmt.Sprintf("strip%d%s", s.columns, s.isa)
-	TEXT(name, 0, "func(c, a, b, start *float32, rows, tiles, k, aRow, aStep, bStep, cRow, startRow, last int)")
+	name := fmt.Sprintf("tiles%d%s", s.columns, s.isa)
+	TEXT(name, 0, "func(c, a, b, start *float32, rows, tiles, k, aRow, aStep, aTile, bStep, bTile, cRow, cTile, startRow, startTile, last int)")
 	Pragma("noescape")
 	doc := []string{
-		fmt.Sprintf("%s is so many tiles below each other, each of 1 to %d rows, in a strip of up to %d columns, of which", name, s.rows, s.columns),
-		fmt.Sprintf("the last vector has so many of its %d. The strides are in values; tiles and k are above 0.", s.lanes),
+		fmt.Sprintf("%s is so many tiles, each of 1 to %d rows and up to %d columns, of which the last vector has so many", name, s.rows, s.columns),
+		fmt.Sprintf("of its %d. From one tile to the next it is cTile, aTile, bTile and startTile. The strides are in bytes; tiles and", s.lanes),
+		"k are above 0.",
 	}
 	if s.isa == "AVX2" {
 		doc = append(doc, "The rows of b are read whole.")
 	}
 	Doc(doc...)
 
-	t := &tile{stripKind: s, left: parameter("tiles")}
-	t.c, t.a, t.start = parameter("c"), parameter("a"), parameter("start")
-	t.aRow, t.aStep, t.bStep = stride("aRow"), stride("aStep"), stride("bStep")
-
+	var mask *mask
+	if s.isa == "AVX512" {
+		mask = s.mask()
+	}
 	rows := parameter("rows")
 	for i := s.rows; i > 1; i-- {
 		CMPQ(rows, Imm(uint64(i)))
@@ -67,8 +67,8 @@ func (s stripKind) write() {
 	}
 	for i := 1; i <= s.rows; i++ {
 		Label(fmt.Sprintf("rows%d", i))
-		t.write(i)
-		DECQ(t.left)
+		s.tile(i, mask)
+		DECQ(address(Param("tiles")))
 		JNZ(LabelRef(fmt.Sprintf("rows%d", i)))
 		if i < s.rows {
 			JMP(LabelRef("done"))
@@ -79,20 +79,23 @@ func (s stripKind) write() {
 	RET()
 }
 
-// writePack writes the function that copies a strip of b to a panel.
+// writePack writes the function that copies a strip of b, or steps of a, to a panel.
 func (s stripKind) writePack() {
 	name := fmt.Sprintf("pack%d%s", s.columns, s.isa)
-	TEXT(name, 0, "func(panel, b *float32, steps, bStep, last int)")
+	TEXT(name, 0, "func(panel, b *float32, steps, bStep, panelRow, last int)")
 	Pragma("noescape")
 	Doc(fmt.Sprintf("%s copies so many rows of up to %d columns to rows of %d, with zeros after them. steps is above 0.", name, s.columns, s.columns))
-	panel, b, steps, bStep := parameter("panel"), parameter("b"), parameter("steps"), stride("bStep")
+	panel, b, steps, bStep, panelRow := parameter("panel"), parameter("b"), parameter("steps"), stride("bStep"), stride("panelRow")
 	mask := s.mask()
 	Label("row")
+	for line := 0; line < s.columns*4; line += lineBytes {
+		PREFETCHT1(Mem{Base: b, Disp: s.columns*4 + line})
+	}
 	for j, v := range s.load(b, mask) {
 		VMOVUPS(v, Mem{Base: panel, Disp: j * s.lanes * 4})
 	}
 	ADDQ(bStep, b)
-	ADDQ(I32(s.columns*4), panel)
+	ADDQ(panelRow, panel)
 	DECQ(steps)
 	JNZ(LabelRef("row"))
 	VZEROUPPER()
@@ -121,39 +124,42 @@ func (s stripKind) mask() *mask {
 	return set{wide: s.isa == "AVX512"}.firstLanes(last)
 }
 
-// A tile is some rows of a strip, whose sums stay in registers while k is run through.
-type tile struct {
-	stripKind
-	left               reg.Register // tiles left
-	c, a, start        reg.Register // the next row
-	aRow, aStep, bStep reg.Register
-}
-
-// write writes the tile, and takes the pointers to the row after it.
-func (t *tile) write(rows int) {
-	mask := t.mask()
+// tile writes a tile, whose sums stay in registers while k is run through, and takes the pointers to the next one. The pointers are
+// kept in the parameters, since the loop needs the registers.
+func (s stripKind) tile(rows int, mask *mask) {
+	if s.isa == "AVX2" { // there is a register for it only before the steps and after them
+		mask = s.mask()
+	}
 	sums := make([][]reg.VecVirtual, rows)
-	startRow := stride("startRow")
+	start, startRow := parameter("start"), parameter("startRow")
 	for i := range sums {
-		sums[i] = t.load(t.start, mask)
-		ADDQ(startRow, t.start)
+		sums[i] = s.load(start, mask)
+		ADDQ(startRow, start)
 	}
 
+	aStep, bStep := parameter("aStep"), parameter("bStep")
 	b, k := parameter("b"), parameter("k")
-	at, bases := t.rowsOfA(rows)
-	step := fmt.Sprintf("step%d", rows)
-	Label(step)
-	if t.isa == "AVX2" {
-		mask = nil // there is no register for it
+	at, bases := s.rowsOfA(rows)
+	label := func(name string) string { return fmt.Sprintf("%s%d", name, rows) }
+	left := k
+	if s.fetch {
+		left = s.fetchRow(k, label("fetch"))
 	}
-	row := t.load(b, mask)
-	ADDQ(t.bStep, b)
-	value := t.register()
+	Label(label("step"))
+	if s.isa == "AVX2" {
+		mask = nil
+	}
+	row := s.load(b, mask)
+	if s.fetch {
+		for line := 0; line < s.columns*4; line += lineBytes {
+			PREFETCHT0(Mem{Base: b, Index: bStep, Scale: fetchSteps, Disp: line})
+		}
+	}
+	ADDQ(bStep, b)
+	value := s.register()
 	for i := range rows {
-		// AVX-512 multiplies by a value of a in memory. That is faster than to load it first where one unit multiplies, but
-		// it loads the value once for each vector: with two of them, that is done for every other row, which leaves a second
-		// unit its loads too.
-		embedded := t.isa == "AVX512" && (len(row) == 1 || i%2 == 0)
+		// AVX-512 can multiply by a value in memory, but loads it anew for each vector of the row.
+		embedded := s.isa == "AVX512" && len(row) == 1
 		if !embedded {
 			VBROADCASTSS(at[i], value)
 		}
@@ -166,74 +172,100 @@ func (t *tile) write(rows int) {
 		}
 	}
 	for _, base := range bases {
-		ADDQ(t.aStep, base)
+		ADDQ(aStep, base)
 	}
-	DECQ(k)
-	JNZ(LabelRef(step))
+	DECQ(left)
+	JNZ(LabelRef(label("step")))
+	if s.fetch {
+		SUBQ(Imm(fetchSteps), k)
+		JG(LabelRef(label("fetch")))
+	}
 
-	cRow, whole, stored := stride("cRow"), fmt.Sprintf("whole%d", rows), fmt.Sprintf("stored%d", rows)
-	if t.isa == "AVX2" { // whose stores under a mask are slow
-		CMPQ(parameter("last"), Imm(uint64(t.lanes)))
-		JEQ(LabelRef(whole))
+	if s.isa == "AVX2" { // whose stores under a mask are slow
+		CMPQ(parameter("last"), Imm(uint64(s.lanes)))
+		JEQ(LabelRef(label("whole")))
+		s.store(sums, s.mask())
+		JMP(LabelRef(label("stored")))
+		Label(label("whole"))
+		s.store(sums, nil)
+		Label(label("stored"))
+	} else {
+		s.store(sums, mask)
 	}
-	t.store(sums, t.mask(), cRow)
-	if t.isa == "AVX2" {
-		JMP(LabelRef(stored))
-		Label(whole)
-		t.store(sums, nil, cRow)
-		Label(stored)
+	for _, pointer := range []string{"c", "a", "b", "start"} {
+		ADDQ(parameter(pointer+"Tile"), address(Param(pointer)))
 	}
-	down := GP64()
-	IMUL3Q(Imm(uint64(rows)), t.aRow, down)
-	ADDQ(down, t.a)
+}
+
+// fetchSteps is how many steps ahead the rows of b are asked for, and after how many steps a row of the next tile of c.
+const fetchSteps = 8
+
+// fetchRow asks for the first row of the next tile of c and, each time that the label is jumped to, for the row below. A step may
+// jump to it after as many steps as are left. The rows are not asked for all at once, because the loads of a and b would wait for
+// them. They may be more than the tile's: what is at an address does not matter, whether there is memory or not.
+func (s stripKind) fetchRow(k reg.GPVirtual, label string) (left reg.GPVirtual) {
+	next := parameter("cTile")
+	ADDQ(address(Param("c")), next)
+	Label(label)
+	left = parameter("cRow")
+	for line := 0; line < s.columns*4; line += lineBytes {
+		PREFETCHT0(Mem{Base: next, Disp: line})
+	}
+	PREFETCHT0(Mem{Base: next, Disp: s.columns*4 - 4}) // in one line more, unless the row begins with a line
+	ADDQ(left, next)
+	MOVQ(U32(fetchSteps), left)
+	CMPQ(k, left)
+	CMOVQLT(k, left)
+	return left
 }
 
 // store stores the rows of c.
-func (t *tile) store(sums [][]reg.VecVirtual, mask *mask, cRow reg.Register) {
+func (s stripKind) store(sums [][]reg.VecVirtual, mask *mask) {
+	c, cRow := parameter("c"), parameter("cRow")
 	for _, row := range sums {
 		for j, v := range row {
-			at := Mem{Base: t.c, Disp: j * t.lanes * 4}
+			at := Mem{Base: c, Disp: j * s.lanes * 4}
 			if j == len(row)-1 {
 				mask.store(v, at)
 			} else {
 				VMOVUPS(v, at)
 			}
 		}
-		ADDQ(cRow, t.c)
+		ADDQ(cRow, c)
 	}
 }
 
 // rowsOfA is where the rows of a tile are, and the registers to move on from step to step: every seventh row has one, and the
 // six after it lie some multiple of 1, 3 or 5 strides from it.
-func (t *tile) rowsOfA(rows int) (at []Mem, bases []reg.Register) {
+func (s stripKind) rowsOfA(rows int) (at []Mem, bases []reg.Register) {
 	const group = 7
+	a, aRow := parameter("a"), parameter("aRow")
 	var row3, row5 reg.Register
 	if rows > 3 {
 		row3 = GP64()
-		LEAQ(Mem{Base: t.aRow, Index: t.aRow, Scale: 2}, row3)
+		LEAQ(Mem{Base: aRow, Index: aRow, Scale: 2}, row3)
 	}
 	if rows > 5 {
 		row5 = GP64()
-		LEAQ(Mem{Base: t.aRow, Index: t.aRow, Scale: 4}, row5)
+		LEAQ(Mem{Base: aRow, Index: aRow, Scale: 4}, row5)
 	}
 	for i := range rows {
 		if i%group == 0 {
-			base := GP64()
-			if i == 0 {
-				MOVQ(t.a, base)
-			} else {
-				IMUL3Q(Imm(uint64(i)), t.aRow, base)
-				ADDQ(t.a, base)
+			base := a
+			if i > 0 {
+				base = GP64()
+				IMUL3Q(Imm(uint64(i)), aRow, base)
+				ADDQ(a, base)
 			}
 			bases = append(bases, base)
 		}
 		base := bases[i/group]
 		at = append(at, [group]Mem{
 			{Base: base},
-			{Base: base, Index: t.aRow, Scale: 1},
-			{Base: base, Index: t.aRow, Scale: 2},
+			{Base: base, Index: aRow, Scale: 1},
+			{Base: base, Index: aRow, Scale: 2},
 			{Base: base, Index: row3, Scale: 1},
-			{Base: base, Index: t.aRow, Scale: 4},
+			{Base: base, Index: aRow, Scale: 4},
 			{Base: base, Index: row5, Scale: 1},
 			{Base: base, Index: row3, Scale: 2},
 		}[i%group])
@@ -313,10 +345,14 @@ func transpose() {
 	RET()
 }
 
-func parameter(name string) reg.Register { return Load(Param(name), GP64()) }
+func parameter(name string) reg.GPVirtual {
+	r := GP64()
+	Load(Param(name), r)
+	return r
+}
 
 // stride loads a stride in values and makes it one in bytes.
-func stride(name string) reg.Register {
+func stride(name string) reg.GPVirtual {
 	bytes := parameter(name)
 	SHLQ(Imm(2), bytes)
 	return bytes
