@@ -282,6 +282,7 @@ func TestSuggest(t *testing.T) {
 	for word, want := range map[string]string{
 		"epoch": "epochs", "batchsize": "batch-size", "batch_size": "batch-size", "learning-rate": "lr", "learning_rate": "lr", "LR": "lr",
 		"upper_lr": "upper-lr", "optimizer": "solver", "num_workers": "threads", "clip": "clip-norm", "quiet": "progress", "momentum": "", "frobnicate": "",
+		"optimzer": "solver", "learing_rate": "lr", "qwertyuiop": "",
 	} {
 		if found := Suggest(word, keys); found != want {
 			t.Errorf("%s: found %q, wanted %q", word, found, want)

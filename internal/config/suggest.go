@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -40,7 +41,8 @@ func plain(word string) string {
 }
 
 // Suggest is the candidate that was probably meant by a word: the same except for capitals and hyphens, another tool's word for it,
-// or the one with the fewest edits, at most a third of the word's letters or one. It is empty if none is near.
+// or the one with the fewest edits, at most a third of the word's letters or one. Then come the misspelt words of other tools. It is
+// empty if none is near.
 func Suggest(word string, candidates []string) string {
 	if i := slices.IndexFunc(candidates, func(c string) bool { return plain(c) == plain(word) }); i >= 0 {
 		return candidates[i]
@@ -61,6 +63,16 @@ func Suggest(word string, candidates []string) string {
 	for _, c := range candidates {
 		if d := edits(word, strings.ToLower(c)); d < least && strings.HasPrefix(c, word[:right]) {
 			best, least = c, d
+		}
+	}
+	if best != "" {
+		return best
+	}
+	// Another tool's word may be misspelt, too. A short one is too near to too many.
+	const short = 6
+	for _, name := range slices.Sorted(maps.Keys(otherNames)) {
+		if d := edits(plain(word), name); len(name) > short && d < min(least, 3) && slices.Contains(candidates, otherNames[name]) {
+			best, least = otherNames[name], d
 		}
 	}
 	return best
