@@ -69,9 +69,14 @@ func Suggest(word string, candidates []string) string {
 		return best
 	}
 	// Another tool's word may be misspelt, too. A short one is too near to too many.
-	const short = 6
+	const short, maxEdits = 6, 2
+	word = plain(word)
+	least = maxEdits + 1
 	for _, name := range slices.Sorted(maps.Keys(otherNames)) {
-		if d := edits(plain(word), name); len(name) > short && d < min(least, 3) && slices.Contains(candidates, otherNames[name]) {
+		if len(name) <= short || len(word) < len(name)-maxEdits || len(word) > len(name)+maxEdits || !slices.Contains(candidates, otherNames[name]) {
+			continue
+		}
+		if d := edits(word, name); d < least {
 			best, least = otherNames[name], d
 		}
 	}
