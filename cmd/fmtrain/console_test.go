@@ -134,7 +134,7 @@ func words(typed string) (args []string) {
 }
 
 // stopwatch is a time or a speed.
-var stopwatch = regexp.MustCompile(`[0-9][0-9.]*(e[-+]?[0-9]+)? ?([kM]?/)?s\b|\b[0-9][0-9.]*[kM]\b`)
+var stopwatch = regexp.MustCompile(`[0-9][0-9.]*(e[-+]?[0-9]+)? ?([kM]?/)?s\b( +[0-9][0-9.]*[kM]?\b)?|\b[0-9][0-9.]*[kM]\b`)
 
 // matches says whether two lists are the same. "..." in the wanted list stands for any number of items.
 func matches(want, found []string, same func(want, found string) bool) bool {
