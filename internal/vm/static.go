@@ -257,7 +257,7 @@ func (m *Static) now() (t time.Time) {
 	return t
 }
 
-// report tells whoever watches how long an op took.
+// report tells the watcher how long an op took.
 func (m *Static) report(by gorgonia.Op, began time.Time) {
 	if m.took != nil {
 		m.took(by, time.Since(began))
