@@ -18,7 +18,7 @@ func gradientsOf(t *testing.T, s setup, rows []int32) ([][]float32, metric.Tally
 	t.Helper()
 	trainer := s.trainer(t)
 	trainer.share()
-	counted, err := trainer.gradients.compute(1, rows, nil)
+	counted, err := trainer.gradients.compute(1, 1, rows, nil)
 	must(t, err)
 	return trainer.gradients.values(), counted
 }
