@@ -120,6 +120,9 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 			return fmt.Errorf("%s: metrics of the run: %w", path, err)
 		}
 	}
+	if slices.ContainsFunc(views, func(v dataset.WeightedView) bool { return v.Flip }) && !settings.flipped() {
+		warn(s.err, "the run trained without --augment flip or altflip, so it does not know mirrored images, and --tta flip may do harm")
+	}
 	data, set, err := evalData(ctx, s, o, saved, settings)
 	if err != nil {
 		return err
@@ -152,6 +155,13 @@ type evalSettings struct {
 	Data       string   `json:"data"`
 	Validation int      `json:"validation"`
 	Metrics    []string `json:"metrics"`
+	Augment    string   `json:"augment"`
+}
+
+// flipped says whether the run has seen mirrored images.
+func (s evalSettings) flipped() bool {
+	a, err := dataset.ParseAugmentation(s.Augment)
+	return err == nil && a.Flip != dataset.NoFlip
 }
 
 func readEvalSettings(saved *run.Saved) (settings evalSettings, err error) {

@@ -313,7 +313,7 @@ func TestParseAugmentation(t *testing.T) {
 			t.Errorf("%q: read back as %v, %v", text, again, err)
 		}
 	}
-	allowed := "expected none, or a list of flip or altflip, shift:N (N from 1 to 27), cutout:N (N from 1 to 28) and erase, each once; found "
+	allowed := "expected none, or a list of flip or altflip, shift:N (N from 1 to 27), cutout:N (N from 1 to 28) and erase, each once, found "
 	for text, want := range map[string]string{
 		"": allowed + `""`, "flip,": allowed + `""`, "flip:1": allowed + `"flip:1"`, "shift": allowed + `"shift"`, "shift:0": allowed + `"shift:0"`,
 		"flip,shift:28": allowed + `"shift:28"`, "shift:-1": allowed + `"shift:-1"`, "cutout:1.5": allowed + `"cutout:1.5"`, "cutout:29": allowed + `"cutout:29"`,

@@ -56,7 +56,7 @@ func (e *AugmentationError) Error() string {
 	if e.Problem != "" {
 		return e.Problem
 	}
-	return fmt.Sprintf("expected %s; found %.100q", AugmentationAllowed, e.Entry)
+	return fmt.Sprintf("expected %s, found %.100q", AugmentationAllowed, e.Entry)
 }
 
 // ParseAugmentation reads a list such as flip,shift:2. The order of the entries does not matter. A bad list is an [*AugmentationError].
