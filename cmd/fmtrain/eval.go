@@ -44,6 +44,7 @@ func newEval(s streams) *cobra.Command {
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book --metrics top3,ece,auc
+  fmtrain eval runs/flipped --tta flip
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {

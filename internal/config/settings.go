@@ -179,7 +179,7 @@ func settingsFor(c *Config, all *Group) []*setting {
 			header: "early stopping: patience %s",
 			help:   "stop after N epochs without a better validation accuracy; 0: never"},
 		{key: "seed", kind: seed().of(&c.Seed), byDefault: "42", heading: HeadingRun,
-			help: "seed of the initial weights, the order of the images and dropout"},
+			help: "seed of the initial weights, the order of the images, dropout and augmentation"},
 		{key: "shuffle", kind: boolean().of(&c.Shuffle), byDefault: "true", heading: HeadingData,
 			header: "order of the images: as in the files",
 			help:   "draw a new order of the images each epoch; --shuffle=false keeps the order of the files"},

@@ -4,7 +4,7 @@
 // Learning Algorithms", 2017. It has MNIST's format: IDX files, 28x28 grey images, labels 0 to 9. In memory pixels stay bytes, a
 // quarter of the size of float32; a batch is converted when it is filled.
 //
-//	Load -> Data{Train, Test} -> Split -> Sampler.Order -> Set.Fill
+//	Load -> Data{Train, Test} -> Split -> Sampler.Order -> Set.Fill, or Set.FillChanged with an Augmenter or a View
 package dataset
 
 import (
