@@ -15,6 +15,7 @@ type instructions struct {
 
 	product func(c, a, b, start Matrix) // as product, with at least one row, column and term
 	peak    peakLoop
+	conv    *convKernels // nil is the plain way
 
 	relu      func(y, x []float32)
 	reluGrad  func(dx, dy, y []float32)
