@@ -2,6 +2,8 @@ package kernel
 
 import "fmt"
 
+//go:generate go run -C asm . -out ../conv_amd64.s -stubs ../conv_amd64_stubs.go -pkg kernel conv
+
 // Convolutions of maps, [images, height, width, channels], with weights [K, K, in, out], and their gradients:
 //
 //	y[p,o]     = bias[o] + Σ x[p·stride + k − pad, i]·w[k,i,o]      over k and i

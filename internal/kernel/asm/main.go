@@ -13,6 +13,7 @@ import (
 // groups are the kernels by the file that they are written to.
 var groups = map[string]func(){
 	"activation":   activation,
+	"conv":         conv,
 	"cpu":          cpu,
 	"crossentropy": crossEntropy,
 	"layernorm":    layernorm,
