@@ -33,6 +33,11 @@ type instructions struct {
 	prefetch func(x []uint8)
 	claim    func(x []float32)
 
+	maxPool      func(y, x []float32, channels, height, width, next int)
+	maxPoolGrad  func(dx, dy, x, y []float32, channels, height, width, next int)
+	meanPool     func(y, x []float32, channels, height, width, next int, count float32)
+	meanPoolGrad func(dx, dy []float32, channels, height, width, next int, count float32)
+
 	intensities func(y []float32, pixels []uint8)
 	softmax     func(p []float32, exps []float64, x []float32, largest float64) (sum float64)
 
@@ -75,6 +80,11 @@ var generic = instructions{
 
 	prefetch: prefetchNothing,
 	claim:    claimNothing,
+
+	maxPool:      maxPoolGo,
+	maxPoolGrad:  maxPoolGradGo,
+	meanPool:     meanPoolGo,
+	meanPoolGrad: meanPoolGradGo,
 
 	intensities: intensitiesGo,
 	softmax:     softmaxGo,

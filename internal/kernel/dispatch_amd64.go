@@ -40,6 +40,11 @@ var avx2 = instructions{
 	prefetch: prefetchLines,
 	claim:    claimCacheLines,
 
+	maxPool:      maxPoolAVX2,
+	maxPoolGrad:  maxPoolGradAVX2,
+	meanPool:     meanPoolAVX2,
+	meanPoolGrad: meanPoolGradAVX2,
+
 	intensities: intensitiesAVX2,
 	softmax:     softmaxAVX2,
 
@@ -83,6 +88,11 @@ var avx512 = instructions{
 
 	prefetch: prefetchLines,
 	claim:    claimCacheLines,
+
+	maxPool:      maxPoolAVX512,
+	maxPoolGrad:  maxPoolGradAVX512,
+	meanPool:     meanPoolAVX512,
+	meanPoolGrad: meanPoolGradAVX512,
 
 	intensities: intensitiesAVX512,
 	softmax:     softmaxAVX512,

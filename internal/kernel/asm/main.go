@@ -21,6 +21,7 @@ var groups = map[string]func(){
 	"memory":       memory,
 	"peak":         peak,
 	"pixels":       pixels,
+	"pool":         pool,
 	"rows":         rows,
 	"update":       update,
 }
