@@ -149,29 +149,35 @@ type poolSizes struct {
 	average bool
 }
 
-// images is a part of the images: of a tensor over the maps and of one over the windows.
-func (p poolSizes) images(part, parts int) (maps, windows func([]float32) []float32) {
-	top, bottom := op.Split(p.batch, part, parts)
-	of := func(size int) func([]float32) []float32 {
-		return func(x []float32) []float32 { return x[top*size : bottom*size] }
-	}
-	return of(p.Height * p.Width * p.Channels), of(p.Windows() * p.Channels)
-}
-
 func (p poolSizes) forward(r *op.Run, part, parts int) {
-	maps, windows := p.images(part, parts)
+	y, x := p.windows(r.Y, part, parts), p.maps(r.Inputs[0], part, parts)
 	if p.average {
-		p.Mean(windows(r.Y), maps(r.Inputs[0]))
+		p.Mean(y, x)
 	} else {
-		p.Max(windows(r.Y), maps(r.Inputs[0]))
+		p.Max(y, x)
 	}
 }
 
 func (p poolSizes) dx(r *op.Run, gradients [][]float32, part, parts int) {
-	maps, windows := p.images(part, parts)
+	dx, dy := p.maps(gradients[0], part, parts), p.windows(r.DY, part, parts)
 	if p.average {
-		p.MeanGrad(maps(gradients[0]), windows(r.DY))
+		p.MeanGrad(dx, dy)
 	} else {
-		p.MaxGrad(maps(gradients[0]), windows(r.DY), maps(r.Inputs[0]), windows(r.Y))
+		p.MaxGrad(dx, dy, p.maps(r.Inputs[0], part, parts), p.windows(r.Y, part, parts))
 	}
+}
+
+// maps is a part of the images of a tensor over the places of the maps, windows of one over the windows.
+
+func (p poolSizes) maps(x []float32, part, parts int) []float32 {
+	return p.images(x, p.Height*p.Width*p.Channels, part, parts)
+}
+
+func (p poolSizes) windows(y []float32, part, parts int) []float32 {
+	return p.images(y, p.Windows()*p.Channels, part, parts)
+}
+
+func (p poolSizes) images(x []float32, size, part, parts int) []float32 {
+	top, bottom := op.Split(p.batch, part, parts)
+	return x[top*size : bottom*size]
 }
