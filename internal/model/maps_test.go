@@ -53,7 +53,7 @@ func TestMapNames(t *testing.T) {
 func TestMapGradientsByDifferences(t *testing.T) {
 	const batch = 5
 	for _, stack := range []string{
-		"conv:3-tanh-avgpool-res(ln-conv:4x1-gelu-res(conv:4)-conv:3)-dropout:0.2-ln-4",
+		"conv:6-tanh-avgpool-res(ln-conv:4x1-gelu-res(conv:4)-conv:6)-dropout:0.2-4",
 		"conv:3x4s2-gelu-res(conv:3x5)-avgpool:1-conv:2x2-globalavg-4",
 	} {
 		spec := mapped(stack)
