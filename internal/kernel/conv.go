@@ -156,21 +156,9 @@ func (c Conv) WeightGrad(dw, dy, x []float32, images, part, parts int) {
 	for image := 0; image < images; image += blockImages {
 		for row := 0; row < c.OutHeight(); row += blockRows {
 			b := band{image, min(blockImages, images-image), row, min(blockRows, c.OutHeight()-row)}
-			m := s.lay(x, b)
-			s.places, s.segments = s.places[:0], s.segments[:0]
-			for i := top; i < bottom; i++ {
-				row := i / (c.K * c.In)
-				s.places = append(s.places, place{row*m.row + i%(c.K*c.In), i * c.Out})
-			}
-			for image := range b.images {
-				for row := range b.rows {
-					s.segments = append(s.segments, image*m.image+row*c.Stride*m.row)
-				}
-			}
-			s.product = gathered{a: m.values, places: s.places, segments: s.segments, steps: c.OutWidth(), step: c.Stride * c.In,
-				c: dw, add: true}
+			s.weightRows(x, b, dw, c.Out, top, bottom)
 			first := (b.image*c.places() + b.row*c.OutWidth()) * c.Out
-			kernels.gather(&s.product, rowMajor(dy[first:], b.images*b.rows*c.OutWidth(), c.Out), left, right)
+			kernels.gather(s.products, rowMajor(dy[first:], b.images*b.rows*c.OutWidth(), c.Out), left, right)
 		}
 	}
 }

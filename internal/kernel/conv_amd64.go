@@ -12,6 +12,8 @@ type gatherKind struct {
 type gathering struct {
 	strips []gatherKind // from the narrowest
 	depth  int          // the most terms of a block, so that a strip of b lies in the first cache
+
+	inPlace int // the tiles that read a strip of b, up to which it is read where it is
 }
 
 var (
@@ -20,7 +22,7 @@ var (
 			{stripKind{columns: 8, least: 1, lanes: 8, rows: 10, pack: pack8AVX2}, gather8AVX2},
 			{stripKind{columns: 16, least: 9, lanes: 8, rows: 6, pack: pack16AVX2}, gather16AVX2},
 		},
-		depth: 400,
+		depth: 400, inPlace: 3,
 	}
 	avx512Gathering = gathering{
 		strips: []gatherKind{
@@ -28,15 +30,11 @@ var (
 			{stripKind{columns: 16, least: 9, lanes: 16, rows: 12, pack: pack16AVX512}, gather16AVX512},
 			{stripKind{columns: 32, least: 25, lanes: 16, rows: 12, pack: pack32AVX512}, gather32AVX512},
 		},
-		depth: 256,
+		depth: 256, inPlace: 3,
 	}
-	convAVX2   = avx2Gathering.kernels()
-	convAVX512 = avx512Gathering.kernels()
+	convAVX2   = convKernels{avx2Gathering.packWeights, avx2Gathering.windows, avx2Gathering.gather, pack8AVX2}
+	convAVX512 = convKernels{avx512Gathering.packWeights, avx512Gathering.windows, avx512Gathering.gather, pack8AVX512}
 )
-
-func (by *gathering) kernels() *convKernels {
-	return &convKernels{by.packWeights, by.windows, by.gather}
-}
 
 // next is the strip to take when so many columns are left, and its columns.
 func (by *gathering) next(left int) (*gatherKind, int) {
@@ -111,20 +109,23 @@ func (k *gatherKind) run(g *gathered, c, a, b, start []float32, segments []int, 
 	}
 }
 
-// gather packs each strip of b, unless few tiles read it.
-func (by *gathering) gather(g *gathered, b Matrix, left, right int) {
-	p := gatherPanels.get()
-	defer gatherPanels.put(p)
-	terms := g.terms()
-	*p = grown(*p, terms*widestStrip)
+// gather goes by strips of b. It packs a strip unless few tiles read it.
+func (by *gathering) gather(products []gathered, b Matrix, left, right int) {
+	panel := gatherPanels.get()
+	defer gatherPanels.put(panel)
+	*panel = grown(*panel, b.rows*widestStrip)
 	for left < right {
 		kind, n := by.next(right - left)
 		strip, bStep := b.values[left:], b.row
-		if n < kind.columns || len(g.places) > 3*kind.rows {
-			kind.packStrip(*p, strip, b.row, 1, terms, n)
-			strip, bStep = *p, kind.columns
+		if n < kind.columns || len(products)*len(products[0].places) > by.inPlace*kind.rows {
+			kind.packStrip(*panel, strip, b.row, 1, b.rows, n)
+			strip, bStep = *panel, kind.columns
 		}
-		kind.run(g, g.c[left:], g.a, strip, zeros[:], g.segments, len(g.segments), g.steps, bStep, 0, n)
+		for i := range products {
+			if g := &products[i]; len(g.places) > 0 {
+				kind.run(g, g.c[left:], g.a, strip, zeros[:], g.segments, len(g.segments), g.steps, bStep, 0, n)
+			}
+		}
 		left += n
 	}
 }

@@ -13,7 +13,7 @@ type patches struct{ a, c []float32 }
 
 var patchPool = newScratch[patches]()
 
-var plainConv = convKernels{packWeightsPlain, windowsPlain, (*gathered).plain}
+var plainConv = convKernels{packWeights: packWeightsPlain, windows: windowsPlain, gather: gatherPlain}
 
 // packWeightsPlain copies a block of columns of the weights, one row for each term.
 func packWeightsPlain(panel []float32, w *correlation, left, columns int) {
@@ -38,6 +38,13 @@ func packWeightsPlain(panel []float32, w *correlation, left, columns int) {
 // windowsPlain is a gathered product with packed weights.
 func windowsPlain(g *gathered, weights []float32, columns int) {
 	g.plain(rowMajor(weights, g.terms(), columns), 0, columns)
+}
+
+// gatherPlain is some gathered products with the columns [left,right) of b and c.
+func gatherPlain(products []gathered, b Matrix, left, right int) {
+	for i := range products {
+		products[i].plain(b, left, right)
+	}
 }
 
 // plain is a gathered product with the columns [left,right) of b and c.

@@ -57,9 +57,10 @@ type gathered struct {
 
 // convKernels are an instruction set's way to compute gathered products.
 type convKernels struct {
-	packWeights func(panel []float32, w *correlation, left, columns int) // a block of columns of the weights of a window
-	windows     func(g *gathered, weights []float32, columns int)        // with packed weights
-	gather      func(g *gathered, b Matrix, left, right int)             // with the columns [left,right) of b and c
+	packWeights func(panel []float32, w *correlation, left, columns int)         // a block of columns of the weights of a window
+	windows     func(g *gathered, weights []float32, columns int)                // with packed weights
+	gather      func(products []gathered, b Matrix, left, right int)             // with the columns [left,right) of one b
+	copyColumns func(panel, values *float32, steps, step, panelRow, columns int) // copies steps rows of up to 8 columns; it may write 8
 }
 
 // convKernelsInUse are those of the instruction set in use.
@@ -78,8 +79,9 @@ func (g *gathered) terms() int { return len(g.segments) * g.steps }
 // convScratch is the working memory of a convolution.
 type convScratch struct {
 	window   correlation
-	product  gathered
+	products []gathered
 	maps     []float32
+	groups   []float32
 	weights  []float32
 	places   []place
 	segments []int
@@ -169,11 +171,12 @@ func (s *convScratch) run(y, x, start []float32, images int) {
 			for row := 0; row < w.down; row += bandRows {
 				b := band{image, min(bandImages, images-image), row, min(bandRows, w.down-row)}
 				s.windows(x, b)
-				s.product.c, s.product.start = y[w.toFirst+left:], nil
+				g := &s.products[0]
+				g.c = y[w.toFirst+left:]
 				if start != nil {
-					s.product.start = start[left:]
+					g.start = start[left:]
 				}
-				kernels.windows(&s.product, s.weights, n)
+				kernels.windows(g, s.weights, n)
 			}
 		}
 	}
@@ -182,7 +185,7 @@ func (s *convScratch) run(y, x, start []float32, images int) {
 // convStrip is a multiple of the columns of every strip of packed weights.
 const convStrip = 96
 
-// windows makes the places of the window in a band the rows of the product.
+// windows makes the places of the window in a band the rows of a product.
 func (s *convScratch) windows(x []float32, b band) {
 	w, m := &s.window, s.lay(x, b)
 	s.places, s.segments = s.places[:0], s.segments[:0]
@@ -198,5 +201,57 @@ func (s *convScratch) windows(x []float32, b band) {
 	for row := range w.rows {
 		s.segments = append(s.segments, row*m.row)
 	}
-	s.product = gathered{a: m.values, places: s.places, segments: s.segments, steps: w.columns * w.channels, step: 1}
+	s.products = append(s.products[:0], gathered{a: m.values, places: s.places, segments: s.segments, steps: w.columns * w.channels, step: 1})
+}
+
+// channelGroup is the channels of a map that lie side by side when its values are terms of dw.
+const channelGroup = 8
+
+// weightRows makes the rows [top,bottom) of dw, which is made wide, the rows of products, whose terms are the places of the window in a
+// band. A row reads one channel of a map, so the channels of a map are copied in groups, each of which is a map of its own: otherwise
+// the terms would lie far apart, and share few sets of the first cache.
+func (s *convScratch) weightRows(x []float32, b band, dw []float32, wide, top, bottom int) {
+	w, m := &s.window, s.lay(x, b)
+	s.products, s.places, s.segments = s.products[:0], s.places[:0], s.segments[:0]
+	copyColumns := convKernelsInUse().copyColumns
+	if copyColumns == nil || w.channels < channelGroup {
+		s.weightRowsOf(m, b, 0, w.channels, dw, wide, top, bottom)
+		return
+	}
+	rows, columns := (b.rows-1)*w.stride+w.rows, (w.across-1)*w.stride+w.columns
+	s.groups = grown(s.groups, b.images*rows*columns*w.channels+channelGroup)
+	rest := s.groups
+	for channel := 0; channel < w.channels; channel += channelGroup {
+		n := min(channelGroup, w.channels-channel)
+		group := laid{rest, columns * n, rows * columns * n}
+		for image := range b.images {
+			for row := range rows {
+				from, to := m.values[image*m.image+row*m.row+channel:], group.values[image*group.image+row*group.row:]
+				copyColumns(&to[0], &from[0], columns, w.channels, n, n)
+			}
+		}
+		s.weightRowsOf(group, b, channel, n, dw, wide, top, bottom)
+		rest = rest[b.images*group.image:]
+	}
+}
+
+// weightRowsOf adds a product for n channels, from the given one on, whose maps are m.
+func (s *convScratch) weightRowsOf(m laid, b band, channel, n int, dw []float32, wide, top, bottom int) {
+	w, firstPlace, firstSegment := &s.window, len(s.places), len(s.segments)
+	for row := range w.rows {
+		for column := range w.columns {
+			for i := range n {
+				if to := (row*w.columns+column)*w.channels + channel + i; to >= top && to < bottom {
+					s.places = append(s.places, place{row*m.row + column*n + i, to * wide})
+				}
+			}
+		}
+	}
+	for image := range b.images {
+		for row := range b.rows {
+			s.segments = append(s.segments, image*m.image+row*w.stride*m.row)
+		}
+	}
+	s.products = append(s.products, gathered{a: m.values, places: s.places[firstPlace:], segments: s.segments[firstSegment:],
+		steps: w.across, step: w.stride * n, c: dw, add: true})
 }

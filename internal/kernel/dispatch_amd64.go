@@ -22,7 +22,7 @@ var avx2 = instructions{
 
 	product: productAVX2,
 	peak:    peakLoop{peakAVX2, 2 * 12 * 8},
-	conv:    convAVX2,
+	conv:    &convAVX2,
 
 	relu:      reluAVX2,
 	reluGrad:  reluGradAVX2,
@@ -71,7 +71,7 @@ var avx512 = instructions{
 
 	product: productAVX512,
 	peak:    peakLoop{peakAVX512, 2 * 12 * 16},
-	conv:    convAVX512,
+	conv:    &convAVX512,
 
 	relu:      reluAVX512,
 	reluGrad:  reluGradAVX512,
