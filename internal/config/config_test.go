@@ -70,10 +70,13 @@ func anyConfig(t *rapid.T) Config {
 	if c.Model == resMLP {
 		c.Hidden = slices.Repeat(c.Hidden[:1], len(c.Hidden))
 	}
-	c.Layers = rapid.SampledFrom([]string{"", "784-10", "784-300-relu-dropout:0.2-res(relu-300)-10", "784-784-300@a-ln-10@b"}).Draw(t, "layers")
+	if c.Model == cnn {
+		c.Channels = rapid.SliceOfN(size, 1, 4).Draw(t, "channels") // the map has no place for a fifth pool
+	}
+	c.Layers = rapid.SampledFrom([]string{"", "784-10", "784-conv:8x5s2v-res(conv:8)-globalmax-10", "784-300-relu-dropout:0.2-res(relu-300)-10", "784-784-300@a-ln-10@b"}).Draw(t, "layers")
 	if c.Layers != "" {
 		plain := Default()
-		c.Model, c.Hidden, c.Activation, c.Dropout, c.UpperLayers = plain.Model, plain.Hidden, plain.Activation, 0, 1
+		c.Model, c.Channels, c.Hidden, c.Activation, c.Dropout, c.UpperLayers = plain.Model, nil, plain.Hidden, plain.Activation, 0, 1
 	}
 	if rapid.Bool().Draw(t, "own groups") {
 		c.Groups = []Group{{Name: "a", Parameters: "*.norm.*"}, {Name: "b", Parameters: "*"}}

@@ -344,11 +344,11 @@ func meantAugmentation(entry string) string {
 }
 
 // widths is a list of the widths of layers.
-func widths() form[[]int] {
+func widths(of string) form[[]int] {
 	width := whole(1, maxSize)
 	return form[[]int]{
 		noun:    "N,N,...",
-		allowed: "at least one hidden layer, each width " + width.allowed,
+		allowed: "at least one " + of + ", each width " + width.allowed,
 		types:   wholes,
 		list:    true,
 		parse: func(s string) (all []int, err error) {
@@ -362,6 +362,22 @@ func widths() form[[]int] {
 			return all, nil
 		},
 	}
+}
+
+// channels is the widths of convolutions, or an empty text for none.
+func channels() form[[]int] {
+	f := widths("convolution")
+	some := f.parse
+	f.parse = func(s string) ([]int, error) {
+		if s == "" {
+			return nil, nil
+		}
+		return some(s)
+	}
+	f.get = func(all []int) any {
+		return append([]int{}, all...) // a list even if there are none
+	}
+	return f
 }
 
 // metrics is a list of names of metrics.

@@ -13,6 +13,7 @@
 //	activation.go    ReLU                                    AVX2, AVX-512        the same bits
 //	smooth.go        GELU, tanh, ELU and SELU, in float64    AVX2, AVX-512        the same bits
 //	rows.go          sums over rows, the search for NaN      AVX2, AVX-512        the same bits
+//	pool.go          pooling of maps                         AVX2, AVX-512        the same bits
 //	pixels.go        bytes to intensities                    AVX2, AVX-512        the same bits
 //	memory.go        moving memory closer                    amd64                nothing to compute
 //	peak.go          multiply-adds, to measure the processor AVX2, AVX-512, NEON  other bits: nobody reads them

@@ -27,9 +27,28 @@ type Evaluator struct {
 // activations to stay in the cache.
 const evaluationBatch = 250
 
+// Maps are large. So a network over maps takes fewer images at once: as many as have about this many values between the layers, 16 MiB.
+const (
+	evaluationValues = 4 << 20
+	evaluationLeast  = 8 // images, to share among threads
+)
+
+// batchFor is the batch of an evaluation of the model.
+func batchFor(m *model.Model) int {
+	layers := m.Layers()
+	if len(layers[0].In) == 1 {
+		return evaluationBatch
+	}
+	values := 0
+	for _, l := range layers {
+		values += l.Out.Size()
+	}
+	return min(max(evaluationValues/values, evaluationLeast), evaluationBatch)
+}
+
 // NewEvaluator makes the forward-only graph of a model over the given weights.
 func NewEvaluator(m *model.Model, weights model.Weights, set *dataset.Set) (*Evaluator, error) {
-	graph, err := m.NewInference(weights, min(evaluationBatch, set.Len()))
+	graph, err := m.NewInference(weights, min(batchFor(m), set.Len()))
 	if err != nil {
 		return nil, err
 	}

@@ -23,10 +23,24 @@ func everything() setup {
 	return s
 }
 
+// stacks are networks of vectors and of maps with every kind of layer that a step treats in its own way.
+var stacks = map[string]string{
+	"vectors": "784-24-ln-relu-dropout:0.2-res(ln-24-relu-dropout-24)-12-10",
+	"maps":    "784-avgpool:3-conv:4-ln-relu-dropout:0.2-res(conv:5x1-relu-dropout-conv:4)-maxpool-12-10",
+}
+
 // With every feature on, the events and the bits are the same for any number of threads.
 func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
-	s := everything()
-	s.spec.Stack = "784-24-ln-relu-dropout:0.2-res(ln-24-relu-dropout-24)-12-10"
+	for name, stack := range stacks {
+		t.Run(name, func(t *testing.T) {
+			s := everything()
+			s.spec.Stack = stack
+			sameForEveryTeam(t, s)
+		})
+	}
+}
+
+func sameForEveryTeam(t *testing.T, s setup) {
 	run := func(members int) (*Trainer, []any) {
 		var seen recorder
 		trainer := s.trainer(t, &seen)
@@ -50,7 +64,16 @@ func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
 // A checkpoint holds all that these features need: a run that is interrupted after any epoch and resumed has the remaining events of
 // an uninterrupted run, and the same weights and average, bit for bit.
 func TestEverythingGoesOn(t *testing.T) {
-	s := everything()
+	for name, stack := range stacks {
+		t.Run(name, func(t *testing.T) {
+			s := everything()
+			s.spec.Stack = stack
+			goesOn(t, s)
+		})
+	}
+}
+
+func goesOn(t *testing.T, s setup) {
 	var all recorder
 	whole := s.trainer(t, &all)
 	train(t, whole)
