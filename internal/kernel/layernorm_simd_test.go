@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -125,8 +126,11 @@ func TestLayerNormTwinsWhereTermsCancel(t *testing.T) {
 	})
 }
 
+// mapShapes are the rows and columns of the values of a map: a row is a place, its values are the channels.
+var mapShapes = [][2]int{{1568, 32}, {784, 64}, {392, 128}, {25088, 32}, {12544, 64}}
+
 func BenchmarkLayerNorm(b *testing.B) {
-	for _, shape := range layerShapes {
+	for _, shape := range slices.Concat(layerShapes, mapShapes) {
 		rows, n := shape[0], shape[1]
 		x, dy, alpha, beta := normals(15, rows*n, 0, 1), normals(16, rows*n, 0, 1), normals(17, n, 1, 0.5), normals(18, n, 0, 1)
 		y, dAlpha, dBeta := make([]float32, rows*n), make([]float32, n), make([]float32, n)
