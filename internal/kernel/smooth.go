@@ -19,9 +19,10 @@ var smooth = struct {
 	one, two, four float64
 	alpha, scale   float64 // SELU's
 
-	minusHalf float64
-	far       float64    // beyond it GELU is 0 or x
-	minusFar  float64    //
+	half      float64    //
+	perSquare float64    // exp(−a²/2) = 2^(a²·perSquare)
+	exp2      [8]float64 // 2^r within 1/2 of 0, with a relative error of 1.1e-10
+	far       float64    // beyond it GELU and its derivative are those at far: 0, or x and 1
 	tailAbove [6]float64 // exp(a²/2)·Φ(−a), numerator and
 	tailBelow [7]float64 // denominator, for a from 0 to 15, with a relative error of 9.4e-11
 	root      float64    // GELU'(−root) = 0
@@ -43,9 +44,13 @@ var smooth = struct {
 	alpha: seluAlpha,
 	scale: seluScale,
 
-	minusHalf: -0.5,
-	far:       40,
-	minusFar:  -40,
+	half:      0.5,
+	perSquare: -1 / (2 * math.Ln2),
+	exp2: [...]float64{
+		0x1.00a581594758ep-16, 0x1.443fffc90db59p-13, 0x1.5d879ead06a82p-10, 0x1.3b2a1b7152befp-7, 0x1.c6b08d883dca1p-5,
+		0x1.ebfbe045f4d3cp-3, 0x1.62e42fefa39efp-1, 1,
+	},
+	far: 20,
 	tailAbove: [...]float64{
 		0x1.d367f8a3c661bp-11, 0x1.7e3e51cc91725p-7, 0x1.248248ec470bcp-4, 0x1.00da76c9aa55ep-2, 0x1.0404c71557cfbp-1, 0.5,
 	},
@@ -90,30 +95,36 @@ func expm1Of(x float64) float64 {
 	return fma(power, p, power-1)
 }
 
-// geluOf is x·Φ(x). The tail Φ(−a) is exp(−a²/2) times a slowly falling function, which a quotient of polynomials follows; a² is exact.
+// timesBell gives v·exp(−a²/2) = scaled·p for 0 ≤ a ≤ far. a² is exact if a is a float32. With n the whole number next to
+// a²·perSquare, p is 2 to the power of the rest, and scaled is v·2ⁿ: n is added to the exponent of v, which is 0 only where n is 0.
+func timesBell(v, a float64) (scaled, p float64) {
+	c := &smooth
+	square := float64(a * a)
+	shifted := fma(square, c.perSquare, c.shift)
+	r := fma(square, c.perSquare, -(shifted - c.shift))
+	return math.Float64frombits(math.Float64bits(v) + math.Float64bits(shifted)<<52), horner(c.exp2[:], r)
+}
+
+// geluOf is x·Φ(x) = max(x, 0) − a·Φ(−a), with a = |x|. The tail Φ(−a) is exp(−a²/2) times a slowly falling function, which a quotient of
+// polynomials follows.
 func geluOf(x float64) float64 {
 	c := &smooth
-	x = atLeast(x, c.minusFar) // so that GELU(-Inf) is -0, not -Inf·0
 	a := atMost(math.Abs(x), c.far)
-	e := expOf(float64(a*c.minusHalf) * a)
-	tail := float64(e * (horner(c.tailAbove[:], a) / horner(c.tailBelow[:], a)))
-	phi := 1 - tail
-	if x < 0 {
-		phi = tail
-	}
-	return x * phi
+	quotient := horner(c.tailAbove[:], a) / horner(c.tailBelow[:], a)
+	scaled, p := timesBell(a*quotient, a)
+	return fma(-scaled, p, atLeast(x, 0))
 }
 
 // geluSlope is Φ(x) + x·φ(x), which is 1 minus its value at −x. The factor root − a keeps the relative error small near the root.
 func geluSlope(x float64) float64 {
 	c := &smooth
 	a := atMost(math.Abs(x), c.far)
-	e := expOf(float64(a*c.minusHalf) * a)
-	slope := float64(e * ((c.root - a) * (horner(c.above[:], a) / horner(c.below[:], a))))
-	if x < 0 {
-		return slope
+	quotient := horner(c.above[:], a) / horner(c.below[:], a)
+	scaled, p := timesBell((c.root-a)*quotient, a)
+	if math.Signbit(x) {
+		return fma(scaled, p, 0)
 	}
-	return 1 - slope
+	return fma(-scaled, p, 1)
 }
 
 // tanhOf is (1 − exp(−2|x|))/(1 + exp(−2|x|)), with the sign of x.
