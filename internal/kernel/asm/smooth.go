@@ -45,11 +45,11 @@ const (
 	smoothScale
 	smoothHalf
 	smoothPerSquare
-	smoothExp2
+	smoothPower
 )
 
 const (
-	smoothFar       = smoothExp2 + 8
+	smoothFar       = smoothPower + 3
 	smoothTailAbove = smoothFar + 1
 	smoothTailBelow = smoothTailAbove + 6
 	smoothRoot      = smoothTailBelow + 7
@@ -238,31 +238,28 @@ func (k *elementwise) expm1(x pair) pair {
 // for each other. The steps are in an order in which the values of four halves fit in sixteen registers.
 func newGELU() {
 	newUnrolled("gelu", "geluGo", []string{"y", "x"}, 2, func(k *elementwise) {
-		a, quotient := k.distance("x", smoothTailAbove, 6, smoothTailBelow, 7)
-		scaled, p := k.timesBell(a.mul(quotient), a)
+		a := k.distance()
+		above, below := k.quotient(a, smoothTailAbove, 6, smoothTailBelow, 7)
+		tail := k.timesBell(above.mul(a), below, a)
 		positive := k.widen(func(vector int) reg.VecVirtual { return binary(VMAXPS, k.zero(), k.loadVector("x", vector)) })
-		for i := range p {
-			VFNMADD213PD(positive[i], p[i], scaled[i])
-		}
-		k.storePair("y", scaled)
+		k.storePair("y", positive.sub(tail))
 	})
 	newUnrolled("geluGrad", "geluGradGo", []string{"dx", "dy", "x"}, 2, func(k *elementwise) {
-		a, quotient := k.distance("x", smoothAbove, 6, smoothBelow, 6)
-		scaled, p := k.timesBell(k.constant64(smoothRoot).sub(a).mul(quotient), a)
+		a := k.distance()
+		above, below := k.quotient(a, smoothAbove, 6, smoothBelow, 6)
+		slope := k.timesBell(above.mul(k.constant64(smoothRoot).sub(a)), below, a)
 		sign, half := k.loadPair("x").with(VANDPD, k.bits64(signBit)), k.constant64(smoothHalf)
-		scaled = scaled.with(VXORPD, sign)
 		positive := sign.with(VORPD, half).add(half) // 1, or 0 for a negative x
-		for i := range p {
-			VFNMADD213PD(positive[i], p[i], scaled[i])
-		}
-		k.storePair("dx", scaled.mul(k.loadPair("dy")))
+		k.storePair("dx", positive.sub(slope.with(VXORPD, sign)).mul(k.loadPair("dy")))
 	})
 }
 
-// distance is a = |x| up to far, with a quotient of polynomials of a.
-func (k *elementwise) distance(x string, above, aboveCount, below, belowCount int) (a, quotient pair) {
-	a = k.abs(k.loadPair(x)).atMost(k.constant64(smoothFar))
-	numerator, denominator := k.fresh(above), k.fresh(below)
+// distance is |x|, up to far.
+func (k *elementwise) distance() pair { return k.abs(k.loadPair("x")).atMost(k.constant64(smoothFar)) }
+
+// quotient is two polynomials of a, of so many coefficients from those places on.
+func (k *elementwise) quotient(a pair, above, aboveCount, below, belowCount int) (numerator, denominator pair) {
+	numerator, denominator = k.fresh(above), k.fresh(below)
 	for i := 1; i < max(aboveCount, belowCount); i++ {
 		if i < aboveCount {
 			numerator = numerator.fma(a, k.constant64(above+i))
@@ -271,21 +268,25 @@ func (k *elementwise) distance(x string, above, aboveCount, below, belowCount in
 			denominator = denominator.fma(a, k.constant64(below+i))
 		}
 	}
-	return a, numerator.div(denominator)
+	return numerator, denominator
 }
 
-// timesBell is as in smooth.go.
-func (k *elementwise) timesBell(v, a pair) (scaled, p pair) {
-	square, perSquare, shift := a.mul(a), k.constant64(smoothPerSquare), k.constant64(smoothShift)
-	scaled = v.each(func(i int) reg.VecVirtual {
-		shifted := k.broadcast64(smoothPerSquare)
-		VFMADD213PD(shift[i], square[i], shifted)
-		n := binary(VSUBPD, shifted, shift[i])
-		VFMSUB213PD(n, perSquare[i], square[i])
-		VPSLLQ(Imm(52), shifted, shifted)
-		return binary(VPADDQ, v[i], shifted)
+// timesBell is as in smooth.go, half by half.
+func (k *elementwise) timesBell(above, below, a pair) pair {
+	squares := a.mul(a)
+	constant := func(place int) pair { return pair{k.broadcast64(place)} }
+	return squares.each(func(i int) reg.VecVirtual {
+		square, shift, shifted := pair{squares[i]}, constant(smoothShift), constant(smoothPerSquare)
+		shifted = shifted.fma(square, shift)
+		VFMSUB132PD(constant(smoothPerSquare)[0], shifted.sub(shift)[0], square[0])
+		r := square
+		VPSLLQ(Imm(52), shifted[0], shifted[0])
+		scaled := pair{above[i]}.with(VPADDQ, shifted)
+		square = r.mul(r)
+		u := constant(smoothPower).fma(square, constant(smoothOne))
+		v := constant(smoothPower+1).fma(square, constant(smoothPower+2)).mul(r)
+		return scaled.mul(u.add(v)).div(pair{below[i]}.mul(u.sub(v)))[0]
 	})
-	return scaled, k.horner(smoothExp2, 8, square)
 }
 
 // minusTwice is −2|x|.
