@@ -170,14 +170,41 @@ func (p pair) fma(q, r pair) pair {
 
 // fresh loads the constant to a register for each half.
 func (k *elementwise) fresh(place int) pair {
-	return k.halves().each(func(int) reg.VecVirtual { return k.broadcast64(place) })
+	return k.halves().each(func(int) reg.VecVirtual { return k.register(place) })
+}
+
+// register loads the constant to a register.
+func (k *elementwise) register(place int) reg.VecVirtual {
+	v := k.vector()
+	VMOVUPD(number(place), v)
+	return v
+}
+
+// number is where the constant at the place of smooth is, in all lanes of a vector. It needs no register.
+func number(place int) Mem { return NewDataAddr(Symbol{Name: "·smoothLanes"}, 64*place) }
+
+// fmaNumber is p·q + the constant, in the registers of p.
+func (p pair) fmaNumber(q pair, place int) pair {
+	for i := range p {
+		VFMADD213PD(number(place), q[i], p[i])
+	}
+	return p
+}
+
+// withNumber is the instruction with the constant as its right operand.
+func (p pair) withNumber(instruction func(...Op), place int) pair {
+	return p.each(func(i int) reg.VecVirtual {
+		v := like(p[i])
+		instruction(number(place), p[i], v)
+		return v
+	})
 }
 
 // horner is the polynomial of so many coefficients from the place on.
 func (k *elementwise) horner(place, count int, x pair) pair {
 	sum := k.fresh(place)
 	for i := 1; i < count; i++ {
-		sum = sum.fma(x, k.constant64(place+i))
+		sum = sum.fmaNumber(x, place+i)
 	}
 	return sum
 }
@@ -262,29 +289,29 @@ func (k *elementwise) quotient(a pair, above, aboveCount, below, belowCount int)
 	numerator, denominator = k.fresh(above), k.fresh(below)
 	for i := 1; i < max(aboveCount, belowCount); i++ {
 		if i < aboveCount {
-			numerator = numerator.fma(a, k.constant64(above+i))
+			numerator = numerator.fmaNumber(a, above+i)
 		}
 		if i < belowCount {
-			denominator = denominator.fma(a, k.constant64(below+i))
+			denominator = denominator.fmaNumber(a, below+i)
 		}
 	}
 	return numerator, denominator
 }
 
-// timesBell is as in smooth.go, half by half.
+// timesBell is as in smooth.go. It goes half by half, which needs fewer registers.
 func (k *elementwise) timesBell(above, below, a pair) pair {
 	squares := a.mul(a)
-	constant := func(place int) pair { return pair{k.broadcast64(place)} }
 	return squares.each(func(i int) reg.VecVirtual {
-		square, shift, shifted := pair{squares[i]}, constant(smoothShift), constant(smoothPerSquare)
-		shifted = shifted.fma(square, shift)
-		VFMSUB132PD(constant(smoothPerSquare)[0], shifted.sub(shift)[0], square[0])
+		square, shifted := pair{squares[i]}, pair{k.register(smoothPerSquare)}
+		shifted = shifted.fmaNumber(square, smoothShift)
+		whole := shifted.withNumber(VSUBPD, smoothShift)
+		VFMSUB132PD(number(smoothPerSquare), whole[0], square[0])
 		r := square
 		VPSLLQ(Imm(52), shifted[0], shifted[0])
 		scaled := pair{above[i]}.with(VPADDQ, shifted)
 		square = r.mul(r)
-		u := constant(smoothPower).fma(square, constant(smoothOne))
-		v := constant(smoothPower+1).fma(square, constant(smoothPower+2)).mul(r)
+		u := pair{k.register(smoothPower)}.fmaNumber(square, smoothOne)
+		v := pair{k.register(smoothPower + 1)}.fmaNumber(square, smoothPower+2).mul(r)
 		return scaled.mul(u.add(v)).div(pair{below[i]}.mul(u.sub(v)))[0]
 	})
 }
