@@ -64,7 +64,9 @@ func ApplyDense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("dense: expected input [batch,in], weight [in,out] and bias [out], found %v, %v and %v", xs, ws, bs)
 	}
 	d := denseSizes{batch: xs[0], in: ws[0], out: ws[1]}
-	return op.Apply(op.Definition{
+	byInputs := x.Op() == nil && d.sharedByInputs()
+	d.claims = !byInputs
+	y := op.Definition{
 		Name:    "Dense",
 		Inputs:  []string{"X", "W", "B"},
 		Shape:   tensor.Shape{d.batch, d.out},
@@ -75,11 +77,18 @@ func ApplyDense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 			{Of: []int{1}, Whole: []op.Operand{op.DY, op.Forward}, Compute: d.dw},
 			{Of: []int{2}, Whole: []op.Operand{op.DY}, Serial: true, Compute: d.db},
 		},
-	}, x, w, b)
+	}
+	if byInputs {
+		y.Rows, y.Shared, y.Forward = nil, true, newInputShares(d).forward
+	}
+	return op.Apply(y, x, w, b)
 }
 
 // denseSizes are the sizes of a dense layer in a graph.
-type denseSizes struct{ batch, in, out int }
+type denseSizes struct {
+	batch, in, out int
+	claims         bool // dw claims cache lines of W
+}
 
 func (d denseSizes) forward(r *op.Run, part, parts int) {
 	top, bottom := op.Split(d.batch, part, parts)
@@ -106,7 +115,7 @@ func (d denseSizes) dw(r *op.Run, gradients [][]float32, part, parts int) {
 	dw, w := kernel.RowMajor(gradients[0], d.in, d.out), r.Inputs[1]
 	first, last := op.Split(d.in, part, parts)
 	rows := last - first
-	claim := parts > 1 && rows*d.out <= claimedValues
+	claim := d.claims && parts > 1 && rows*d.out <= claimedValues
 	if claim {
 		rows = claimedRows
 	}

@@ -39,6 +39,7 @@ func newFunction(d Definition, inputs []input) *function {
 	f.run.Y = f.values[0]
 	f.bind = d.Bind
 	f.serial = f.serial || d.Serial
+	f.shared = d.Shared
 	f.compute = func(r *Run, _ [][]float32, part, parts int) { d.Forward(r, part, parts) }
 	return f
 }

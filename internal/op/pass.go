@@ -14,7 +14,7 @@ type pass struct {
 	bind     func(r *Run) error
 	compute  func(r *Run, d [][]float32, part, parts int)
 
-	serial bool
+	serial, shared bool
 
 	results []*tensor.Dense
 	values  [][]float32   // of the results
@@ -124,6 +124,9 @@ func (p *pass) read(i int, v gorgonia.Value) (err error) {
 
 // Serial says that the pass has one part.
 func (p *pass) Serial() bool { return p.serial }
+
+// Shared says that the parts fill the result together.
+func (p *pass) Shared() bool { return p.shared }
 
 // Part computes a part of the results.
 func (p *pass) Part(part, parts int) {

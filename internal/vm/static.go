@@ -146,7 +146,7 @@ func levelOf(n *gorgonia.Node, ops map[*gorgonia.Node]gorgonia.Op, levels map[*g
 		if !ok {
 			return 0, fmt.Errorf("vm: node %s runs before its child %s", n.Name(), child.Name())
 		}
-		if parallel(ops[child]) != nil && (parts == nil || !parts.RowLocal(i)) {
+		if whole := parallel(ops[child]); whole != nil && (parts == nil || !parts.RowLocal(i) || whole.Shared()) {
 			l++
 		}
 		level = max(level, l)
