@@ -24,6 +24,11 @@ type Parallel interface {
 	// Shared says that the parts fill the output together, not each its own rows. An executor waits for all parts before any row is read.
 	Shared() bool
 
+	// Search makes the parts of all later runs look for NaN and infinities in what they have just computed, unless the op is Shared. Finite
+	// says whether the last run found none.
+	Search()
+	Finite() bool
+
 	// RowLocal says that a part reads this input only at its own rows. An executor then need not wait for the input's other parts.
 	RowLocal(input int) bool
 }

@@ -28,6 +28,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"fmtrain/internal/kernel"
 	"fmtrain/internal/op"
 	"fmtrain/internal/team"
 )
@@ -39,6 +40,8 @@ type Static struct {
 	levels  []level
 	took    func(gorgonia.Op, time.Duration)
 	outputs []int                  // the steps whose values are bound to their nodes after each run
+	search  []op.Parallel          // the outputs' ops that look for NaN and infinities
+	rest    []int                  // the steps of the other outputs
 	index   map[*gorgonia.Node]int // the step of each node
 }
 
@@ -105,10 +108,39 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	}
 	for _, n := range outputs {
 		if n.Op() != nil {
-			m.outputs = append(m.outputs, m.index[n])
+			m.addOutput(m.index[n])
 		}
 	}
 	return m, nil
+}
+
+// addOutput makes a step an output. The parts of its op look for NaN and infinities, because the values are in the cache then.
+func (m *Static) addOutput(i int) {
+	m.outputs = append(m.outputs, i)
+	s := &m.steps[i]
+	switch o, ok := s.op.(op.Parallel); {
+	case s.node.IsScalar():
+	case ok && !o.Shared():
+		o.Search()
+		m.search = append(m.search, o)
+	default:
+		m.rest = append(m.rest, i)
+	}
+}
+
+// Finite says whether the last run found no NaN and no infinity in the outputs that are tensors.
+func (m *Static) Finite() bool {
+	for _, o := range m.search {
+		if !o.Finite() {
+			return false
+		}
+	}
+	for _, i := range m.rest {
+		if values, err := op.Floats(m.steps[i].value); err == nil && !kernel.AllFinite(values) {
+			return false
+		}
+	}
+	return true
 }
 
 // matrixSum is the hash of the op with which Gorgonia adds two float32 matrices.
