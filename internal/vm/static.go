@@ -14,8 +14,10 @@
 // through the nodes by itself and does its part of each. Between levels, the members wait for each other. A node is on the level of
 // its child if it reads the child row by row ([op.Parallel.RowLocal]); otherwise it is on the next level. A row of a batch goes
 // through the layers, forward and back, without the other rows. So a training step has two levels with parts: first everything
-// that is computed row by row, then the gradients of the parameters, which are sums over the rows. Other ops are not split, and run at the
-// beginning of their level.
+// that is computed row by row, then the gradients of the parameters, which are sums over the rows. A first layer that is shared by its
+// inputs ([op.Parallel.Shared]) is a level before them. Other ops are not split, and run at the beginning of their level.
+//
+// The parts of an output look for NaN and infinities in what they have just computed, so no pass over all outputs is needed.
 package vm
 
 import (
