@@ -2,9 +2,7 @@ package loop
 
 import (
 	"fmt"
-	"sync/atomic"
 
-	"fmtrain/internal/kernel"
 	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/op"
@@ -79,17 +77,14 @@ func (l *local) checkFinite() error {
 	if err := l.gradients.read(l.graph.Groups); err != nil {
 		return err
 	}
-	if finite(l.graph.Loss.LossSum) && l.gradients.finite(l.team) {
+	if finite(l.graph.Loss.LossSum) && l.graph.Finite(l.gradients.values) {
 		return nil
 	}
 	return &notFinite{l.graph.FirstNonFinite()}
 }
 
 // gradients are the values of all gradients.
-type gradients struct {
-	values [][]float32
-	broken atomic.Bool
-}
+type gradients struct{ values [][]float32 }
 
 // read takes the gradients of the last run.
 func (g *gradients) read(groups []model.Group) error {
@@ -108,23 +103,6 @@ func (g *gradients) read(groups []model.Group) error {
 		}
 	}
 	return nil
-}
-
-// finite says whether no gradient is NaN or infinite; each member of the team checks a share.
-func (g *gradients) finite(t *team.Team) bool {
-	g.broken.Store(false)
-	t.Run(g)
-	return !g.broken.Load()
-}
-
-// Do checks a share of each gradient, as a [team.Job].
-func (g *gradients) Do(part, parts int) {
-	for _, values := range g.values {
-		lo, hi := op.Split(len(values), part, parts)
-		if !kernel.AllFinite(values[lo:hi]) {
-			g.broken.Store(true)
-		}
-	}
 }
 
 // sums adds up the gradients of a step's batches. The gradient of a batch is that of the mean loss over its rows. Each is weighted by
