@@ -155,6 +155,10 @@ func settingsFor(c *Config, all *Group) []*setting {
 			header: "weight averaging: EMA, decay %s",
 			help:   "keep and measure a moving average of the weights, as with 0.999; 0: none"},
 
+		{key: "augment", kind: augmentations().of(&c.Augment), byDefault: "none", heading: HeadingRegularisation,
+			header: "augmentation: %s",
+			help:   "random changes of the training images, as in flip,shift:1 or altflip,shift:2,cutout:8,erase; none: none"},
+
 		{key: "layernorm-form", kind: choice[layernorm.Form](layerNormForms).of(&c.LayerNormForm), byDefault: "book", heading: HeadingNetwork,
 			help: "LayerNorm: book divides by σ+ε, keras by √(σ²+ε), none leaves it out"},
 		{key: "layernorm-epsilon", kind: number("EPSILON", bounds.Positive).of(&c.LayerNormEpsilon), byDefault: "1e-3", heading: HeadingNetwork,

@@ -19,6 +19,7 @@ func everything() setup {
 	s.lower, s.upper = group{"momentum", 0.01}, group{"nadam", 0.02}
 	s.schedules = [2]string{"1cycle", "plateau:patience=0,threshold=0.05"}
 	s.clipNorm, s.decay, s.patience = 0.5, 0.8, 5
+	s.augment = "altflip,shift:1,cutout:6,erase"
 	return s
 }
 
@@ -75,7 +76,7 @@ func TestEverythingGoesOn(t *testing.T) {
 		other.seed = 99
 		var rest recorder
 		resumed := other.trainer(t, &rest)
-		resumed.Sampler, resumed.Graph.Draw.Seed = whole.Sampler, s.seed
+		resumed.Sampler, resumed.Graph.Draw.Seed, resumed.Augmenter = whole.Sampler, s.seed, whole.Augmenter
 		resumed.Checkpoints.Dir = begun.Checkpoints.Dir
 		at, err := run.Load(begun.Checkpoints.Dir.Last())
 		must(t, err)
