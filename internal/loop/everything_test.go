@@ -13,7 +13,7 @@ import (
 
 // everything is a run with every feature on: 93 images in steps of 7 batches of 5. The last step has batches of 5, 5, 5, 5 and 3.
 func everything() setup {
-	s := stacked("784-12-ln-relu-dropout:0.2-res(12-relu)-10")
+	s := stacked("784-12-ln-relu-dropout:0.2-res:0.25(12-relu)-10")
 	s.images, s.batch, s.accumulate = 93, 5, 7
 	s.epochs, s.validation = 6, 40
 	s.lower, s.upper = group{"momentum", 0.01}, group{"nadam", 0.02}
@@ -26,7 +26,8 @@ func everything() setup {
 // With every feature on, the events and the bits are the same for any number of threads.
 func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
 	s := everything()
-	s.spec.Stack = "784-24-ln-relu-dropout:0.2-res(ln-24-relu-dropout-24)-12-10"
+	s.spec.Stack = "784-24-ln-relu-dropout:0.2-res:0.25(ln-24-relu-dropout-24)-12-10"
+	s.lower = group{"muon", 0.01}
 	run := func(members int) (*Trainer, []any) {
 		var seen recorder
 		trainer := s.trainer(t, &seen)
