@@ -192,7 +192,7 @@ func TestResumeRefuses(t *testing.T) {
 		"another width":   {func(s *setup) { s.spec.Stack = "784-13-ln-relu-res(13-relu)-10" }, nil, "expected shape (784, 13), found (784, 12)"},
 		"another solver":  {func(s *setup) { s.lower.solver = "sgd" }, nil, "lower group: expected the state of the solver sgd, found that of momentum"},
 		"no solver":       {nil, func(s *run.Saved) { delete(s.Solvers, "upper") }, "expected the state of the upper solver, found none"},
-		"a missing slot":  {nil, func(s *run.Saved) { delete(s.Solvers["upper"].State.Slots["m"], "upper.bias") }, "upper group: solver nadam: expected m of 2 parameters, found 1"},
+		"a missing slot":  {nil, func(s *run.Saved) { delete(s.Solvers["upper"].State.Slots["m"], "upper.bias") }, "upper group: solver nadam: state: slot m of parameter upper.bias is missing"},
 		"no average":      {nil, func(s *run.Saved) { s.Average = nil }, "expected averaged weights (tensors ema.…), found none"},
 		"epochs below 0":  {nil, func(s *run.Saved) { s.Progress.Epoch = -1 }, "invalid progress: epoch -1"},
 		"an epoch's end":  {nil, func(s *run.Saved) { s.Progress.Iteration = 3 }, "iteration 3 of 3"},
