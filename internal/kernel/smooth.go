@@ -69,6 +69,8 @@ var smooth = struct {
 }
 
 // smoothLanes are the constants of smooth, each in all lanes of a vector.
+//
+//lint:ignore U1000 The assembly reads it.
 var smoothLanes = func() (lanes [unsafe.Sizeof(smooth) / 8][8]float64) {
 	for i, c := range (*[len(lanes)]float64)(unsafe.Pointer(&smooth)) {
 		for j := range lanes[i] {
