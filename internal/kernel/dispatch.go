@@ -15,6 +15,7 @@ type instructions struct {
 
 	product func(c, a, b, start Matrix) // as product, with at least one row, column and term
 	peak    peakLoop
+	conv    *convKernels // nil is the plain way
 
 	relu      func(y, x []float32)
 	reluGrad  func(dx, dy, y []float32)
@@ -31,6 +32,11 @@ type instructions struct {
 
 	prefetch func(x []uint8)
 	claim    func(x []float32)
+
+	maxPool      func(y, x []float32, channels, height, width, next int)
+	maxPoolGrad  func(dx, dy, x, y []float32, channels, height, width, next int)
+	meanPool     func(y, x []float32, channels, height, width, next int, count float32)
+	meanPoolGrad func(dx, dy []float32, channels, height, width, next int, count float32)
 
 	intensities func(y []float32, pixels []uint8)
 	softmax     func(p []float32, exps []float64, x []float32, largest float64) (sum float64)
@@ -73,6 +79,11 @@ var generic = instructions{
 
 	prefetch: prefetchNothing,
 	claim:    claimNothing,
+
+	maxPool:      maxPoolGo,
+	maxPoolGrad:  maxPoolGradGo,
+	meanPool:     meanPoolGo,
+	meanPoolGrad: meanPoolGradGo,
 
 	intensities: intensitiesGo,
 	softmax:     softmaxGo,

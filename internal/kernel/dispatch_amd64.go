@@ -22,6 +22,7 @@ var avx2 = instructions{
 
 	product: productAVX2,
 	peak:    peakLoop{peakAVX2, 2 * 12 * 8},
+	conv:    &convAVX2,
 
 	relu:      reluAVX2,
 	reluGrad:  reluGradAVX2,
@@ -38,6 +39,11 @@ var avx2 = instructions{
 
 	prefetch: prefetchLines,
 	claim:    claimCacheLines,
+
+	maxPool:      maxPoolAVX2,
+	maxPoolGrad:  maxPoolGradAVX2,
+	meanPool:     meanPoolAVX2,
+	meanPoolGrad: meanPoolGradAVX2,
 
 	intensities: intensitiesAVX2,
 	softmax:     softmaxAVX2,
@@ -64,6 +70,7 @@ var avx512 = instructions{
 
 	product: productAVX512,
 	peak:    peakLoop{peakAVX512, 2 * 12 * 16},
+	conv:    &convAVX512,
 
 	relu:      reluAVX512,
 	reluGrad:  reluGradAVX512,
@@ -80,6 +87,11 @@ var avx512 = instructions{
 
 	prefetch: prefetchLines,
 	claim:    claimCacheLines,
+
+	maxPool:      maxPoolAVX512,
+	maxPoolGrad:  maxPoolGradAVX512,
+	meanPool:     meanPoolAVX512,
+	meanPoolGrad: meanPoolGradAVX512,
 
 	intensities: intensitiesAVX512,
 	softmax:     softmaxAVX512,
