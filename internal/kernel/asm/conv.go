@@ -88,6 +88,18 @@ func (s stripKind) gatherTile(rows int, mask *mask, segment, left Mem) {
 		mask = nil
 	}
 
+	// c is asked for now, so that it is there when the sums are added to it.
+	CMPQ(address(Param("add")), Imm(0))
+	JEQ(LabelRef(fmt.Sprintf("asked%d", rows)))
+	s.eachRowOfC(rows, func(_ int, c reg.Register) {
+		for line := 0; line < s.columns*4; line += lineBytes {
+			PREFETCHT0(Mem{Base: c, Disp: line})
+		}
+		PREFETCHT0(Mem{Base: c, Disp: s.columns*4 - 4}) // in one line more, unless the row begins with a line
+	})
+
+	Label(fmt.Sprintf("asked%d", rows))
+	places = parameter("places")
 	a, offset := parameter("a"), GP64()
 	at := make([]Mem, rows)
 	for i := range at {
