@@ -11,7 +11,6 @@ import (
 // gatherKinds are the strips of the gathered products. Each row of a tile has a pointer of its own, so there are at most as many rows as
 // general registers.
 var gatherKinds = []stripKind{
-	{columns: 24, isa: "AVX2", rows: 4, register: YMM, lanes: 8},
 	{columns: 16, isa: "AVX2", rows: 6, register: YMM, lanes: 8},
 	{columns: 8, isa: "AVX2", rows: 10, register: YMM, lanes: 8},
 	{columns: 32, isa: "AVX512", rows: 12, register: ZMM, lanes: 16},
