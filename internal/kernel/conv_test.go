@@ -70,7 +70,7 @@ func (s *convSum) end() {
 	s.terms = 0
 }
 
-// eachConvResult calls f with each result of one of the directions, where it lies, and its sum: seven loops for each direction.
+// eachResult calls f with each result of one of the directions, where it lies, and its sum: seven loops for each direction.
 func (p *convProblem) eachResult(direction string, f func(at int, s convSum)) {
 	switch direction {
 	case "forward":
@@ -102,14 +102,14 @@ func (p *convProblem) eachResult(direction string, f func(at int, s convSum)) {
 				for w := range p.Width {
 					for i := range p.In {
 						var s convSum
-						for row := -p.K; row < p.OutHeight()+p.K; row++ {
-							for column := -p.K; column < p.OutWidth()+p.K; column++ {
-								kh, kw := h+p.Pad-row*p.Stride, w+p.Pad-column*p.Stride
-								if kh < 0 || kh >= p.K || kw < 0 || kw >= p.K {
+						for kh := p.K - 1; kh >= 0; kh-- {
+							for kw := p.K - 1; kw >= 0; kw-- {
+								row, column := h+p.Pad-kh, w+p.Pad-kw
+								if row%p.Stride != 0 || column%p.Stride != 0 {
 									continue
 								}
 								for o := range p.Out {
-									s.add(p.gradient(image, row, column, o), p.w[((kh*p.K+kw)*p.In+i)*p.Out+o])
+									s.add(p.gradient(image, row/p.Stride, column/p.Stride, o), p.w[((kh*p.K+kw)*p.In+i)*p.Out+o])
 								}
 							}
 						}
@@ -217,7 +217,7 @@ func drawConv(random *rand.Rand) (c Conv, images int) {
 		c.Pad = random.IntN(c.K)
 		images = 1 + random.IntN(9)
 		if c.Height+2*c.Pad >= c.K && c.Width+2*c.Pad >= c.K &&
-			images*max(c.places(), c.Height*c.Width)*c.In*c.Out*c.K*c.K < 1<<17 {
+			images*max(c.places(), c.Height*c.Width)*c.In*c.Out*c.K*c.K < 1<<16 {
 			return c, images
 		}
 	}
@@ -226,7 +226,7 @@ func drawConv(random *rand.Rand) (c Conv, images int) {
 func TestConv(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		random := rand.New(rand.NewPCG(31, 32))
-		for range 150 {
+		for range 120 {
 			c, images := drawConv(random)
 			newConvProblem(c, images, drawNormals(random)).check(t, 1+random.IntN(4))
 		}
@@ -234,13 +234,13 @@ func TestConv(t *testing.T) {
 			c      Conv
 			images int
 		}{
-			{Conv{28, 28, 1, 32, 3, 1, 1}, 2},  // a block of dw is a part of an image
+			{Conv{28, 28, 1, 17, 3, 1, 1}, 2},  // a block of dw is a part of an image
 			{Conv{28, 28, 1, 10, 5, 2, 2}, 3},  //
-			{Conv{7, 7, 40, 33, 3, 1, 1}, 9},   // a block is some images
-			{Conv{1, 1, 99, 20, 1, 1, 0}, 401}, // a product
-			{Conv{2, 3, 600, 20, 3, 1, 1}, 1},  // a row of the window is more than a block of terms
+			{Conv{7, 7, 11, 33, 3, 1, 1}, 9},   // a block is some images
+			{Conv{1, 1, 30, 20, 1, 1, 0}, 401}, // a product
+			{Conv{2, 2, 300, 9, 2, 1, 1}, 1},   // a row of the window is more than a block of terms
 			{Conv{1, 2, 250, 130, 3, 1, 1}, 1}, // several blocks of columns of the weights
-			{Conv{9, 300, 14, 5, 3, 1, 1}, 1},  // bands of a map's rows
+			{Conv{9, 300, 14, 3, 3, 1, 1}, 1},  // bands of a map's rows
 			{Conv{5, 500, 2, 3, 3, 2, 1}, 2},   // a row is more than a block of dw
 		} {
 			newConvProblem(s.c, s.images, drawNormals(random)).check(t, 1+random.IntN(4))

@@ -183,7 +183,7 @@ func (s *convScratch) run(y, x, start []float32, images int) {
 }
 
 // convStrip is a multiple of the columns of every strip of packed weights.
-const convStrip = 96
+const convStrip = 32
 
 // windows makes the places of the window in a band the rows of a product.
 func (s *convScratch) windows(x []float32, b band) {
@@ -209,12 +209,12 @@ const channelGroup = 8
 
 // weightRows makes the rows [top,bottom) of dw, which is made wide, the rows of products, whose terms are the places of the window in a
 // band. A row reads one channel of a map, so the channels of a map are copied in groups, each of which is a map of its own: otherwise
-// the terms would lie far apart, and share few sets of the first cache.
+// the terms would lie far apart, and share few sets of the first cache. Where each value is a term of one row only, it would not pay.
 func (s *convScratch) weightRows(x []float32, b band, dw []float32, wide, top, bottom int) {
 	w, m := &s.window, s.lay(x, b)
 	s.products, s.places, s.segments = s.products[:0], s.places[:0], s.segments[:0]
 	copyColumns := convKernelsInUse().copyColumns
-	if copyColumns == nil || w.channels < channelGroup {
+	if copyColumns == nil || w.channels < channelGroup || w.rows*w.columns == 1 {
 		s.weightRowsOf(m, b, 0, w.channels, dw, wide, top, bottom)
 		return
 	}
