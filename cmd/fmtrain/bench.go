@@ -134,7 +134,6 @@ var benchParts = []struct {
 	{"loss", []string{"loss", "activations"}, 3},
 	{"update", []string{"updates"}, 7},
 	{"fill", []string{"filling"}, 4},
-	{"NaN", []string{"nan-search"}, 1},
 	{"rest", []string{"rest"}, 2},
 }
 

@@ -51,6 +51,7 @@ type Config struct {
 	LossSettings []LossSetting
 	Metrics      []string
 
+	Augment    dataset.Augmentation
 	Validation *int // nil: a twelfth of the training images
 	Patience   int
 	Seed       uint64

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"fmtrain/internal/dataset"
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
@@ -38,6 +39,10 @@ func anyConfig(t *rapid.T) Config {
 	c.L2, c.ActivityL2 = rate.Draw(t, "l2"), rate.Draw(t, "activity-l2")
 	c.MaxNorm, c.ClipNorm = rate.Draw(t, "max-norm"), rate.Draw(t, "clip-norm")
 	c.EMA = rapid.Float64Range(0, 0.9999).Draw(t, "ema")
+	c.Augment = dataset.Augmentation{
+		Flip:  rapid.SampledFrom([]dataset.Flip{dataset.NoFlip, dataset.RandomFlip, dataset.AlternatingFlip}).Draw(t, "flip"),
+		Shift: rapid.IntRange(0, 27).Draw(t, "shift"), Cutout: rapid.IntRange(0, 28).Draw(t, "cutout"), Erase: rapid.Bool().Draw(t, "erase"),
+	}
 	c.LayerNormForm = layernorm.Form(word("layernorm-form"))
 	c.LayerNormEpsilon = rapid.Float64Range(0x1p-126, math.MaxFloat32).Draw(t, "layernorm-epsilon")
 	c.Loss = word("loss")

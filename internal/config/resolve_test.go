@@ -202,6 +202,16 @@ func TestBuiltInConfigs(t *testing.T) {
 			c.Groups[0].Solver, c.Groups[0].LR, c.Groups[1].LR = "nadam", 0.01, 0.01
 		},
 		"book-13b": func(c *Config) { c.Groups[0].Solver = "sgd" },
+		"fast90": func(c *Config) {
+			c.Layers = "784-256-ln-relu-dropout:0.2-256-ln-relu-dropout:0.2-10"
+			c.Epochs, c.BatchSize = 8, 512
+			muonCycle(t, c)
+		},
+		"mlp-best": func(c *Config) {
+			c.Layers = "784-384-ln-relu-dropout:0.3-384-ln-relu-dropout:0.3-10"
+			c.Epochs, c.BatchSize = 16, 1024
+			muonCycle(t, c)
+		},
 		"layernorm": func(c *Config) {
 			c.Epochs, c.Hidden, c.Groups[0].LR = 10, []int{300, 100, 100}, 5e-4
 		},
@@ -234,6 +244,16 @@ func TestBuiltInConfigs(t *testing.T) {
 	}
 }
 
+// muonCycle sets muon under 1cycle, with label smoothing.
+func muonCycle(t *testing.T, c *Config) {
+	for i := range c.Groups {
+		g := &c.Groups[i]
+		g.Solver, g.LR, g.WeightDecay, g.Schedule = "muon", 1e-3, 0.1, parsed(t, "1cycle")
+	}
+	smoothing := 0.1
+	c.LossSettings[0].Value = &smoothing
+}
+
 func TestFileOrBuiltIn(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{"book-13a": "epochs: 101", "book-13b.yaml": "epochs: 102", "mine": "epochs: 103"} {
@@ -257,9 +277,9 @@ func TestFileOrBuiltIn(t *testing.T) {
 		}
 	}
 	for file, want := range map[string]string{
-		"book13a":          "config book13a: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual; did you mean book-13a?",
-		"nope":             "config nope: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual",
-		"./layernorm.yaml": "config ./layernorm.yaml: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual; did you mean layernorm?",
+		"book13a":          "config book13a: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual; did you mean book-13a?",
+		"nope":             "config nope: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual",
+		"./layernorm.yaml": "config ./layernorm.yaml: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual; did you mean layernorm?",
 		".":                "config .: expected a run directory with config.yaml, found none",
 	} {
 		if _, err := Resolve(file, nil); message(err) != want || !errors.Is(err, ErrInvalid) {

@@ -28,6 +28,8 @@ var otherNames = map[string]string{
 	"resnet": "resmlp", "dnn": "mlp", "convnet": "cnn", "lenet": "cnn", "filters": "channels", "f1": "macro-f1", "f1score": "macro-f1", "macrof1score": "macro-f1", "rocauc": "auc", "calibration": "ece",
 	"val": "validation", "valid": "validation", "dev": "validation", "training": "train", "testing": "test",
 	"sgdm": "momentum", "nag": "nesterov",
+	"augmentation": "augment", "augmentations": "augment", "transforms": "augment", "mirror": "flip", "hflip": "flip", "horizontalflip": "flip",
+	"randomhorizontalflip": "flip", "translate": "shift", "randomcrop": "shift", "randomerasing": "erase", "alternatingflip": "altflip",
 }
 
 // plain is a word without capitals and without what separates its parts.

@@ -41,10 +41,9 @@ type instructions struct {
 	intensities func(y []float32, pixels []uint8)
 	softmax     func(p []float32, exps []float64, x []float32, largest float64) (sum float64)
 
-	rowMoments        func(x []float32) (mean, squares float64)
-	normalize         func(y, x, alpha, beta []float32, mean, inv float64)
-	layerNormGradSums func(dy, x, alpha []float32, mean, inv float64) (sum, projection float64)
-	layerNormGradRow  func(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64)
+	widen             func(to []float64, from []float32)
+	layerNormRows     func(y, x []float32, alpha, beta, work []float64, inside, outside float64, mean, inv, correction []float64)
+	layerNormGradRows func(dx, dy, x []float32, alpha, g, xHat, sums, mean, inv, correction []float64)
 	layerNormColumns  func(dAlpha, dBeta, dy, x []float32, mean, inv []float64, left, n int)
 
 	sgd             func(w, g []float32, rate, decay float32)
@@ -89,10 +88,9 @@ var generic = instructions{
 	intensities: intensitiesGo,
 	softmax:     softmaxGo,
 
-	rowMoments:        rowMomentsGo,
-	normalize:         normalizeGo,
-	layerNormGradSums: layerNormGradSumsGo,
-	layerNormGradRow:  layerNormGradRowGo,
+	widen:             widenGo,
+	layerNormRows:     layerNormRowsGo,
+	layerNormGradRows: layerNormGradRowsGo,
 	layerNormColumns:  layerNormColumnsGo,
 
 	sgd:             sgdGo,

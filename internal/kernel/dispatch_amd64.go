@@ -48,10 +48,9 @@ var avx2 = instructions{
 	intensities: intensitiesAVX2,
 	softmax:     softmaxAVX2,
 
-	rowMoments:        rowMomentsAVX2,
-	normalize:         normalizeAVX2,
-	layerNormGradSums: layerNormGradSumsAVX2,
-	layerNormGradRow:  layerNormGradRowAVX2,
+	widen:             widenAVX2,
+	layerNormRows:     layerNormRowsAVX2,
+	layerNormGradRows: layerNormGradRowsAVX2,
 	layerNormColumns:  layerNormColumnsAVX2,
 
 	sgd:             sgdAVX2,
@@ -97,10 +96,9 @@ var avx512 = instructions{
 	intensities: intensitiesAVX512,
 	softmax:     softmaxAVX512,
 
-	rowMoments:        rowMomentsAVX512,
-	normalize:         normalizeAVX512,
-	layerNormGradSums: layerNormGradSumsAVX512,
-	layerNormGradRow:  layerNormGradRowAVX512,
+	widen:             widenAVX512,
+	layerNormRows:     layerNormRowsAVX512,
+	layerNormGradRows: layerNormGradRowsAVX512,
 	layerNormColumns:  layerNormColumnsAVX512,
 
 	sgd:             sgdAVX512,

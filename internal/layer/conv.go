@@ -142,7 +142,7 @@ func ApplyConv(x, w, b *gorgonia.Node, stride, pad int) (*gorgonia.Node, error) 
 		Forward: c.forward,
 		Gradients: []op.Gradient{
 			{Of: []int{0}, Rows: []op.Operand{op.DY}, Whole: []op.Operand{1}, Compute: c.dx},
-			{Of: []int{1}, Whole: []op.Operand{op.DY, 0}, Scattered: true, Compute: c.dw},
+			{Of: []int{1}, Whole: []op.Operand{op.DY, 0}, Shared: true, Compute: c.dw},
 			{Of: []int{2}, Whole: []op.Operand{op.DY}, Serial: true, Compute: c.db},
 		},
 	}, x, w, b)

@@ -59,7 +59,9 @@ func ApplyDense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 		return nil, fmt.Errorf("dense: expected input [batch,in], weight [in,out] and bias [out], found %v, %v and %v", xs, ws, bs)
 	}
 	d := denseSizes{batch: xs[0], in: ws[0], out: ws[1]}
-	return op.Apply(op.Definition{
+	shared := x.Op() == nil && d.sharedByInputs() // nothing needs the gradient of what no op computes
+	d.claims = !shared
+	y := op.Definition{
 		Name:    "Dense",
 		Inputs:  []string{"X", "W", "B"},
 		Shape:   tensor.Shape{d.batch, d.out},
@@ -70,11 +72,18 @@ func ApplyDense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 			{Of: []int{1}, Whole: []op.Operand{op.DY, op.Forward}, Compute: d.dw},
 			{Of: []int{2}, Whole: []op.Operand{op.DY}, Serial: true, Compute: d.db},
 		},
-	}, x, w, b)
+	}
+	if shared {
+		y.Rows, y.Shared, y.Forward = nil, true, newByInputs(d).forward
+	}
+	return op.Apply(y, x, w, b)
 }
 
 // denseSizes are the sizes of a dense layer in a graph.
-type denseSizes struct{ batch, in, out int }
+type denseSizes struct {
+	batch, in, out int
+	claims         bool // dw claims the cache lines of W, because other members have read them
+}
 
 func (d denseSizes) forward(r *op.Run, part, parts int) {
 	top, bottom := op.Split(d.batch, part, parts)
@@ -95,13 +104,13 @@ const (
 )
 
 // dw computes a part of the rows of dW, which belong to columns of x. Meanwhile it claims the cache lines of the same part of W,
-// because the same member of the team will update it.
+// because the same member of the team will update it. Of a layer shared by inputs, no other member has read that part.
 func (d denseSizes) dw(r *op.Run, gradients [][]float32, part, parts int) {
 	x, dy := kernel.RowMajor(r.Inputs[0], d.batch, d.in), kernel.RowMajor(r.DY, d.batch, d.out)
 	dw, w := kernel.RowMajor(gradients[0], d.in, d.out), r.Inputs[1]
 	first, last := op.Split(d.in, part, parts)
 	rows := last - first
-	claim := parts > 1 && rows*d.out <= claimedValues
+	claim := d.claims && parts > 1 && rows*d.out <= claimedValues
 	if claim {
 		rows = claimedRows
 	}

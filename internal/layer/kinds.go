@@ -37,7 +37,7 @@ func Kinds() []Kind {
 		activation("elu", "x, or exp(x) − 1 below 0", he, elementwise(kernel.ELU)),
 		activation("selu", "elu scaled so that values keep their variance", lecun, elementwise(kernel.SELU)),
 		{Word: "dropout", Usage: "dropout:RATE", About: fmt.Sprintf("sets a fraction of the values to 0 in training [%v]", DefaultDropout), read: readDropout},
-		{Word: "res", Usage: "res(LAYERS)", About: "a residual block: x + f(x), where f is the layers in the brackets", read: readResidual},
+		{Word: "res", Usage: "res(LAYERS)", About: "a residual block: x + f(x), where f is the layers in the brackets; res:RATE(LAYERS) drops f(x) of a sample at that rate in training", read: readResidual},
 	}
 }
 

@@ -23,6 +23,7 @@ func TestParse(t *testing.T) {
 		"conv:32-ln-relu-MaxPool-conv:64x3s1-maxpool:2-GlobalAvg-10": "784-conv:32-ln-relu-maxpool-conv:64-maxpool-globalavg-10",
 		"784,conv:8X5s2V@stem,res(conv:8x1),avgpool:3,conv:4s2,10":   "784-conv:8x5s2v@stem-res(conv:8x1)-avgpool:3-conv:4s2-10",
 		"784-ln-avgpool:1-784-10":                                    "784-ln-avgpool:1-784-10",
+		"300-RES:.10(ln-300)-res:0(relu)-10":                         "784-300-res:0.1(ln-300)-res(relu)-10",
 		"globalmax-10":                                               "784-globalmax-10",
 		" dropout:.5, 7 ,res( LN , selu - 7,res(7)) ,10":             "784-dropout:0.5-7-res(ln-selu-7-res(7))-10",
 	} {
@@ -60,6 +61,7 @@ func TestParseRefuses(t *testing.T) {
 		"300-99999999999-10":         {"at character 5", "from 1 to 65536 units"},
 		"300-dropout:1-10":           {"at character 13", "from 0 to below 1"},
 		"300-res-10":                 {"at character 8", "in parentheses"},
+		"300-res:1(300)-10":          {"at character 9", "rate from 0 to below 1, as in res:0.1(ln-relu-300)", `found "1"`},
 		"300-res(ln-200)-10":         {"at character 5", "shape 300", "shape 200"},
 		"300-res(ln-300-10":          {"at character 18", "the ) of the block, found the end"},
 		"300-ln-relu":                {"at character 8", `the last layer is "relu"; expected 10`},

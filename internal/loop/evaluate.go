@@ -6,6 +6,7 @@ import (
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
+	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/team"
@@ -18,6 +19,8 @@ type Evaluator struct {
 	feed  feed
 	order []int32
 	team  *team.Team
+	loss  loss.Loss
+	views *views // nil: only the images themselves
 }
 
 // evaluationBatch is the batch of an evaluation: large enough for fast products, small enough for its images and
@@ -53,7 +56,11 @@ func NewEvaluator(m *model.Model, weights model.Weights, set *dataset.Set) (*Eva
 	for i := range order {
 		order[i] = int32(i)
 	}
-	return &Evaluator{feed: feed{graph: graph, set: set}, order: order}, nil
+	l := m.Loss
+	if l.Loss == nil {
+		l = loss.Default()
+	}
+	return &Evaluator{feed: feed{graph: graph, set: set}, order: order, loss: l.Loss}, nil
 }
 
 // UseTeam splits the work of later evaluations among the team. The result has the same bits for any number of members.
@@ -80,16 +87,15 @@ func (e *Evaluator) Evaluate() (*Evaluation, error) {
 	for order := e.order; len(order) > 0; {
 		rows := order[:min(batch, len(order))]
 		order = order[len(rows):]
-		e.feed.fill(e.team, rows, nil)
-		if err := graph.Run(); err != nil {
+		out, err := e.run(rows)
+		if err != nil {
 			return nil, fmt.Errorf("evaluation: %w", err)
 		}
-		loss := graph.Loss
-		total.Add(loss.LossSum, loss.Correct, loss.Count)
-		e.Metrics.Update(loss.Logits, graph.Labels, loss.Predictions)
+		total.Add(out.lossSum, out.correct, out.count)
+		e.Metrics.Update(out.logits, graph.Labels, out.predictions)
 		for i, label := range graph.Labels {
 			if label != layer.Ignored {
-				confusion[label][loss.Predictions[i]]++
+				confusion[label][out.predictions[i]]++
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"fmtrain/internal/kernel"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/op"
@@ -132,6 +133,15 @@ func (g *Graph) Watch(took func(op string, t time.Duration)) {
 
 // Run computes the graph for the current batch.
 func (g *Graph) Run() error { return g.machine.RunAll() }
+
+// Finite says whether these gradients, which are those of the last run, have no NaN and no infinity. The static machine has looked for
+// them while it ran, when they were in the cache.
+func (g *Graph) Finite(gradients [][]float32) bool {
+	if m, ok := g.machine.(*vm.Static); ok {
+		return m.Finite()
+	}
+	return !slices.ContainsFunc(gradients, func(g []float32) bool { return !kernel.AllFinite(g) })
+}
 
 // builder is a graph in the making, with a node for each weight.
 type builder struct {

@@ -6,23 +6,28 @@ import (
 )
 
 // Parallel is an op that can be computed in parts, on several processors at once. A part is a range of the output's rows, unless the op
-// is scattered. The output has the same bits for any number of parts.
+// is Shared. The output has the same bits for any number of parts.
 //
-// In each run, Bind is called once, then Part once for each part, in any order. Do does both.
+// In each run, Bind is called once, then Part once for each part: at the same time, or in the order of the parts. Do does both.
 type Parallel interface {
 	gorgonia.Op
 
 	// Serial says that this op can't be split: it runs by Do.
 	Serial() bool
 
-	// Scattered says that a part of the output is not a range of its rows. Whoever reads the output must wait for all parts.
-	Scattered() bool
-
 	// Bind takes the inputs of a run and returns the output, which the parts fill.
 	Bind(inputs ...gorgonia.Value) (gorgonia.Value, error)
 
 	// Part fills one part of the output.
 	Part(part, parts int)
+
+	// Shared says that the parts fill the output together, not each its own rows. An executor waits for all parts before any row is read.
+	Shared() bool
+
+	// Search makes the parts of all later runs look for NaN and infinities in what they have just computed, unless the op is Shared. Finite
+	// says whether the last run found none.
+	Search()
+	Finite() bool
 
 	// RowLocal says that a part reads this input only at its own rows. An executor then need not wait for the input's other parts.
 	RowLocal(input int) bool

@@ -82,27 +82,35 @@ func TestSumsOfGradientsInParts(t *testing.T) {
 	}
 }
 
-// A training step waits twice, whatever its layers are: after what is computed row by row, and after the gradients of the parameters.
-func TestTrainingStepWaitsTwice(t *testing.T) {
+// A training step waits twice, whatever its layers are: after what is computed row by row, and after the gradients of the parameters. It
+// waits once more after a first layer that is shared by inputs.
+func TestWaitsOfATrainingStep(t *testing.T) {
+	if found := waits(t, 4); found != 2 {
+		t.Errorf("expected 2, found %d", found)
+	}
+	if found := waits(t, 64); found != 3 {
+		t.Errorf("with a first layer shared by inputs: expected 3, found %d", found)
+	}
+}
+
+// waits is the number of waits of a training step with a first layer of so many units.
+func waits(t *testing.T, units int) int {
 	g := gorgonia.NewGraph()
 	input := func(name string, shape ...int) *gorgonia.Node {
 		return gorgonia.NodeFromAny(g, op.New(shape...), gorgonia.WithName(name))
 	}
 	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{0, 1, 2})), gorgonia.WithName("labels"))
-	w, b, alpha, beta := input("w", 4, 4), input("b", 4), input("alpha", 4), input("beta", 4)
+	w, b, alpha, beta := input("w", 4, units), input("b", units), input("alpha", units), input("beta", units)
 	h := gorgonia.Must(layer.ApplyDense(input("x", 3, 4), w, b))
 	h = gorgonia.Must(layer.ApplyDropout(h, "dropout", 0.5, &layer.Draw{}))
 	h = gorgonia.Must(layer.ApplyResidual(h, gorgonia.Must(layernorm.Apply(h, alpha, beta, layernorm.Book, layernorm.DefaultEpsilon))))
 	h = gorgonia.Must(layer.ApplyActivation("gelu", h))
 	penalty := gorgonia.Must(layer.ActivityPenalty(h, labels, 0.1))
-	second := input("second", 4, 4)
-	cost := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), gorgonia.Must(layer.ApplyDense(h, second, b)), labels)).Node
+	second, biases := input("second", units, 4), input("biases", 4)
+	cost := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), gorgonia.Must(layer.ApplyDense(h, second, biases)), labels)).Node
 	cost = gorgonia.Must(layer.AddLosses(cost, penalty, gorgonia.Must(layer.WeightPenalty(w, 0.1))))
 	gradients := must[gorgonia.Nodes](t)(gorgonia.Grad(cost, w, b, alpha, beta, second))
-	machine := must[*vm.Static](t)(vm.NewStatic(append(gradients, cost)...))
-	if found := machine.Waits(); found != 2 {
-		t.Errorf("expected 2, found %d", found)
-	}
+	return must[*vm.Static](t)(vm.NewStatic(append(gradients, cost)...)).Waits()
 }
 
 // Nor does a network over maps wait more often, with blocks within each other and pools. An op that reads the gradient of a convolution's
