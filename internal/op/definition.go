@@ -35,6 +35,7 @@ type Gradient struct {
 	Whole []Operand // what each part may read all rows of
 
 	Serial bool // the gradients can't be split: there is one part
+	Shared bool // the parts are no ranges of rows: a part is any share of the gradients
 
 	// Compute fills a part of d, which holds the gradient of each input in Of. A part is a range of the rows of each gradient. Nil:
 	// the gradient of each of these inputs is dy itself, as for a sum.
