@@ -13,9 +13,10 @@ import (
 
 // RunSetting is a setting of a run, for people who compare runs.
 type RunSetting struct {
-	Key, Text string // as one would type them: --KEY TEXT
-	Default   bool   // a plain fmtrain train has this value, or it follows from other settings
-	Neutral   bool   // it says where the data and the outputs are, or how the run is computed or shown: it changes no result
+	Key, Text string          // as one would type them: --KEY TEXT
+	JSON      json.RawMessage // the value in the run's settings; nil if the run lacks it
+	Default   bool            // a plain fmtrain train has this value, or it follows from other settings
+	Neutral   bool            // it says where the data and the outputs are, or how the run is computed or shown: it changes no result
 }
 
 // RunSettings reads the settings of a run, in the order of the table. A setting that the run lacks, because an older program wrote it, has
@@ -33,7 +34,7 @@ func RunSettings(text []byte) ([]RunSetting, error) {
 		}
 		r := RunSetting{Key: s.key, Text: s.text(), Default: true, Neutral: s.neutral()}
 		if value, ok := object[jsonKey(s.key)]; ok {
-			r.Text = textOfJSON(value)
+			r.JSON, r.Text = value, textOfJSON(value)
 			r.Default = r.Text == s.text()
 			r.Neutral = r.Neutral && !(s.key == "data" && r.Text == dataset.SampleName)
 			delete(object, jsonKey(s.key))
@@ -45,11 +46,14 @@ func RunSettings(text []byte) ([]RunSetting, error) {
 	}
 	var unknown []RunSetting
 	for key, value := range object {
-		unknown = append(unknown, RunSetting{Key: strings.ReplaceAll(key, "_", "-"), Text: textOfJSON(value)})
+		unknown = append(unknown, RunSetting{Key: strings.ReplaceAll(key, "_", "-"), JSON: value, Text: textOfJSON(value)})
 	}
 	slices.SortFunc(unknown, func(a, b RunSetting) int { return strings.Compare(a.Key, b.Key) })
 	return append(all, unknown...), nil
 }
+
+// JSONKey is the key in the run's settings.
+func (s RunSetting) JSONKey() string { return jsonKey(s.Key) }
 
 // neutral says whether a setting changes no result.
 func (s *setting) neutral() bool { return s.heading == HeadingOutput || s.resume && s.key != "epochs" }

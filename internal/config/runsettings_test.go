@@ -3,6 +3,7 @@ package config
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -73,8 +74,13 @@ func TestRunSettingsOfOtherPrograms(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := fmt.Sprint(Differing(all)); got != "[{data sample false false} {epochs 3 false false} {new-one 1,2 false false} {other {\"a\":1} false false}]" {
-		t.Error(got)
+	var got []string
+	for _, s := range Differing(all) {
+		got = append(got, fmt.Sprintf("%s=%s=%s", s.JSONKey(), s.Text, s.JSON))
+	}
+	want := []string{`data=sample="sample"`, "epochs=3=3", "new_one=1,2=[1,2]", `other={"a":1}={"a":1}`}
+	if !slices.Equal(got, want) {
+		t.Errorf("expected %q, found %q", want, got)
 	}
 	for _, bad := range []string{"", "3", "[]"} {
 		if _, err := RunSettings([]byte(bad)); err == nil {
