@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/loss"
@@ -26,20 +27,16 @@ func RunSettings(text []byte) ([]RunSetting, error) {
 	if err := json.Unmarshal(text, &object); err != nil {
 		return nil, fmt.Errorf("expected the settings of a run: %.200s", err.Error())
 	}
-	defaults := Default()
-	var all []RunSetting
-	for _, s := range settings(&defaults) {
-		if s.forAll != nil {
-			continue
-		}
-		r := RunSetting{Key: s.key, Text: s.text(), Default: true, Neutral: s.neutral()}
-		if value, ok := object[jsonKey(s.key)]; ok {
+	all := slices.Clone(defaultSettings())
+	for i := range all {
+		r := &all[i]
+		if value, ok := object[r.JSONKey()]; ok {
+			byDefault := r.Text
 			r.JSON, r.Text = value, textOfJSON(value)
-			r.Default = r.Text == s.text()
-			r.Neutral = r.Neutral && !(s.key == "data" && r.Text == dataset.SampleName)
-			delete(object, jsonKey(s.key))
+			r.Default = r.Text == byDefault
+			r.Neutral = r.Neutral && !(r.Key == "data" && r.Text == dataset.SampleName)
+			delete(object, r.JSONKey())
 		}
-		all = append(all, r)
 	}
 	for i := range all {
 		all[i].Default = follows(all, all[i])
@@ -51,6 +48,23 @@ func RunSettings(text []byte) ([]RunSetting, error) {
 	slices.SortFunc(unknown, func(a, b RunSetting) int { return strings.Compare(a.Key, b.Key) })
 	return append(all, unknown...), nil
 }
+
+// defaultSettings are the settings of a plain fmtrain train.
+var defaultSettings = sync.OnceValue(func() (all []RunSetting) {
+	defaults := Default()
+	for _, s := range settings(&defaults) {
+		if s.forAll == nil {
+			all = append(all, RunSetting{Key: s.key, Text: s.text(), Default: true, Neutral: s.neutral()})
+		}
+	}
+	return all
+})
+
+// settingsForAll are the settings that give others their value.
+var settingsForAll = sync.OnceValue(func() []*setting {
+	defaults := Default()
+	return slices.DeleteFunc(settings(&defaults), func(s *setting) bool { return s.forAll == nil })
+})
 
 // JSONKey is the key in the run's settings.
 func (s RunSetting) JSONKey() string { return jsonKey(s.Key) }
@@ -115,11 +129,7 @@ func Differing(all []RunSetting) (differing []RunSetting) {
 			differing = append(differing, s)
 		}
 	}
-	defaults := Default()
-	for _, e := range settings(&defaults) {
-		if e.forAll == nil {
-			continue
-		}
+	for _, e := range settingsForAll() {
 		first := slices.IndexFunc(differing, func(s RunSetting) bool { return s.Key == e.forAll[0] })
 		isOther := func(s RunSetting) bool { return s.Key == e.forAll[1] }
 		if other := slices.IndexFunc(differing, isOther); first >= 0 && other >= 0 && differing[first].Text == differing[other].Text {

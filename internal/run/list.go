@@ -55,13 +55,21 @@ func List(parent string) ([]Info, error) {
 
 // Status reads what the run does, or how it ended. It does not look into the checkpoints.
 func (d Dir) Status() Status {
+	status, _ := d.status()
+	return status
+}
+
+// status also returns the last event.
+func (d Dir) status() (Status, Event) {
+	held := lock.Held(string(d)) // asked first: the run may end now
+	last := d.lastEvent()
 	switch {
-	case lock.Held(string(d)):
-		return Running
+	case held:
+		return Running, last
 	case !exists(d.Last()) && !exists(d.Previous()):
-		return Damaged
+		return Damaged, last
 	}
-	return d.lastEvent().status()
+	return last.status(), last
 }
 
 // status is the status of a run that no process trains and whose last event this is.

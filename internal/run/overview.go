@@ -59,11 +59,12 @@ func Overviews(runs []Info) []Overview {
 
 // Overview reads the overview of a run. A damaged run has a reason, and what else could be read.
 func (i Info) Overview() Overview {
-	o := Overview{Info: i, Status: i.Dir.Status()}
+	status, last := i.Dir.status()
+	o := Overview{Info: i, Status: status}
 	if err := o.readHeader(); err != nil && o.Status != Running { // which saves its first checkpoint soon
 		o.Status, o.Reason = Damaged, err
 	}
-	o.readEnd()
+	o.readTime(last)
 	var tested Tested
 	if i.Dir.ReadEvaluation("test", &tested) == nil {
 		o.Test = &tested
@@ -103,9 +104,9 @@ func (o *Overview) readHeader() error {
 	return nil
 }
 
-// readEnd reads the training time. The last event of a finished run has it. Of another run all epochs are read.
-func (o *Overview) readEnd() {
-	if last := o.Dir.lastEvent(); last.Event == "done" {
+// readTime reads the training time. The last event of a finished run has it. Of another run all epochs are read.
+func (o *Overview) readTime(last Event) {
+	if last.Event == "done" {
 		o.Seconds = last.totalSeconds()
 	}
 	if o.Seconds > 0 {

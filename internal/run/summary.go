@@ -1,13 +1,13 @@
 package run
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
 	"maps"
 	"os"
-	"slices"
 	"time"
 )
 
@@ -49,23 +49,31 @@ func visitLine(line []byte, visit func(Event) error) error {
 }
 
 // lastEvent is the last event of the metrics; an empty one if there is none in their last usualLine bytes.
-func (d Dir) lastEvent() (last Event) {
+func (d Dir) lastEvent() Event {
 	f, err := os.Open(d.Metrics())
 	if err != nil {
-		return last
+		return Event{}
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return last
+		return Event{}
 	}
-	begin := max(0, info.Size()-usualLine)
-	_ = eachEvent(io.NewSectionReader(f, begin, info.Size()-begin), usualLine, func(e Event) error {
-		e.Line = slices.Clone(e.Line)
-		last = e
-		return nil
-	})
-	return last
+	for _, length := range []int64{min(info.Size(), 1<<10), min(info.Size(), usualLine)} {
+		end := make([]byte, length)
+		if _, err := f.ReadAt(end, info.Size()-length); err != nil {
+			return Event{}
+		}
+		end = end[:bytes.LastIndexByte(end, '\n')+1] // the rest is a line that is not complete
+		for len(end) > 0 {
+			begin := bytes.LastIndexByte(end[:len(end)-1], '\n') + 1
+			if e := (Event{Line: end[begin:]}); json.Unmarshal(e.Line, &e) == nil {
+				return e
+			}
+			end = end[:begin]
+		}
+	}
+	return Event{}
 }
 
 // Summary is a summary of a run from its metrics.
