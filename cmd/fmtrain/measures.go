@@ -31,7 +31,9 @@ var measures = []measure{
 	{key: "seconds", name: "time", text: duration, change: percentChange,
 		of: func(r *comparedRun) (float64, bool) { return r.Seconds, r.Seconds > 0 }},
 	{key: "images_per_second", name: "images/s", text: roundText, change: percentChange,
-		of: func(r *comparedRun) (float64, bool) { return r.summary.Images / r.summary.Seconds, r.summary.Seconds > 0 }},
+		of: func(r *comparedRun) (float64, bool) {
+			return r.summary.Images / r.summary.Seconds, r.summary.Seconds > 0
+		}},
 }
 
 // wholeNumber is a measure that is a whole number, such as the epochs done. 0 stands for none, but for the epochs.
@@ -68,7 +70,10 @@ func roundText(x float64) string { return thousands(int(math.Round(x))) }
 
 func meanText(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
 
-func meanChange(from, to float64) string { return fmt.Sprintf("%+.4f", to-from) }
+// meanChange never writes -0.0000.
+func meanChange(from, to float64) string {
+	return fmt.Sprintf("%+.4f", math.Round((to-from)*1e4)/1e4+0)
+}
 
 // wholeText is a whole number, or the mean of some with a digit more.
 func wholeText(x float64) string {
