@@ -125,6 +125,35 @@ func (c Chart) Lines() []string {
 	return append(lines, c.axis(x, margin, plot.columns)...)
 }
 
+// Beside puts the lines of two drawings next to each other. The right one begins at the column.
+func Beside(left, right []string, column int) (lines []string) {
+	for i := range max(len(left), len(right)) {
+		line := ""
+		if i < len(left) {
+			line = left[i]
+		}
+		if i < len(right) && right[i] != "" {
+			line += strings.Repeat(" ", max(0, column-width(line))) + right[i]
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// width is the number of characters of a line without its colours.
+func width(line string) (n int) {
+	for line != "" {
+		if rest, ok := strings.CutPrefix(line, "\x1b["); ok {
+			_, line, _ = strings.Cut(rest, "m")
+			continue
+		}
+		_, size := utf8.DecodeRuneInString(line)
+		line = line[size:]
+		n++
+	}
+	return n
+}
+
 // glyph is a character for the axes.
 func (c Chart) glyph(unicode, ascii string) string {
 	if c.ASCII {
