@@ -153,7 +153,7 @@ func (r *comparedRun) data() string {
 func settingKeys(runs []*comparedRun) (keys []string) {
 	for _, r := range runs {
 		for _, s := range r.settings {
-			if (!s.Neutral || s.Key == "threads" || s.Key == "vm") && !slices.Contains(keys, s.Key) {
+			if (!s.Neutral || slices.Contains(speedKeys, s.Key)) && !slices.Contains(keys, s.Key) {
 				keys = append(keys, s.Key)
 			}
 		}
@@ -161,13 +161,16 @@ func settingKeys(runs []*comparedRun) (keys []string) {
 	return keys
 }
 
-// kin says whether two runs differ by the seed alone.
+// speedKeys are the neutral settings that a comparison shows if they differ, because they change the speed.
+var speedKeys = []string{"threads", "vm"}
+
+// kin says whether two runs differ by the seed alone, or also in settings that change no result.
 func kin(a, b *comparedRun, keys []string) bool {
 	if !maps.Equal(a.Data, b.Data) || a.summary.Program != b.summary.Program || a.text("seed") == b.text("seed") {
 		return false
 	}
 	for _, key := range keys {
-		if key != "seed" && a.text(key) != b.text(key) {
+		if key != "seed" && !slices.Contains(speedKeys, key) && a.text(key) != b.text(key) {
 			return false
 		}
 	}

@@ -69,6 +69,11 @@ func (c *canvas) series(index int, s Series, x, y scale) {
 			line(lastColumn, lastRow, column, row, set)
 		}
 		set(column, row)
+		if alone := !joined && (i+1 == len(s.X) || !finite(x.of(s.X[i+1])) || !finite(s.Y[i+1])); alone && mark == 0 { // a dot is easily missed
+			set(column-1, row)
+			set(column, row-1)
+			set(column-1, row-1)
+		}
 		joined, lastColumn, lastRow = true, column, row
 	}
 }
