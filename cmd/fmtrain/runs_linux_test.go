@@ -89,7 +89,7 @@ func TestCurvesOnTerminal(t *testing.T) {
 	}{
 		{[]string{"LC_ALL=C.UTF-8"}, "┤⠒", "+*", true},
 		{[]string{"LC_ALL=C"}, "loss  ** training  oo validation", "│", true},
-		{[]string{"LC_ALL=C.UTF-8", "NO_COLOR=1"}, "loss  ── training  oo validation", "\x1b", false},
+		{[]string{"LC_ALL=C.UTF-8", "NO_COLOR=1"}, "loss  ── training  ─o validation", "\x1b", false},
 		{[]string{"LC_ALL=C.UTF-8", "TERM=dumb"}, "epoch    loss  val loss", "\x1b", false},
 	} {
 		sent, err := onTerminal(t, dir, 100, nil, c.environment, "watch", "runs/a")

@@ -21,8 +21,11 @@ type canvas struct {
 	columns, rows int
 	cells         []cell
 	ascii         bool
-	marked        bool // series after the first have marks: colours don't tell them apart
+	marked        bool // the points of series after the first have marks: colours don't tell the series apart
 }
+
+// markDistance is how many columns apart marks are.
+const markDistance = 4
 
 // cell is a character: dots of braille, or a mark. It has the colour of the last series that was drawn in it.
 type cell struct {
@@ -39,7 +42,7 @@ func newCanvas(columns, rows int, ascii, marked bool) *canvas {
 func (c *canvas) series(index int, s Series, x, y scale) {
 	mark := byte(0) // for dots
 	columns, rows := c.columns*dotColumns, c.rows*dotRows
-	if c.ascii || c.marked && index > 0 {
+	if c.ascii {
 		mark = marks[index%len(marks)]
 		columns, rows = c.columns, c.rows
 	}
@@ -58,6 +61,7 @@ func (c *canvas) series(index int, s Series, x, y scale) {
 	}
 	joined := false
 	var lastColumn, lastRow int
+	marked := -markDistance // the column of the last mark
 	for i := range s.X {
 		u, v := x.of(s.X[i]), s.Y[i]
 		if !finite(u) || !finite(v) {
@@ -75,6 +79,10 @@ func (c *canvas) series(index int, s Series, x, y scale) {
 			set(column-1, row-1)
 		}
 		joined, lastColumn, lastRow = true, column, row
+		if at := column / dotColumns; c.marked && mark == 0 && index > 0 && at >= marked+markDistance && column >= 0 && column < columns && row >= 0 && row < rows {
+			c.cells[(rows-1-row)/dotRows*c.columns+at].mark = marks[index%len(marks)]
+			marked = at
+		}
 	}
 }
 

@@ -12,7 +12,8 @@
 //	     0                5              10
 //
 // A character of braille has two columns and four rows of dots (Unicode, block 2800), so a curve is finer than the characters. Where the
-// locale is not UTF-8, curves are drawn with ASCII characters, one kind for each series.
+// locale is not UTF-8, curves are drawn with ASCII characters, one kind for each series. Without colours, the points of all series but the
+// first have marks.
 package chart
 
 import (
@@ -171,9 +172,12 @@ func (c Chart) title() string {
 	}
 	b = table.AppendStyled(b, c.Title, table.Bold, c.Color)
 	for i, s := range c.Series {
-		sample := c.glyph("──", "--")
-		if c.ASCII || i > 0 && !c.Color {
-			sample = strings.Repeat(string(marks[i%len(marks)]), 2)
+		sample := "──"
+		switch mark := string(marks[i%len(marks)]); {
+		case c.ASCII:
+			sample = mark + mark
+		case i > 0 && !c.Color:
+			sample = "─" + mark
 		}
 		if used += utf8.RuneCountInString(s.Name) + 5; used > c.Width || s.Name == "" {
 			continue

@@ -48,6 +48,29 @@ loss  ── training
 `, falling())
 }
 
+// Without colours, series are told apart by marks.
+func TestMarks(t *testing.T) {
+	c := falling()
+	c.Series = append(c.Series, curve("validation", 10, func(x float64) float64 { return 1 + x/20 }))
+	same(t, `
+loss  ── training  ─o validation
+2.0 ┤⢣
+    │ ⢣                               ⣀⣀
+1.5 ┤  ⢣             ⣀⣀⣀⠤o⠤⠤⠤o⠤⠒⠒⠒⠊⠉o⠉
+1.0 ┤o⣀⠤⢧⠤⠔⠒o⠒⠒⠒⠒⠊⠉o⠉
+    │    ⠉⠢⣀
+0.5 ┤       ⠉⠒⠒⠤⢄⣀⡀
+    │             ⠈⠉⠉⠒⠒⠒⠒⠒⠒⠢⠤⠤⠤⠤⠤⠤⢄⣀⣀⣀⣀⣀
+    └┬──────┬──────┬─────┬──────┬──────┬
+     0      2      4     6      8     10
+                    epoch
+`, c)
+	c.Color = true
+	if drawn := strings.Join(c.Lines(), "\n"); strings.Contains(drawn, "o⠤") || !strings.Contains(drawn, "\x1b[33m") {
+		t.Errorf("with colours:\n%s", drawn)
+	}
+}
+
 func TestASCII(t *testing.T) {
 	c := falling()
 	c.ASCII = true
