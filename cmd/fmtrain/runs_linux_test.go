@@ -170,7 +170,7 @@ func TestWatchARunThatTrains(t *testing.T) {
 	at = screen.waitFor(t, at, home+"runs/live: running")
 	check(t, unix.IoctlSetWinsize(int(terminal.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 12, Col: 50}))
 	time.Sleep(2 * pollTime)
-	at = screen.waitFor(t, at, eraseBelow)
+	screen.waitFor(t, at, eraseBelow)
 	at = screen.waitFor(t, len(color.ReplaceAllString(screen.text(), "")), home)
 	end := screen.waitFor(t, at, eraseBelow)
 	lines := strings.Split(color.ReplaceAllString(screen.text(), "")[at:end], "\n")

@@ -167,7 +167,6 @@ type eventLines struct {
 	out      io.Writer
 	logEvery func() int
 	done     *loop.Done
-	dir      run.Dir
 }
 
 // OnStart begins a table. Every step that the run writes has a line.

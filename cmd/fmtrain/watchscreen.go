@@ -209,7 +209,7 @@ func (c *curves) numbers() (words []string) {
 		return []string{"no events yet"}
 	}
 	add := func(format string, args ...any) { words = append(words, fmt.Sprintf(format, args...)) }
-	loss, accuracy := math.NaN(), math.NaN()
+	var loss, accuracy float64
 	switch it, e := c.step, c.epoch; {
 	case it != nil:
 		add("epoch %d/%d", it.Epoch, c.start.Epochs)
