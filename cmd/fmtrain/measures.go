@@ -19,7 +19,7 @@ type measure struct {
 
 // measures are the results that a comparison shows, in their order.
 var measures = []measure{
-	wholeNumber("epochs", "epochs", func(r *comparedRun) int { return r.summary.Epochs }),
+	wholeNumber("epochs", "epochs done", func(r *comparedRun) int { return r.summary.Epochs }),
 	wholeNumber("best_epoch", "best epoch", func(r *comparedRun) int { return r.Progress.BestEpoch }),
 	ofEpoch("loss", "train loss", func(e *run.Epoch) *float64 { return e.Loss }),
 	ofEpoch("accuracy", "train accuracy", func(e *run.Epoch) *float64 { return e.Accuracy }),

@@ -163,7 +163,7 @@ func findRuns(dir string) ([]run.Info, error) {
 // printRuns prints a table of runs, and says why runs are damaged.
 func printRuns(s streams, runs []run.Overview) error {
 	columns := []table.Column{
-		{Heading: "run", Left: true, Keep: 10},
+		{Heading: "run", Left: true, Keep: 10, Cut: 26},
 		{Heading: "last trained", Left: true, Keep: 1},
 		{Heading: "state", Left: true, Keep: 8},
 		{Heading: "epochs", Keep: 7},
