@@ -33,8 +33,8 @@ func newBench(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the speed of this machine, of the kernels and of training steps",
-		Long: "Measure the peak of one core and of all cores, the speed of matrix products, and training steps by their number of threads. A share " +
-			"is of that peak. Each figure is the best of many short windows. If the windows differ much, bench says what ran beside it.",
+		Long: "Measure the peak of one core and of all cores, the speed of matrix products and convolutions, and training steps by their number of " +
+			"threads. A share is of that peak. Each figure is the best of many short windows. If the windows differ much, bench says what ran beside it.",
 		Example: `  fmtrain bench
   fmtrain bench --json > bench.json`,
 		Args: noArgs,
@@ -134,7 +134,6 @@ var benchParts = []struct {
 	{"loss", []string{"loss", "activations"}, 3},
 	{"update", []string{"updates"}, 7},
 	{"fill", []string{"filling"}, 4},
-	{"NaN", []string{"nan-search"}, 1},
 	{"rest", []string{"rest"}, 2},
 }
 

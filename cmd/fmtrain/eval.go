@@ -28,8 +28,8 @@ import (
 var splits = []string{"test", "validation", "train"}
 
 type evalOptions struct {
-	target, split, data, metrics string
-	ema, json                    bool
+	target, split, data, metrics, tta string
+	ema, json                         bool
 }
 
 func newEval(s streams) *cobra.Command {
@@ -44,6 +44,7 @@ func newEval(s streams) *cobra.Command {
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book --metrics top3,ece,auc
+  fmtrain eval runs/flipped --tta flip
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -54,7 +55,7 @@ func newEval(s streams) *cobra.Command {
 					return err
 				}
 			}
-			return noneEmpty(cmd.Flags(), "data", "metrics")
+			return noneEmpty(cmd.Flags(), "data", "metrics", "tta")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -67,11 +68,13 @@ func newEval(s streams) *cobra.Command {
 	cmd.Flags().VarP(&named{"NAME", &o.split}, "split", "", "images to measure on: test, validation or train")
 	cmd.Flags().VarP(&named{"DIR", &o.data}, "data", "", "directory of the four IDX files [the data of the run]")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
+	cmd.Flags().VarP(&named{"flip|shift|flip,shift", &o.tta}, "tta", "", "test-time augmentation: average the logits over mirrored or shifted views of each image")
 	cmd.Flags().VarP(&named{"NAME,NAME,...", &o.metrics}, "metrics", "", "metrics to measure, out of "+strings.Join(metric.KindNames(), ", ")+" [those of the run]")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
-	under(cmd, flagHeading, true, "split", "data", "ema", "metrics", "json")
+	under(cmd, flagHeading, true, "split", "data", "ema", "tta", "metrics", "json")
 	complete(cmd, "split", splits)
 	complete(cmd, "metrics", config.Words()["metrics"])
+	complete(cmd, "tta", append(dataset.ViewWords(), strings.Join(dataset.ViewWords(), ",")))
 	return cmd
 }
 
@@ -86,6 +89,10 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return usageError{err}
 	}
 	o.split = split
+	views, err := evalViews(&o)
+	if err != nil {
+		return err
+	}
 	metrics, err := evalMetrics(o.metrics)
 	if err != nil {
 		return err
@@ -115,11 +122,14 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 			return fmt.Errorf("%s: metrics of the run: %w", path, err)
 		}
 	}
+	if slices.ContainsFunc(views, func(v dataset.WeightedView) bool { return v.Flip }) && !settings.flipped() {
+		warn(s.err, "the run trained without --augment flip or altflip, so it does not know mirrored images, and --tta flip may do harm")
+	}
 	data, set, err := evalData(ctx, s, o, saved, settings)
 	if err != nil {
 		return err
 	}
-	result, err := evaluate(saved, set, metrics, o.ema)
+	result, err := evaluate(saved, set, metrics, views, o.ema)
 	if err != nil {
 		return err
 	}
@@ -132,10 +142,13 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		if o.ema {
 			path += ", averaged weights"
 		}
+		if o.tta != "" {
+			path += fmt.Sprintf(", test-time augmentation %s (%d views)", o.tta, len(views))
+		}
 		say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), imagesOf(o.split), data.Kind, place(data))
 		printEvaluation(s.out, saved.Model.Loss, result)
 	}
-	keepEvaluation(s, o.split, saved, data, object)
+	keepEvaluation(s, o.kept(), saved, data, object)
 	return nil
 }
 
@@ -144,6 +157,13 @@ type evalSettings struct {
 	Data       string   `json:"data"`
 	Validation int      `json:"validation"`
 	Metrics    []string `json:"metrics"`
+	Augment    string   `json:"augment"`
+}
+
+// flipped says whether the run has seen mirrored images.
+func (s evalSettings) flipped() bool {
+	a, err := dataset.ParseAugmentation(s.Augment)
+	return err == nil && a.Flip != dataset.NoFlip
 }
 
 func readEvalSettings(saved *run.Saved) (settings evalSettings, err error) {
@@ -205,8 +225,8 @@ func imagesOf(split string) string {
 	return split
 }
 
-// evaluate measures the weights of a checkpoint, or their average, on a set.
-func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, averaged bool) (*loop.Evaluation, error) {
+// evaluate measures the weights of a checkpoint, or their average, on views of a set; nil for only its images.
+func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []dataset.WeightedView, averaged bool) (*loop.Evaluation, error) {
 	weights := saved.Weights
 	if averaged {
 		weights = saved.Average
@@ -216,6 +236,9 @@ func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, averaged 
 		return nil, err
 	}
 	evaluator.Metrics = metrics
+	if views != nil {
+		evaluator.UseViews(views)
+	}
 	members := build.Team(nil)
 	defer members.Close()
 	evaluator.UseTeam(members)
@@ -237,12 +260,15 @@ func evalObject(o evalOptions, saved *run.Saved, result *loop.Evaluation) map[st
 	if o.ema {
 		object["ema"] = true
 	}
+	if o.tta != "" {
+		object["tta"] = o.tta
+	}
 	return object
 }
 
 // keepEvaluation writes an evaluation into the run of its checkpoint, with the data, the date and the program's version. A failure is
 // only a warning, because the result has been printed.
-func keepEvaluation(s streams, split string, saved *run.Saved, data *dataset.Data, object map[string]any) {
+func keepEvaluation(s streams, name string, saved *run.Saved, data *dataset.Data, object map[string]any) {
 	dir, ok := run.Of(saved.Path)
 	if !ok {
 		return
@@ -250,7 +276,7 @@ func keepEvaluation(s streams, split string, saved *run.Saved, data *dataset.Dat
 	v := version.Read()
 	object["data"], object["date"], object["version"], object["commit"] = data.Origin, time.Now().UTC().Format(time.RFC3339), v.Version, v.Commit
 	object["epoch"] = saved.Progress.Epoch
-	if err := dir.WriteEvaluation(split, object); err != nil {
+	if err := dir.WriteEvaluation(name, object); err != nil {
 		warn(s.err, "the evaluation is not kept in the run: %v", err)
 	}
 }
@@ -265,6 +291,34 @@ func evalMetrics(flag string) (*metric.Set, error) {
 		return nil, usageError{fmt.Errorf("--metrics: %w", err)}
 	}
 	return build.Metrics(named.Names())
+}
+
+// evalViews makes the views that the flag names; none if it is empty. It writes the flag's words in their order.
+func evalViews(o *evalOptions) ([]dataset.WeightedView, error) {
+	if o.tta == "" {
+		return nil, nil
+	}
+	words := strings.Split(strings.ToLower(o.tta), ",")
+	for i, word := range words {
+		words[i] = strings.TrimSpace(word)
+	}
+	views, err := dataset.Views(words)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--tta: %w", err)}
+	}
+	slices.SortFunc(words, func(a, b string) int {
+		return slices.Index(dataset.ViewWords(), a) - slices.Index(dataset.ViewWords(), b)
+	})
+	o.tta = strings.Join(words, ",")
+	return views, nil
+}
+
+// kept is the name of the evaluation in the run: test, or test-tta with views.
+func (o evalOptions) kept() string {
+	if o.tta != "" {
+		return o.split + "-tta"
+	}
+	return o.split
 }
 
 // printEvaluation prints the tables.

@@ -11,10 +11,8 @@ import (
 	"fmtrain/internal/build"
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
-	"fmtrain/internal/kernel"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/loop"
-	"fmtrain/internal/op"
 )
 
 // stepKind is a network, a batch and the solvers of the lower and the upper group.
@@ -154,11 +152,10 @@ const (
 	partLoss        = "loss"
 	partUpdates     = "updates"
 	partFilling     = "filling"
-	partSearch      = "nan-search"
 	partRest        = "rest"
 )
 
-var partNames = []string{partProducts, partNorm, partActivations, partLoss, partUpdates, partFilling, partSearch, partRest}
+var partNames = []string{partProducts, partNorm, partActivations, partLoss, partUpdates, partFilling, partRest}
 
 // partOf is the part that an op belongs to.
 func partOf(op string) string {
@@ -200,20 +197,6 @@ func (s *step) inParts(n int) error {
 			return err
 		}
 		clock = time.Now()
-		for _, g := range graph.Groups {
-			for _, p := range g.Parameters {
-				gradient, err := p.Grad()
-				if err != nil {
-					return err
-				}
-				values, err := op.Floats(gradient)
-				if err != nil {
-					return err
-				}
-				kernel.AllFinite(values)
-			}
-		}
-		lap(partSearch)
 		for i, g := range graph.Groups {
 			if err := s.trainer.Solvers[i].Step(g.ValueGrads()); err != nil {
 				return err

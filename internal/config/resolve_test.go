@@ -61,6 +61,12 @@ func TestPrecedence(t *testing.T) {
 		{"layers: 10", nil, func(c *Config) { c.Layers = "784-10" }},
 		{"layers: [300, 10]\nupper-layers: 2", []string{"--model=mlp", "--hidden=50, 20"}, func(c *Config) { c.Model, c.LayerNormForm, c.Hidden, c.UpperLayers = "mlp", "none", []int{50, 20}, 2 }},
 		{"layernorm-form: book\nhidden: [300, 100]", []string{"--model=mlp"}, func(c *Config) { c.Model, c.LayerNormForm, c.Hidden = "mlp", "none", []int{300, 100} }},
+		{"model: cnn", nil, func(c *Config) { c.Model, c.Channels = "cnn", []int{32, 64} }},
+		{"model: cnn\nchannels: 8", []string{"--channels=4,6", "--hidden=50"}, func(c *Config) { c.Model, c.Channels, c.Hidden = "cnn", []int{4, 6}, []int{50} }},
+		{"model: cnn\nchannels: [8, 9]\nupper-layers: 3", nil, func(c *Config) { c.Model, c.Channels, c.UpperLayers = "cnn", []int{8, 9}, 3 }},
+		{"model: cnn\nchannels: 8", []string{"--model=mlp-ln"}, func(*Config) {}},
+		{"model: cnn\nchannels: 8", []string{"--layers=conv:3v-10"}, func(c *Config) { c.Layers = "784-conv:3v-10" }},
+		{"channels: []", nil, func(*Config) {}},
 		{"layernorm-form: none", []string{"--model=MLP-LN"}, func(*Config) {}},
 		{"layernorm-form: keras", []string{"--model=mlp-ln"}, func(c *Config) { c.LayerNormForm = "keras" }},
 		{"layernorm-form: keras", []string{"--model=resmlp"}, func(c *Config) { c.LayerNormForm, c.Model, c.Hidden = "keras", "resmlp", []int{100, 100, 100} }},
@@ -196,6 +202,16 @@ func TestBuiltInConfigs(t *testing.T) {
 			c.Groups[0].Solver, c.Groups[0].LR, c.Groups[1].LR = "nadam", 0.01, 0.01
 		},
 		"book-13b": func(c *Config) { c.Groups[0].Solver = "sgd" },
+		"fast90": func(c *Config) {
+			c.Layers = "784-256-ln-relu-dropout:0.2-256-ln-relu-dropout:0.2-10"
+			c.Epochs, c.BatchSize = 8, 512
+			muonCycle(t, c)
+		},
+		"mlp-best": func(c *Config) {
+			c.Layers = "784-384-ln-relu-dropout:0.3-384-ln-relu-dropout:0.3-10"
+			c.Epochs, c.BatchSize = 16, 1024
+			muonCycle(t, c)
+		},
 		"layernorm": func(c *Config) {
 			c.Epochs, c.Hidden, c.Groups[0].LR = 10, []int{300, 100, 100}, 5e-4
 		},
@@ -228,6 +244,16 @@ func TestBuiltInConfigs(t *testing.T) {
 	}
 }
 
+// muonCycle sets muon under 1cycle, with label smoothing.
+func muonCycle(t *testing.T, c *Config) {
+	for i := range c.Groups {
+		g := &c.Groups[i]
+		g.Solver, g.LR, g.WeightDecay, g.Schedule = "muon", 1e-3, 0.1, parsed(t, "1cycle")
+	}
+	smoothing := 0.1
+	c.LossSettings[0].Value = &smoothing
+}
+
 func TestFileOrBuiltIn(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for name, text := range map[string]string{"book-13a": "epochs: 101", "book-13b.yaml": "epochs: 102", "mine": "epochs: 103"} {
@@ -251,9 +277,9 @@ func TestFileOrBuiltIn(t *testing.T) {
 		}
 	}
 	for file, want := range map[string]string{
-		"book13a":          "config book13a: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual; did you mean book-13a?",
-		"nope":             "config nope: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual",
-		"./layernorm.yaml": "config ./layernorm.yaml: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, layernorm, residual; did you mean layernorm?",
+		"book13a":          "config book13a: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual; did you mean book-13a?",
+		"nope":             "config nope: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual",
+		"./layernorm.yaml": "config ./layernorm.yaml: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual; did you mean layernorm?",
 		".":                "config .: expected a run directory with config.yaml, found none",
 	} {
 		if _, err := Resolve(file, nil); message(err) != want || !errors.Is(err, ErrInvalid) {

@@ -20,6 +20,9 @@ func rowMajor(values []float32, rows, columns int) Matrix {
 	return Matrix{values, rows, columns, columns, 1}
 }
 
+// Repeat views the values as one row, so many times.
+func Repeat(values []float32, rows int) Matrix { return Matrix{values, rows, len(values), 0, 1} }
+
 // T is the transpose.
 func (x Matrix) T() Matrix {
 	return Matrix{x.values, x.columns, x.rows, x.column, x.row}

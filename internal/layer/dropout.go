@@ -22,19 +22,27 @@ func readDropout(r *reader, _ string) (Layer, error) {
 	if !r.skip(':') {
 		return Dropout{DefaultDropout}, nil
 	}
+	rate, err := r.rate("dropout:0.2")
+	return Dropout{rate}, err
+}
+
+// rate reads a rate of dropping.
+func (r *reader) rate(example string) (float64, error) {
 	at := r.at
 	rate, err := strconv.ParseFloat(r.number(), 64)
 	if err != nil || !(rate >= 0 && rate < 1) {
 		r.at = at
-		return nil, r.wrong(at, "expected a rate from 0 to below 1, as in dropout:0.2, found "+r.found())
+		return 0, r.wrong(at, "expected a rate from 0 to below 1, as in "+example+", found "+r.found())
 	}
-	return Dropout{rate}, nil
+	return rate, nil
 }
 
 // String has the rate.
 func (d Dropout) String() string {
-	return "dropout:" + strconv.FormatFloat(d.Rate, 'f', -1, 64)
+	return "dropout:" + rateText(d.Rate)
 }
+
+func rateText(rate float64) string { return strconv.FormatFloat(rate, 'f', -1, 64) }
 
 // Word is dropout.
 func (Dropout) Word() string { return "dropout" }
@@ -53,7 +61,7 @@ func (d Dropout) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
 	return ApplyDropout(x, c.Name, d.Rate, c.Draw)
 }
 
-// Draw determines the masks of a graph's dropout layers. A run of the graph reads it at its beginning. The same Draw
+// Draw determines the masks of a graph's dropout layers and residual blocks. A run of the graph reads it at its beginning. The same Draw
 // gives the same masks, so a resumed run has the masks of an uninterrupted one.
 type Draw struct {
 	Seed uint64 // of the run
@@ -76,25 +84,50 @@ func ApplyDropout(x *gorgonia.Node, name string, rate float64, draw *Draw) (*gor
 	if x.Dims() < 2 {
 		return nil, fmt.Errorf("dropout: expected an input [batch, ...], found shape %v", x.Shape())
 	}
+	return drop(x, "Dropout", "dropout "+name, rate, 1, draw)
+}
+
+// ApplyStochasticDepth adds y = x⊗m/(1−rate) to the graph, where all values of a sample have one entry of the mask m (Huang et al.,
+// "Deep Networks with Stochastic Depth", 2016). x is the output of a residual block's layers. The paper multiplies by 1−rate in
+// evaluation; the division in training has the same means, and evaluation needs no layer. Otherwise it is [ApplyDropout].
+func ApplyStochasticDepth(x *gorgonia.Node, name string, rate float64, draw *Draw) (*gorgonia.Node, error) {
+	if !(rate >= 0 && rate < 1) {
+		return nil, fmt.Errorf("stochastic depth: expected a rate from 0 to below 1, found %v", rate)
+	}
+	if x.Dims() < 2 {
+		return nil, fmt.Errorf("stochastic depth: expected an input [batch, ...], found shape %v", x.Shape())
+	}
+	return drop(x, "StochasticDepth", "depth "+name, rate, x.Shape()[1:].TotalSize(), draw)
+}
+
+// drop adds the op of that kind, whose mask has one draw for each unit of consecutive values. The key tells its draws from other layers'.
+func drop(x *gorgonia.Node, kind, key string, rate float64, unit int, draw *Draw) (*gorgonia.Node, error) {
 	h := fnv.New64a()
-	h.Write([]byte("dropout " + name))
+	h.Write([]byte(key))
 	layer, shape := h.Sum64(), x.Shape().Clone()
 	mask, sample := make([]uint32, shape.TotalSize()), shape[1:].TotalSize()
+	draws := mask
+	if unit > 1 {
+		draws = make([]uint32, len(mask)/unit)
+	}
 	var random rand.PCG
-	var key uint64 // of the run
+	var run uint64 // key of the run
 	var row int
 	return op.Apply(op.Definition{
-		Name:  "Dropout",
+		Name:  kind,
 		Shape: shape,
 		Rows:  []int{0},
 		Bind: func(*op.Run) error {
 			random.Seed(draw.Seed, draw.Step)
-			key, row = random.Uint64()^layer, draw.Row
+			run, row = random.Uint64()^layer, draw.Row
 			return nil
 		},
 		Forward: func(r *op.Run, part, parts int) {
 			lo, hi := op.SplitRows(shape, part, parts)
-			kernel.DropoutMask(mask[lo:hi], key, uint64(row*sample+lo), rate)
+			kernel.DropoutMask(draws[lo/unit:hi/unit], run, uint64((row*sample+lo)/unit), rate)
+			for i := lo; unit > 1 && i < hi; i++ {
+				mask[i] = draws[i/unit]
+			}
 			kernel.Drop(r.Y[lo:hi], r.Inputs[0][lo:hi], mask[lo:hi], rate)
 		},
 		Gradients: []op.Gradient{{

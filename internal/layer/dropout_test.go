@@ -81,6 +81,62 @@ func TestDropoutMask(t *testing.T) {
 	}
 }
 
+// Stochastic depth keeps or drops whole samples. Its draws are a function of the seed, the step, the layer and the sample's number.
+func TestStochasticDepth(t *testing.T) {
+	of := func(rows int, draw layer.Draw) []float32 {
+		x := ones(rows, 3, 4)
+		return static(t, &gradcheck.Problem{
+			Build: func(n gorgonia.Nodes) (*gorgonia.Node, error) {
+				return layer.ApplyStochasticDepth(n[0], "lower.0.res", 0.25, &draw)
+			},
+			Inputs: []*tensor.Dense{x},
+			DY:     x.Float32s(),
+		}).Y
+	}
+	whole, kept := of(400, layer.Draw{Seed: 1, Step: 2}), 0
+	for i, v := range whole {
+		if v != whole[i/12*12] {
+			t.Fatalf("sample %d is neither kept nor dropped: %v", i/12, whole[i/12*12:][:12])
+		}
+		switch v {
+		case 0:
+		case float32(1 / 0.75):
+			kept++
+		default:
+			t.Fatalf("expected 0 or 1/0.75, found %v", v)
+		}
+	}
+	if kept /= 12; kept < 250 || kept > 350 { // 300 ± 8.7
+		t.Errorf("expected three quarters of 400 samples to be kept, found %d", kept)
+	}
+	if !slices.Equal(whole[12*50:], of(350, layer.Draw{Seed: 1, Step: 2, Row: 50})) {
+		t.Error("expected the samples from number 50 on to have the draws of the whole step's")
+	}
+	for what, draw := range map[string]layer.Draw{"seed": {Seed: 2, Step: 2}, "step": {Seed: 1, Step: 3}} {
+		if slices.Equal(whole, of(400, draw)) {
+			t.Errorf("another %s has the same draws", what)
+		}
+	}
+}
+
+func TestStochasticDepthGradients(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		batch, n, seed := rapid.IntRange(1, 5).Draw(t, "batch"), rapid.IntRange(1, 6).Draw(t, "n"), rapid.Uint64().Draw(t, "seed")
+		draw := layer.Draw{Seed: seed, Row: rapid.IntRange(0, 100).Draw(t, "row")}
+		checkGradients(t, &gradcheck.Problem{
+			Build: func(in gorgonia.Nodes) (*gorgonia.Node, error) {
+				fx, err := layer.ApplyStochasticDepth(in[1], "res", 0.5, &draw)
+				if err != nil {
+					return nil, err
+				}
+				return layer.ApplyResidual(in[0], fx)
+			},
+			Inputs: []*tensor.Dense{normal(seed, batch, n), normal(seed+1, batch, n)},
+			DY:     normal(seed+2, batch, n).Float32s(),
+		}, 1e-2, 2e-3)
+	})
+}
+
 func TestDropoutRefuses(t *testing.T) {
 	g := gorgonia.NewGraph()
 	x := gorgonia.NodeFromAny(g, normal(0, 2, 3), gorgonia.WithName("x"))

@@ -9,11 +9,21 @@ import (
 	"fmtrain/internal/op"
 )
 
-// Residual is a residual block, x + f(x) with the f of its items, which must keep the shape.
-type Residual struct{ Items []Item }
+// Residual is a residual block, x + f(x) with the f of its items, which must keep the shape. Training drops f(x) of a sample with the
+// probability Drop.
+type Residual struct {
+	Items []Item
+	Drop  float64
+}
 
 func readResidual(r *reader, word string) (Layer, error) {
-	at := r.at - len(word)
+	at, drop := r.at-len(word), 0.0
+	if r.skip(':') {
+		var err error
+		if drop, err = r.rate("res:0.1(ln-relu-300)"); err != nil {
+			return nil, err
+		}
+	}
 	if !r.skip('(') {
 		return nil, r.wrong(r.at, "expected the layers of the block in parentheses, as in res(ln-relu-300), found "+r.found())
 	}
@@ -22,11 +32,17 @@ func readResidual(r *reader, word string) (Layer, error) {
 	}
 	items, err := r.items()
 	r.depth--
-	return Residual{items}, err
+	return Residual{items, drop}, err
 }
 
-// String has the items in parentheses.
-func (b Residual) String() string { return "res(" + textOf(b.Items) + ")" }
+// String has the rate, unless it is 0, and the items in parentheses.
+func (b Residual) String() string {
+	rate := ""
+	if b.Drop > 0 {
+		rate = ":" + rateText(b.Drop)
+	}
+	return "res" + rate + "(" + textOf(b.Items) + ")"
+}
 
 // Word is res.
 func (Residual) Word() string { return "res" }
@@ -50,10 +66,15 @@ func (b Residual) Output(in Shape) (Shape, error) {
 func (Residual) Parameters(Shape, *Activation) []Parameter { return nil }
 
 // Apply adds x + f(x).
-func (Residual) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
+func (b Residual) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
 	fx, err := c.Branch(x)
 	if err != nil {
 		return nil, err
+	}
+	if c.Training && b.Drop > 0 {
+		if fx, err = ApplyStochasticDepth(fx, c.Name, b.Drop, c.Draw); err != nil {
+			return nil, err
+		}
 	}
 	return ApplyResidual(x, fx)
 }

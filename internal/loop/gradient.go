@@ -2,9 +2,7 @@ package loop
 
 import (
 	"fmt"
-	"sync/atomic"
 
-	"fmtrain/internal/kernel"
 	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/op"
@@ -15,8 +13,9 @@ import (
 // come in shards from several processes.
 type gradientSource interface {
 	// compute sets the gradients of the graph's parameters to those of the mean loss over the rows, and returns the counts.
-	// next are the rows of the following step. After an error, a [*notFinite] among them, the weights are as before.
-	compute(step uint64, rows, next []int32) (metric.Tally, error)
+	// The epoch is that of the rows, the step is counted from the start of the run, next are the rows of the following step.
+	// After an error, a [*notFinite] among them, the weights are as before.
+	compute(epoch int, step uint64, rows, next []int32) (metric.Tally, error)
 	// values are the gradients just computed, in the order of the groups and their parameters. The solvers see changes to them.
 	values() [][]float32
 }
@@ -37,14 +36,18 @@ type local struct {
 }
 
 func newLocal(t *Trainer) *local {
-	return &local{graph: t.Graph, team: t.Team, metrics: t.Metrics, feed: feed{graph: t.Graph, set: t.Train}}
+	l := &local{graph: t.Graph, team: t.Team, metrics: t.Metrics, feed: feed{graph: t.Graph, set: t.Train}}
+	if t.Augmenter != nil {
+		l.feed.change(t.Augmenter, t.Team)
+	}
+	return l
 }
 
 func (l *local) values() [][]float32 { return l.gradients.values }
 
-func (l *local) compute(step uint64, rows, next []int32) (counted metric.Tally, err error) {
+func (l *local) compute(epoch int, step uint64, rows, next []int32) (counted metric.Tally, err error) {
 	batch := len(l.graph.Labels)
-	l.graph.Draw.Step = step
+	l.graph.Draw.Step, l.feed.epoch = step, epoch
 	for first := 0; first < len(rows); first += batch {
 		last := min(first+batch, len(rows))
 		following := rows[last:]
@@ -74,17 +77,14 @@ func (l *local) checkFinite() error {
 	if err := l.gradients.read(l.graph.Groups); err != nil {
 		return err
 	}
-	if finite(l.graph.Loss.LossSum) && l.gradients.finite(l.team) {
+	if finite(l.graph.Loss.LossSum) && l.graph.Finite(l.gradients.values) {
 		return nil
 	}
 	return &notFinite{l.graph.FirstNonFinite()}
 }
 
 // gradients are the values of all gradients.
-type gradients struct {
-	values [][]float32
-	broken atomic.Bool
-}
+type gradients struct{ values [][]float32 }
 
 // read takes the gradients of the last run.
 func (g *gradients) read(groups []model.Group) error {
@@ -103,23 +103,6 @@ func (g *gradients) read(groups []model.Group) error {
 		}
 	}
 	return nil
-}
-
-// finite says whether no gradient is NaN or infinite; each member of the team checks a share.
-func (g *gradients) finite(t *team.Team) bool {
-	g.broken.Store(false)
-	t.Run(g)
-	return !g.broken.Load()
-}
-
-// Do checks a share of each gradient, as a [team.Job].
-func (g *gradients) Do(part, parts int) {
-	for _, values := range g.values {
-		lo, hi := op.Split(len(values), part, parts)
-		if !kernel.AllFinite(values[lo:hi]) {
-			g.broken.Store(true)
-		}
-	}
 }
 
 // sums adds up the gradients of a step's batches. The gradient of a batch is that of the mean loss over its rows. Each is weighted by

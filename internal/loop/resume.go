@@ -105,10 +105,14 @@ func fits(s solver.Solver, group model.Group, saved run.SavedSolver) error {
 	if saved.State.Steps == 0 {
 		return nil
 	}
-	for slot := range s.State().Slots {
-		if found := len(saved.State.Slots[slot]); found != len(group.Parameters) {
-			return fmt.Errorf("solver %s: expected %s of %d parameters, found %d", s.Name(), slot, len(group.Parameters), found)
+	found := map[string]bool{} // parameters; muon has one slot for matrices and others for vectors
+	for _, slot := range saved.State.Slots {
+		for parameter := range slot {
+			found[parameter] = true
 		}
+	}
+	if len(s.State().Slots) > 0 && len(found) != len(group.Parameters) {
+		return fmt.Errorf("solver %s: expected the state of %d parameters, found %d", s.Name(), len(group.Parameters), len(found))
 	}
 	return nil
 }

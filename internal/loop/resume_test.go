@@ -36,6 +36,7 @@ func resumable(lower, upper string, source *rand.Rand) setup {
 		s.decay = 0.7
 	}
 	s.patience = source.IntN(3)
+	s.augment = []string{"", "flip", "altflip,erase", "flip,shift:2,cutout:8"}[source.IntN(4)]
 	return s
 }
 
@@ -78,6 +79,7 @@ func TestResumeIsExact(t *testing.T) {
 				}
 				trainer := measured(t, other, &seen)
 				trainer.Sampler, trainer.Graph.Draw.Seed = dataset.NewSampler(s.images, s.seed, true), s.seed
+				trainer.Augmenter = whole.Augmenter
 				if stops > 0 {
 					trainer.Checkpoints.Dir = dir
 					saved, warnings, err := dir.Load()
@@ -190,7 +192,7 @@ func TestResumeRefuses(t *testing.T) {
 		"another width":   {func(s *setup) { s.spec.Stack = "784-13-ln-relu-res(13-relu)-10" }, nil, "expected shape (784, 13), found (784, 12)"},
 		"another solver":  {func(s *setup) { s.lower.solver = "sgd" }, nil, "lower group: expected the state of the solver sgd, found that of momentum"},
 		"no solver":       {nil, func(s *run.Saved) { delete(s.Solvers, "upper") }, "expected the state of the upper solver, found none"},
-		"a missing slot":  {nil, func(s *run.Saved) { delete(s.Solvers["upper"].State.Slots["m"], "upper.bias") }, "upper group: solver nadam: expected m of 2 parameters, found 1"},
+		"a missing slot":  {nil, func(s *run.Saved) { delete(s.Solvers["upper"].State.Slots["m"], "upper.bias") }, "upper group: solver nadam: state: slot m of parameter upper.bias is missing"},
 		"no average":      {nil, func(s *run.Saved) { s.Average = nil }, "expected averaged weights (tensors ema.…), found none"},
 		"epochs below 0":  {nil, func(s *run.Saved) { s.Progress.Epoch = -1 }, "invalid progress: epoch -1"},
 		"an epoch's end":  {nil, func(s *run.Saved) { s.Progress.Iteration = 3 }, "iteration 3 of 3"},

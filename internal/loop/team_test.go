@@ -15,7 +15,7 @@ func TestTrainingIsTheSameForEveryTeam(t *testing.T) {
 	names := solver.Names()
 	for i, lower := range names {
 		s := small()
-		s.spec.Hidden, s.validation = []int{24, 12}, 30
+		s.spec.Hidden, s.validation = []int{64, 12}, 30 // the first layer is shared by inputs
 		s.lower, s.upper = group{lower, 1e-3}, group{names[(i+3)%len(names)], 1e-2}
 		var alone recorder
 		trainer := s.trainer(t, &alone)

@@ -9,6 +9,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"fmtrain/internal/kernel"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/op"
@@ -19,7 +20,7 @@ import (
 // Graph is a model's graph for batches of one size. Fill Images and Labels, Run, then read Loss and, of a training graph, the
 // gradients of the Groups.
 type Graph struct {
-	Images []float32 // the batch, [batch, inputs]
+	Images []float32 // the batch, [batch, inputs], of maps row by row
 	Labels []int32   // its labels, [batch], layer.Ignored where a row is not used
 	Loss   *layer.BatchLoss
 	Groups []Group // of a training graph, in the order of the layers
@@ -133,6 +134,15 @@ func (g *Graph) Watch(took func(op string, t time.Duration)) {
 // Run computes the graph for the current batch.
 func (g *Graph) Run() error { return g.machine.RunAll() }
 
+// Finite says whether these gradients, which are those of the last run, have no NaN and no infinity. The static machine has looked for
+// them while it ran, when they were in the cache.
+func (g *Graph) Finite(gradients [][]float32) bool {
+	if m, ok := g.machine.(*vm.Static); ok {
+		return m.Finite()
+	}
+	return !slices.ContainsFunc(gradients, func(g []float32) bool { return !kernel.AllFinite(g) })
+}
+
 // builder is a graph in the making, with a node for each weight.
 type builder struct {
 	Graph
@@ -147,7 +157,7 @@ type builder struct {
 
 // build makes the forward part of a graph, from the images to the loss.
 func (m *Model) build(weights Weights, batch int, training bool) (*builder, error) {
-	images, labels := op.New(batch, m.Inputs), tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
+	images, labels := op.New(append([]int{batch}, m.layers[0].In...)...), tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
 	b, err := m.buildOver(weights, training, images, labels)
 	if err != nil {
 		return nil, err

@@ -76,7 +76,7 @@ func TestHiddenLayersAsAStack(t *testing.T) {
 // The gradients of every weight match the differences of the loss, with dropout and blocks within blocks. The masks of a step stay.
 func TestStackGradientsByDifferences(t *testing.T) {
 	const batch = 5
-	spec := stacked("7-tanh-dropout:0.3-res(ln-7-gelu-res(7)-7)-dropout:0.2-ln-4")
+	spec := stacked("7-tanh-dropout:0.3-res:0.2(ln-7-gelu-res(7)-7)-dropout:0.2-ln-4")
 	ws := newWeights(spec, 42)
 	g := training(t, spec, ws, batch)
 	g.Draw.Seed, g.Draw.Step = 3, 4

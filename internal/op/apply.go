@@ -39,6 +39,7 @@ func newFunction(d Definition, inputs []input) *function {
 	f.run.Y = f.values[0]
 	f.bind = d.Bind
 	f.serial = f.serial || d.Serial
+	f.shared = d.Shared
 	f.compute = func(r *Run, _ [][]float32, part, parts int) { d.Forward(r, part, parts) }
 	return f
 }
@@ -52,6 +53,7 @@ func (f *function) gradient(g Gradient) *pass {
 	p := newPass(f.gradientName(g.Of[0]), f.inputs, f.operandsOf(g), f.def.Shape, shapes...)
 	p.compute = g.Compute
 	p.serial = p.serial || g.Serial
+	p.shared = g.Shared
 	if slices.Contains(g.Rows, Forward) || slices.Contains(g.Whole, Forward) {
 		p.forward = &f.run
 	}

@@ -9,13 +9,15 @@ import (
 // Definition is an operation y = f(inputs) and the gradients of its inputs. The inputs are float32. One may be int32, such as labels.
 //
 // y is computed in parts, which an executor may give to several processors. A part is a range of y's first axis, its rows, as
-// [Split] has it. A part fills its own rows and no others. The result must have the same bits for any number of parts.
+// [Split] has it. A part fills its own rows and no others, unless y is Shared. The result must have the same bits for any number of
+// parts.
 type Definition struct {
 	Name   string
 	Inputs []string     // names of the inputs, for errors and for the names of the gradients; may be left out
 	Shape  tensor.Shape // of y; no dimensions for a scalar
 	Rows   []int        // the inputs that each part reads only at its own rows; it may read all rows of the others
 	Serial bool         // y can't be split: there is one part. A scalar is always serial.
+	Shared bool         // the parts of y are no ranges of rows: they fill y together, and may wait for parts with lower numbers
 
 	// Bind is called once for each run, before the parts. It checks the inputs or draws random numbers. Nil: nothing to do.
 	Bind func(r *Run) error
@@ -33,6 +35,7 @@ type Gradient struct {
 	Whole []Operand // what each part may read all rows of
 
 	Serial bool // the gradients can't be split: there is one part
+	Shared bool // the parts are no ranges of rows: a part is any share of the gradients
 
 	// Compute fills a part of d, which holds the gradient of each input in Of. A part is a range of the rows of each gradient. Nil:
 	// the gradient of each of these inputs is dy itself, as for a sum.

@@ -5,10 +5,10 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Parallel is an op that can be computed in parts, on several processors at once. A part is a range of the output's rows. The
-// output has the same bits for any number of parts.
+// Parallel is an op that can be computed in parts, on several processors at once. A part is a range of the output's rows, unless the op
+// is Shared. The output has the same bits for any number of parts.
 //
-// In each run, Bind is called once, then Part once for each part, in any order. Do does both.
+// In each run, Bind is called once, then Part once for each part: at the same time, or in the order of the parts. Do does both.
 type Parallel interface {
 	gorgonia.Op
 
@@ -20,6 +20,14 @@ type Parallel interface {
 
 	// Part fills one part of the output.
 	Part(part, parts int)
+
+	// Shared says that the parts fill the output together, not each its own rows. An executor waits for all parts before any row is read.
+	Shared() bool
+
+	// Search makes the parts of all later runs look for NaN and infinities in what they have just computed, unless the op is Shared. Finite
+	// says whether the last run found none.
+	Search()
+	Finite() bool
 
 	// RowLocal says that a part reads this input only at its own rows. An executor then need not wait for the input's other parts.
 	RowLocal(input int) bool

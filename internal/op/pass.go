@@ -1,9 +1,13 @@
 package op
 
 import (
+	"sync/atomic"
+
 	"github.com/chewxy/hm"
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
+
+	"fmtrain/internal/kernel"
 )
 
 // pass is the op of a forward function or of a gradient: operands → the first of its results.
@@ -14,7 +18,10 @@ type pass struct {
 	bind     func(r *Run) error
 	compute  func(r *Run, d [][]float32, part, parts int)
 
-	serial bool
+	serial, shared bool
+
+	search bool         // the parts look for NaN and infinities
+	broken *atomic.Bool // a part of this run has found one
 
 	results []*tensor.Dense
 	values  [][]float32   // of the results
@@ -47,6 +54,7 @@ func newPass(name string, inputs []input, operands []operand, y tensor.Shape, re
 		operands: operands,
 		run:      Run{Inputs: make([][]float32, len(inputs))},
 		scalars:  make([]float32, len(operands)),
+		broken:   new(atomic.Bool),
 	}
 	for _, shape := range results {
 		result := New(shape...)
@@ -76,6 +84,7 @@ func (p *pass) Do(operands ...gorgonia.Value) (gorgonia.Value, error) {
 
 // Bind takes the operands of a run and returns the first result, which the parts fill.
 func (p *pass) Bind(operands ...gorgonia.Value) (gorgonia.Value, error) {
+	p.broken.Store(false)
 	if p.forward != nil { // it has read all but dy in this run
 		p.run = *p.forward
 	}
@@ -125,13 +134,39 @@ func (p *pass) read(i int, v gorgonia.Value) (err error) {
 // Serial says that the pass has one part.
 func (p *pass) Serial() bool { return p.serial }
 
+// Shared says that the parts fill the result together.
+func (p *pass) Shared() bool { return p.shared }
+
 // Part computes a part of the results.
 func (p *pass) Part(part, parts int) {
 	p.compute(&p.run, p.values, part, parts)
 	if p.scalar != nil {
 		*p.scalar = gorgonia.F32(p.values[0][0])
 	}
+	if p.search && !p.partFinite(part, parts) {
+		p.broken.Store(true)
+	}
 }
+
+// partFinite says whether a part of the results has no NaN and no infinity. Scalars are left out.
+func (p *pass) partFinite(part, parts int) bool {
+	for i, result := range p.results {
+		if len(result.Shape()) == 0 {
+			continue
+		}
+		lo, hi := SplitRows(result.Shape(), part, parts)
+		if !kernel.AllFinite(p.values[i][lo:hi]) {
+			return false
+		}
+	}
+	return true
+}
+
+// Search makes the parts of all later runs look for NaN and infinities.
+func (p *pass) Search() { p.search = true }
+
+// Finite says whether the last run found none.
+func (p *pass) Finite() bool { return !p.broken.Load() }
 
 // RowLocal says that a part reads this operand only at its own rows.
 func (p *pass) RowLocal(operand int) bool { return p.operands[operand].rowLocal }

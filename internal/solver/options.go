@@ -13,18 +13,18 @@ import (
 // sum of squares: it is 0, as in PyTorch and in the paper. (Keras starts at 0.1, which shortens the first steps.)
 type Options struct {
 	// Epsilon keeps the division by a root of squares finite. It is added outside the root, as in PyTorch: g/(√v + ε).
-	// Above 0. rmsprop, adagrad, adam, adamw, nadam: 1e-7.
+	// Above 0. rmsprop, adagrad, adam, adamw, nadam, muon (for vectors): 1e-7.
 	Epsilon float64
 
-	// Momentum is the share of the velocity that a step keeps, in [0, 1). momentum, nesterov: 0.9; rmsprop: 0, which means
-	// no velocity. The velocity is PyTorch's: a sum of gradients that each step multiplies by the learning rate, so a changed
-	// rate acts at once. (Keras multiplies first. While the rate is constant, the weights are the same.)
+	// Momentum is the share of the velocity that a step keeps, in [0, 1). momentum, nesterov: 0.9; muon: 0.95, as in its article;
+	// rmsprop: 0, which means no velocity. The velocity is PyTorch's: a sum of gradients that each step multiplies by the learning
+	// rate, so a changed rate acts at once. (Keras multiplies first. While the rate is constant, the weights are the same.)
 	Momentum float64
 
-	// Beta1 is the decay rate of the moving average of the gradient, in [0, 1). adam, adamw, nadam: 0.9.
+	// Beta1 is the decay rate of the moving average of the gradient, in [0, 1). adam, adamw, nadam, muon (for vectors): 0.9.
 	Beta1 float64
 
-	// Beta2 is the decay rate of the moving average of the gradient's square, in [0, 1). adam, adamw, nadam: 0.999.
+	// Beta2 is the decay rate of the moving average of the gradient's square, in [0, 1). adam, adamw, nadam, muon (for vectors): 0.999.
 	Beta2 float64
 
 	// Rho is the decay rate of the moving average of the gradient's square, in [0, 1). rmsprop: 0.9.
@@ -34,13 +34,14 @@ type Options struct {
 	// PyTorch and in Keras before 2.11.
 	MomentumDecay float64
 
-	// WeightDecay pulls weights towards 0. At least 0. adamw: 0.004, Keras's default (PyTorch's is 0.01); the others: 0.
+	// WeightDecay pulls weights towards 0. At least 0. adamw: 0.004, Keras's default (PyTorch's is 0.01); muon: 0.1, as in Liu et
+	// al. and PyTorch; the others: 0.
 	//
-	// adamw subtracts learning rate × WeightDecay × w from each weight, besides the step. In all other solvers it is L2 as in
+	// adamw and muon subtract learning rate × WeightDecay × w from each weight, besides the step. In all other solvers it is L2 as in
 	// PyTorch: WeightDecay × w is added to every parameter's gradient, before averages and squares are taken.
 	WeightDecay float64
 
-	// DecayAll makes adamw decay every parameter. By default it leaves out those that say so ([Decayer]): biases, α and β. A
+	// DecayAll makes adamw and muon decay every parameter. By default they leave out those that say so ([Decayer]): biases, α and β. A
 	// bias shifts and an α scales, which does not overfit, and α starts at 1, not at 0. The L2 of the other solvers is on every
 	// parameter with or without DecayAll: it is part of the loss that PyTorch minimises, so a run compares with PyTorch's.
 	DecayAll bool
@@ -70,6 +71,9 @@ var registry = []kind{
 		[]option{beta1Option, beta2Option, epsilonOption}, adamw},
 	{"nadam", "adam that looks one step ahead", Options{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, MomentumDecay: 0.004},
 		[]option{beta1Option, beta2Option, epsilonOption, momentumDecayOption}, nadam},
+	{"muon", "moves matrices equally far in all directions, the rest by adamw",
+		Options{Momentum: 0.95, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-7, WeightDecay: 0.1},
+		[]option{momentumOption, beta1Option, beta2Option, epsilonOption}, muon},
 }
 
 // option is one number of [Options].

@@ -78,7 +78,7 @@ func drawOptions(t *rapid.T, name string) (float64, Options) {
 	case "rmsprop":
 		set(&o.Momentum, "momentum", 0, 0.5, 0.9)
 		set(&o.Rho, "rho", 0, 0.5, 0.9, 0.999)
-	case "adam", "adamw", "nadam":
+	case "adam", "adamw", "nadam", "muon":
 		set(&o.Beta1, "beta1", 0, 0.4, 0.9)
 		set(&o.Beta2, "beta2", 0.9, 0.99, 0.999, 0.9999)
 	}
@@ -262,6 +262,9 @@ type silent struct {
 // decoupled says whether a solver has decoupled weight decay, as adamw does. Then parameters may be left out of the decay.
 func decoupled(t *testing.T, name string) bool {
 	t.Helper()
+	if p, ok := mustNew(t, name, 0.5, nil).(*pair); ok {
+		return p.others.rule.decoupled
+	}
 	return mustNew(t, name, 0.5, nil).(*solver).rule.decoupled
 }
 

@@ -1,6 +1,6 @@
-// Package solver updates a model's parameters by their gradients: sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw
-// and nadam, in the formulas of torch.optim, behind Gorgonia's interface. Gorgonia's own solvers are not used. Some are wrong,
-// as the tests show, none has a state that can be saved or a learning rate that can be changed, and there is no Nadam.
+// Package solver updates a model's parameters by their gradients: sgd, momentum, nesterov, rmsprop, adagrad, adam, adamw,
+// nadam and muon, in the formulas of torch.optim and of Muon's article, behind Gorgonia's interface. Gorgonia's own solvers
+// are not used. Some are wrong, as the tests show, none has a state that can be saved or a learning rate that can be changed, and there is no Nadam.
 //
 // A solver is a [rule], the arithmetic of one algorithm, and bookkeeping that all share: the parameters by name, their
 // slots, and the number of steps. The loops over the values are in package kernel.
@@ -77,6 +77,11 @@ type rule struct {
 
 	// update changes one parameter and its slots.
 	update func(w, g []float32, s slots, weightDecay float32)
+
+	// whole, instead of update, changes a whole matrix, with all of the team. Then vectors is the rule of the parameters that are
+	// no matrices.
+	whole   func(matrix *update, t *team.Team)
+	vectors *rule
 }
 
 // slots are parts of a parameter's slots, in the order of rule.slots.
@@ -107,6 +112,7 @@ type parameter struct {
 type update struct {
 	name      string
 	w, g      []float32
+	columns   int        // of a matrix: the length of the last axis
 	parameter *parameter // nil when seen for the first time
 	decays    bool
 	decay     float32
@@ -122,11 +128,19 @@ func New(name string, learningRate float64, o Options) (Solver, error) {
 	if err := k.check(o); err != nil {
 		return nil, err
 	}
-	s := &solver{name: name, options: o, rule: k.rule(o), parameters: map[string]*parameter{}}
+	r := k.rule(o)
+	s := Solver(newSolver(name, o, r))
+	if r.vectors != nil {
+		s = newPair(name, o, r)
+	}
 	if err := s.SetLearningRate(learningRate); err != nil {
 		return nil, err
 	}
 	return s, nil
+}
+
+func newSolver(name string, o Options, r rule) *solver {
+	return &solver{name: name, options: o, rule: r, parameters: map[string]*parameter{}}
 }
 
 func (s *solver) Name() string          { return s.name }
@@ -162,6 +176,12 @@ func (s *solver) Step(model []gorgonia.ValueGrad) error {
 	if err := s.collect(model); err != nil {
 		return fmt.Errorf("solver %s: %w", s.name, err)
 	}
+	s.step()
+	return nil
+}
+
+// step updates the parameters that were collected.
+func (s *solver) step() {
 	s.steps++
 	s.rule.begin(s.learningRate, s.steps)
 	decay := s.options.WeightDecay
@@ -178,17 +198,26 @@ func (s *solver) Step(model []gorgonia.ValueGrad) error {
 			u.decay = float32(decay)
 		}
 		values += len(u.w)
+		if s.rule.whole != nil {
+			s.rule.whole(u, s.team)
+		}
 	}
-	if values < minShared {
-		s.Do(0, 1)
-	} else {
-		s.team.Run(s)
+	if s.rule.update != nil {
+		run(s.team, values, s)
 	}
-	return nil
 }
 
 // minShared is the smallest number of values for which splitting an update saves more time than it costs.
 const minShared = 8192
+
+// run does a job on that many values, by the team if there are enough.
+func run(t *team.Team, values int, j team.Job) {
+	if values < minShared {
+		j.Do(0, 1)
+	} else {
+		t.Run(j)
+	}
+}
 
 // Do updates a share of each parameter's values, as a [team.Job].
 func (s *solver) Do(part, parts int) {
@@ -259,7 +288,11 @@ func (s *solver) read(i int, v gorgonia.ValueGrad) (update, error) {
 	case p == nil && s.steps > 0 && len(s.rule.slots) > 0:
 		return update{}, fmt.Errorf("parameter %s: unknown to the solver, which has made %d steps without it", name, s.steps)
 	}
-	return update{name: name, w: w, g: g, parameter: p, decays: s.decays(v)}, nil
+	columns := len(w)
+	if shape := v.Value().Shape(); len(shape) > 0 {
+		columns = shape[len(shape)-1]
+	}
+	return update{name: name, w: w, g: g, columns: columns, parameter: p, decays: s.decays(v)}, nil
 }
 
 // missing is the first parameter by name that the current step leaves out.

@@ -24,6 +24,7 @@ type State struct {
 	//	rmsprop              square, and with momentum velocity
 	//	adagrad              sum
 	//	adam, adamw, nadam   m, v
+	//	muon                 velocity of matrices; m, v of all other parameters
 	Slots map[string]map[string][]float32
 }
 

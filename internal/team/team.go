@@ -11,7 +11,8 @@ import (
 )
 
 // Job is work that can be done in parts at the same time. Do does one of the parts, counted from 0. The result must not depend
-// on the number of parts, or on which member does which.
+// on the number of parts, or on which member does which. A part may wait for parts with lower numbers, as in a [Relay], but not for
+// others.
 type Job interface {
 	Do(part, parts int)
 }

@@ -14,8 +14,10 @@
 // through the nodes by itself and does its part of each. Between levels, the members wait for each other. A node is on the level of
 // its child if it reads the child row by row ([op.Parallel.RowLocal]); otherwise it is on the next level. A row of a batch goes
 // through the layers, forward and back, without the other rows. So a training step has two levels with parts: first everything
-// that is computed row by row, then the gradients of the parameters, which are sums over the rows. Other ops are not split, and run at the
-// beginning of their level.
+// that is computed row by row, then the gradients of the parameters, which are sums over the rows. A first layer that is shared by its
+// inputs ([op.Parallel.Shared]) is a level before them. Other ops are not split, and run at the beginning of their level.
+//
+// The parts of an output look for NaN and infinities in what they have just computed, so no pass over all outputs is needed.
 package vm
 
 import (
@@ -28,6 +30,7 @@ import (
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
 
+	"fmtrain/internal/kernel"
 	"fmtrain/internal/op"
 	"fmtrain/internal/team"
 )
@@ -39,6 +42,8 @@ type Static struct {
 	levels  []level
 	took    func(gorgonia.Op, time.Duration)
 	outputs []int                  // the steps whose values are bound to their nodes after each run
+	search  []op.Parallel          // the outputs' ops that look for NaN and infinities
+	rest    []int                  // the steps of the other outputs
 	index   map[*gorgonia.Node]int // the step of each node
 }
 
@@ -105,25 +110,66 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	}
 	for _, n := range outputs {
 		if n.Op() != nil {
-			m.outputs = append(m.outputs, m.index[n])
+			m.addOutput(m.index[n])
 		}
 	}
 	return m, nil
 }
 
-// matrixSum is the hash of the op with which Gorgonia adds two float32 matrices.
-var matrixSum = sync.OnceValue(func() uint32 {
-	g := gorgonia.NewGraph()
-	a := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(1, 1), gorgonia.WithName("a"))
-	b := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(1, 1), gorgonia.WithName("b"))
-	return gorgonia.Must(gorgonia.Add(a, b)).Op().Hashcode()
-})
+// addOutput makes a step an output. The parts of its op look for NaN and infinities, because the values are in the cache then.
+func (m *Static) addOutput(i int) {
+	m.outputs = append(m.outputs, i)
+	s := &m.steps[i]
+	switch o, ok := s.op.(op.Parallel); {
+	case s.node.IsScalar():
+	case ok && !o.Shared():
+		o.Search()
+		m.search = append(m.search, o)
+	default:
+		m.rest = append(m.rest, i)
+	}
+}
 
-// opOf is the op that runs a node. This is the node's own op, except for the sum of two matrices. Gorgonia adds such a node where a
-// value is used twice, to add up its gradients. Its own op can't be split, so all members would have to wait. Ours has parts and gives the
-// same bits.
+// Finite says whether the last run found no NaN and no infinity in the outputs that are tensors.
+func (m *Static) Finite() bool {
+	for _, o := range m.search {
+		if !o.Finite() {
+			return false
+		}
+	}
+	for _, i := range m.rest {
+		if values, err := op.Floats(m.steps[i].value); err == nil && !kernel.AllFinite(values) {
+			return false
+		}
+	}
+	return true
+}
+
+// sums are the hashes of the ops with which Gorgonia adds two float32 tensors, by their number of axes.
+var sums sync.Map
+
+// isSum says whether Gorgonia's own op adds two float32 tensors of two axes or more.
+func isSum(n *gorgonia.Node) bool {
+	axes := n.Dims()
+	if n.Op() == nil || axes < 2 {
+		return false
+	}
+	hash, ok := sums.Load(axes)
+	if !ok {
+		g := gorgonia.NewGraph()
+		ones := slices.Repeat([]int{1}, axes)
+		a := gorgonia.NewTensor(g, tensor.Float32, axes, gorgonia.WithShape(ones...), gorgonia.WithName("a"))
+		b := gorgonia.NewTensor(g, tensor.Float32, axes, gorgonia.WithShape(ones...), gorgonia.WithName("b"))
+		hash, _ = sums.LoadOrStore(axes, gorgonia.Must(gorgonia.Add(a, b)).Op().Hashcode())
+	}
+	return n.Op().Hashcode() == hash.(uint32)
+}
+
+// opOf is the op that runs a node. This is the node's own op, except for the sum of two tensors, such as matrices. Gorgonia adds such a
+// node where a value is used twice, to add up its gradients. Its own op can't be split, so all members would have to wait. Ours has
+// parts and gives the same bits.
 func opOf(n *gorgonia.Node) gorgonia.Op {
-	if n.Op() == nil || n.Op().Hashcode() != matrixSum() {
+	if !isSum(n) {
 		return n.Op()
 	}
 	return op.NewSum(n.Shape())
@@ -146,7 +192,7 @@ func levelOf(n *gorgonia.Node, ops map[*gorgonia.Node]gorgonia.Op, levels map[*g
 		if !ok {
 			return 0, fmt.Errorf("vm: node %s runs before its child %s", n.Name(), child.Name())
 		}
-		if parallel(ops[child]) != nil && (parts == nil || !parts.RowLocal(i)) {
+		if whole := parallel(ops[child]); whole != nil && (parts == nil || !parts.RowLocal(i) || whole.Shared()) {
 			l++
 		}
 		level = max(level, l)
