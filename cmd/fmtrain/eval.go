@@ -64,6 +64,7 @@ func newEval(s streams) *cobra.Command {
 			return runEval(cmd.Context(), s, o)
 		},
 	}
+	cmd.ValidArgsFunction = completeRuns(1)
 	cmd.Flags().VarP(&named{"NAME", &o.split}, "split", "", "images to measure on: test, validation or train")
 	cmd.Flags().VarP(&named{"DIR", &o.data}, "data", "", "directory of the four IDX files [the data of the run]")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
@@ -100,7 +101,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	var parental *run.Parental
 	if errors.As(err, &parental) && !o.json {
 		say(s.out, "%s has %s. Name one of them:\n\n", parental.Path, count(len(parental.Runs), "run"))
-		return printRuns(s.out, parental.Runs)
+		return printRuns(s, run.Overviews(parental.Runs))
 	}
 	if err != nil {
 		return err
