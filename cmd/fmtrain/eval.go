@@ -29,6 +29,7 @@ var splits = []string{"test", "validation", "train"}
 
 type evalOptions struct {
 	target, split, data, metrics string
+	mistakes                     int
 	ema, json                    bool
 }
 
@@ -44,6 +45,7 @@ func newEval(s streams) *cobra.Command {
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book --metrics top3,ece,auc
+  fmtrain eval runs/book --mistakes 6
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -67,8 +69,9 @@ func newEval(s streams) *cobra.Command {
 	cmd.Flags().VarP(&named{"DIR", &o.data}, "data", "", "directory of the four IDX files [the data of the run]")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
 	cmd.Flags().VarP(&named{"NAME,NAME,...", &o.metrics}, "metrics", "", "metrics to measure, out of "+strings.Join(metric.KindNames(), ", ")+" [those of the run]")
+	cmd.Flags().IntVar(&o.mistakes, "mistakes", 0, "show the `N` most confident mistakes")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
-	under(cmd, flagHeading, true, "split", "data", "ema", "metrics", "json")
+	under(cmd, flagHeading, true, "split", "data", "ema", "metrics", "mistakes", "json")
 	complete(cmd, "split", splits)
 	complete(cmd, "metrics", config.Words()["metrics"])
 	return cmd
@@ -85,6 +88,9 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return usageError{err}
 	}
 	o.split = split
+	if o.mistakes < 0 {
+		return usageError{fmt.Errorf("--mistakes: expected a whole number from 0, found %d", o.mistakes)}
+	}
 	metrics, err := evalMetrics(o.metrics)
 	if err != nil {
 		return err
@@ -103,7 +109,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return err
 	}
 	if o.ema && saved.Average == nil {
-		return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run did not use --ema", path)
+		return noAverage(path)
 	}
 	settings, err := readEvalSettings(saved)
 	if err != nil {
@@ -118,11 +124,16 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if err != nil {
 		return err
 	}
-	result, err := evaluate(saved, set, metrics, o.ema)
+	var wrong mistakes
+	result, err := evaluate(saved, set, metrics, o.ema, wrong.note)
 	if err != nil {
 		return err
 	}
 	object := evalObject(o, saved, result)
+	worst := wrong.worst(o.mistakes)
+	if o.mistakes > 0 {
+		object["mistakes"] = worst
+	}
 	if o.json {
 		if err := json.NewEncoder(s.out).Encode(object); err != nil {
 			return err
@@ -133,9 +144,17 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		}
 		say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), imagesOf(o.split), data.Kind, place(data))
 		printEvaluation(s.out, saved.Model.Loss, result)
+		if o.mistakes > 0 {
+			printMistakes(s.out, o.split, set, worst, len(wrong))
+		}
 	}
 	keepEvaluation(s, o.split, saved, data, object)
 	return nil
+}
+
+// noAverage is the error for a checkpoint without averaged weights.
+func noAverage(path string) error {
+	return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run did not use --ema", path)
 }
 
 // evalSettings are the settings of a run that matter to an evaluation.
@@ -191,7 +210,7 @@ func evalData(ctx context.Context, s streams, o evalOptions, saved *run.Saved, s
 		set = validation
 	}
 	if set.Len() == 0 {
-		return nil, nil, fmt.Errorf("--split %s: the run of %s had no such images", o.split, saved.Path)
+		return nil, nil, fmt.Errorf("expected %s images, found none: the run of %s had none", imagesOf(o.split), saved.Path)
 	}
 	return data, set, nil
 }
@@ -204,8 +223,8 @@ func imagesOf(split string) string {
 	return split
 }
 
-// evaluate measures the weights of a checkpoint, or their average, on a set.
-func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, averaged bool) (*loop.Evaluation, error) {
+// evaluate measures the weights of a checkpoint, or their average, on a set, and calls each for every image.
+func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, averaged bool, each func(row, label, prediction int32, logits []float32)) (*loop.Evaluation, error) {
 	weights := saved.Weights
 	if averaged {
 		weights = saved.Average
@@ -214,7 +233,7 @@ func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, averaged 
 	if err != nil {
 		return nil, err
 	}
-	evaluator.Metrics = metrics
+	evaluator.Metrics, evaluator.Each = metrics, each
 	members := build.Team(nil)
 	defer members.Close()
 	evaluator.UseTeam(members)

@@ -15,6 +15,10 @@ import (
 type Evaluator struct {
 	Metrics *metric.Set // to measure besides loss and accuracy; nil for none
 
+	// Each, unless it is nil, is called with each row of the set, its label, the prediction and the logits, in the order of the rows. The
+	// logits are valid until it returns.
+	Each func(row, label, prediction int32, logits []float32)
+
 	feed  feed
 	order []int32
 	team  *team.Team
@@ -71,6 +75,9 @@ func (e *Evaluator) Evaluate() (*Evaluation, error) {
 		for i, label := range graph.Labels {
 			if label != layer.Ignored {
 				confusion[label][loss.Predictions[i]]++
+				if e.Each != nil {
+					e.Each(rows[i], label, loss.Predictions[i], loss.Logits[i*dataset.Classes:(i+1)*dataset.Classes])
+				}
 			}
 		}
 	}
