@@ -108,9 +108,11 @@ func (p *prediction) remarks() (remarks []string) {
 	switch {
 	case p.blank():
 		remarks = append(remarks, "The picture has one colour all over: there is nothing to classify.")
-	case p.Unusual != nil && *p.Unusual:
+	case p.busy():
+		remarks = append(remarks, "Unusual: the background has many colours. The training images show one thing on a plain background.")
+	case p.Unusual:
 		remarks = append(remarks, fmt.Sprintf(
-			"Unusual: the picture is unlike the training images, whose distance from their mean is rarely above 1. Its distance is %.2f.", *p.Distance))
+			"Unusual: the picture is unlike the training images. Its distance from them is %.2f; 99 %% of images like them have at most 1.", *p.Distance))
 	}
 	if p.Unsure {
 		remarks = append(remarks, fmt.Sprintf("Unsure: no class has a probability of %.0f %%.", 100*predict.Unsure))

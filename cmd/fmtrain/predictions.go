@@ -22,8 +22,8 @@ type prediction struct {
 	Label         string        `json:"label,omitempty"` // of a row
 	Probabilities probabilities `json:"probabilities"`
 	Unsure        bool          `json:"unsure"`
+	Unusual       bool          `json:"unusual"`            // unlike the training images
 	Distance      *float64      `json:"distance,omitempty"` // from the training images; nil if that is not known
-	Unusual       *bool         `json:"unusual,omitempty"`
 
 	pixels  []uint8
 	picture *picture.Picture // nil for a row
@@ -74,17 +74,23 @@ func (p *prediction) best() float32 { return p.Probabilities[p.ranking[0]] }
 // blank says whether the picture has one colour all over.
 func (p *prediction) blank() bool { return p.picture != nil && p.picture.Blank }
 
-// compare keeps the distance from the training images. A blank picture is unlike them all, though black is not far from their mean.
-func (p *prediction) compare(distance float64) {
-	unusual := distance > 1 || p.blank()
-	p.Distance, p.Unusual = &distance, &unusual
+// busy says whether the picture has no plain background.
+func (p *prediction) busy() bool { return p.picture != nil && p.picture.Busy }
+
+// compare keeps the distance from the training images; nil if there is no reference. Blank and busy pictures are unlike them all, at
+// any distance: black is not far from their mean.
+func (p *prediction) compare(r *predict.Reference) {
+	p.Unusual = p.blank() || p.busy()
+	if r != nil {
+		distance := r.Distance(p.pixels)
+		p.Distance = &distance
+		p.Unusual = p.Unusual || distance > 1
+	}
 }
 
-// notes are the doubts about a prediction, in a few words each.
+// notes are the doubts about a prediction, a word each.
 func (p *prediction) notes() (notes []string) {
-	if p.blank() {
-		notes = append(notes, "one colour")
-	} else if p.Unusual != nil && *p.Unusual {
+	if p.Unusual {
 		notes = append(notes, "unusual")
 	}
 	if p.Unsure {

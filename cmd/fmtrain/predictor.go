@@ -108,9 +108,7 @@ func (p *predictor) predict(s source) (*prediction, error) {
 		return nil, fmt.Errorf("%s: %w", p.path, err)
 	}
 	found.rank()
-	if p.reference != nil {
-		found.compare(p.reference.Distance(found.pixels))
-	}
+	found.compare(p.reference)
 	return found, nil
 }
 

@@ -39,6 +39,7 @@ type Picture struct {
 	Width, Height int     // of the file's picture, as stored
 	Steps         []string
 	Blank         bool // it has one colour all over
+	Busy          bool // its background has many colours; all images of the data have a plain one
 }
 
 // closeness is the largest difference from the background that still is background: 5 % of 255, as in the data set.
@@ -57,13 +58,23 @@ func prepare(decoded image.Image, orientation int, invert Invert) *Picture {
 	if colored {
 		step("converted to grey")
 	}
-	background, mean := levels(plane)
+	background, plain := backgroundOf(plane)
+	mean := meanOf(plane)
 	inverted := invert == Yes || invert == Auto && float64(background) > mean
 	box := subject(plane, background)
 	p.Blank = box.Empty()
 
 	small := plane
-	if p.Width != dataset.Cols || p.Height != dataset.Rows {
+	switch {
+	case p.Width == dataset.Cols && p.Height == dataset.Rows:
+		if inverted {
+			blacken(small, 255, true)
+		}
+	case !plain:
+		p.Busy = true
+		box = plane.Rect
+		fallthrough
+	default:
 		if p.Blank {
 			box = plane.Rect
 		}
@@ -73,13 +84,15 @@ func prepare(decoded image.Image, orientation int, invert Invert) *Picture {
 		if small = scale(plane, box); small.Rect.Size() != box.Size() {
 			step("scaled to %dx%d", small.Rect.Dx(), small.Rect.Dy())
 		}
-		if blacken(small, background, inverted); background > closeness && background < 255-closeness {
+		switch {
+		case !plain && inverted:
+			background = 255
+		case !plain:
+			background = 0
+		case background > closeness && background < 255-closeness:
 			step("background of grey %d made black", background)
 		}
-	} else if inverted {
-		for i, v := range small.Pix {
-			small.Pix[i] = 255 - v
-		}
+		blacken(small, background, inverted)
 	}
 	if inverted {
 		step("inverted")
@@ -115,21 +128,34 @@ func grey(decoded image.Image) (plane *image.Gray, colored, transparent bool) {
 	return plane, colored, transparent
 }
 
-// levels are the grey of the background, which is the median of the border, and the mean of all pixels.
-func levels(p *image.Gray) (background uint8, mean float64) {
+// backgroundOf is the grey of the background: the median of the border. The background is plain if at least half of the border is close
+// to it.
+func backgroundOf(p *image.Gray) (background uint8, plain bool) {
 	w, h := p.Rect.Dx(), p.Rect.Dy()
-	var border []uint8
-	border = append(border, p.Pix[:w]...)
-	border = append(border, p.Pix[(h-1)*w:]...)
+	border := slices.Concat(p.Pix[:w], p.Pix[(h-1)*w:])
 	for y := range h {
 		border = append(border, p.Pix[y*w], p.Pix[y*w+w-1])
 	}
 	slices.Sort(border)
+	background = border[len(border)/2]
+	near := 0
+	for _, v := range border {
+		if isClose(v, background) {
+			near++
+		}
+	}
+	return background, 2*near >= len(border)
+}
+
+// isClose says whether a pixel still is background.
+func isClose(v, background uint8) bool { return max(v, background)-min(v, background) <= closeness }
+
+func meanOf(p *image.Gray) float64 {
 	var sum uint64
 	for _, v := range p.Pix {
 		sum += uint64(v)
 	}
-	return border[len(border)/2], float64(sum) / float64(len(p.Pix))
+	return float64(sum) / float64(len(p.Pix))
 }
 
 // subject is the smallest box around all that differs from the background; it is empty if nothing does. In a large picture a row or a
@@ -139,7 +165,7 @@ func subject(p *image.Gray, background uint8) image.Rectangle {
 	columns, rows := make([]int, w), make([]int, h)
 	for y := range h {
 		for x, v := range p.Pix[y*w : (y+1)*w] {
-			if d := int(v) - int(background); d > closeness || d < -closeness {
+			if !isClose(v, background) {
 				columns[x]++
 				rows[y]++
 			}
@@ -189,11 +215,11 @@ func blacken(p *image.Gray, background uint8, inverted bool) {
 	}
 }
 
-// centre puts a picture into the middle of an image.
+// centre puts a picture into the middle of an image. An odd margin has its larger half above and to the left, as in the data set.
 func centre(p *image.Gray) []uint8 {
 	pixels := make([]uint8, dataset.Pixels)
 	w, h := p.Rect.Dx(), p.Rect.Dy()
-	left, top := (dataset.Cols-w)/2, (dataset.Rows-h)/2
+	left, top := (dataset.Cols-w+1)/2, (dataset.Rows-h+1)/2
 	for y := range h {
 		copy(pixels[(top+y)*dataset.Cols+left:], p.Pix[y*p.Stride:y*p.Stride+w])
 	}

@@ -75,10 +75,7 @@ var formatNames = map[string]string{"png": "PNG", "jpeg": "JPEG", "gif": "GIF", 
 
 // damaged is the error for a picture that can't be decoded. The decoders' errors quote parts of the file, which may be long.
 func damaged(format string, err error) error {
-	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("expected a whole %s picture, found one that ends too early", format)
-	}
-	return fmt.Errorf("expected a whole %s picture, found a damaged one: %.200s", format, err.Error())
+	return fmt.Errorf("expected a whole %s picture, found a damaged or incomplete one: %.200s", format, err.Error())
 }
 
 // contentOf says what a file seems to be that is none of the pictures.

@@ -58,7 +58,7 @@ func NewReference(set *dataset.Set) *Reference {
 		distances[i] = r.distance(x)
 	}
 	slices.Sort(distances)
-	r.limit = distances[int(within*float64(len(distances)))]
+	r.limit = max(distances[int(within*float64(len(distances)))], math.SmallestNonzeroFloat32) // 0 if all images are equal
 	return r
 }
 
