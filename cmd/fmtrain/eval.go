@@ -29,12 +29,12 @@ var splits = []string{"test", "validation", "train"}
 
 type evalOptions struct {
 	target, split, data, metrics string
-	mistakes                     int
+	mistakes                     string
 	ema, json                    bool
 }
 
 func newEval(s streams) *cobra.Command {
-	o := evalOptions{split: "test"}
+	o := evalOptions{split: "test", mistakes: "0"}
 	cmd := &cobra.Command{
 		Use:   "eval [RUN|CHECKPOINT]",
 		Short: "Measure a trained classifier",
@@ -69,7 +69,7 @@ func newEval(s streams) *cobra.Command {
 	cmd.Flags().VarP(&named{"DIR", &o.data}, "data", "", "directory of the four IDX files [the data of the run]")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
 	cmd.Flags().VarP(&named{"NAME,NAME,...", &o.metrics}, "metrics", "", "metrics to measure, out of "+strings.Join(metric.KindNames(), ", ")+" [those of the run]")
-	cmd.Flags().IntVar(&o.mistakes, "mistakes", 0, "show the `N` most confident mistakes")
+	cmd.Flags().VarP(&named{"N", &o.mistakes}, "mistakes", "", "show the N most confident mistakes")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
 	under(cmd, flagHeading, true, "split", "data", "ema", "metrics", "mistakes", "json")
 	complete(cmd, "split", splits)
@@ -88,8 +88,9 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return usageError{err}
 	}
 	o.split = split
-	if o.mistakes < 0 {
-		return usageError{fmt.Errorf("--mistakes: expected a whole number from 0, found %d", o.mistakes)}
+	shown, err := strconv.ParseUint(o.mistakes, 10, 31)
+	if err != nil {
+		return usageError{fmt.Errorf("--mistakes: expected a whole number from 0, found %.100q", o.mistakes)}
 	}
 	metrics, err := evalMetrics(o.metrics)
 	if err != nil {
@@ -130,8 +131,8 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return err
 	}
 	object := evalObject(o, saved, result)
-	worst := wrong.worst(o.mistakes)
-	if o.mistakes > 0 {
+	worst := wrong.worst(int(shown))
+	if shown > 0 {
 		object["mistakes"] = worst
 	}
 	if o.json {
@@ -144,7 +145,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		}
 		say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), imagesOf(o.split), data.Kind, place(data))
 		printEvaluation(s.out, saved.Model.Loss, result)
-		if o.mistakes > 0 {
+		if shown > 0 {
 			printMistakes(s.out, o.split, set, worst, len(wrong))
 		}
 	}

@@ -54,6 +54,7 @@ func TestSmallPicturesKeepTheirPixels(t *testing.T) {
 		for name, file := range map[string][]byte{
 			"PNG":               picturetest.PNG(picturetest.Grey(pixels)),
 			"inverted PNG":      picturetest.PNG(picturetest.Negative(pixels)),
+			"GIF":               picturetest.GIF(picturetest.Negative(pixels)),
 			"WebP":              picturetest.WebP(picturetest.Grey(pixels)),
 			"inverted WebP":     picturetest.WebP(picturetest.Negative(pixels)),
 			"transparent PNG":   picturetest.PNG(picturetest.Transparent(pixels)),

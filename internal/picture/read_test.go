@@ -38,7 +38,7 @@ func TestRefused(t *testing.T) {
 		"heic":           {[]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00"), "found HEIC; convert it to JPEG first"},
 		"cut PNG":        {half(picturetest.PNG(whole)), "expected a whole PNG picture, found a damaged or incomplete one: "},
 		"cut JPEG":       {half(picturetest.JPEG(whole)), "expected a whole JPEG picture, found a damaged or incomplete one: "},
-		"cut GIF":        {half(picturetest.GIF(whole)), "expected a whole GIF picture, found "},
+		"cut GIF":        {half(picturetest.GIF(picturetest.Grey(testImages(t, 1)[0]))), "expected a whole GIF picture, found "},
 		"cut WebP":       {half(picturetest.WebP(picturetest.Grey(testImages(t, 1)[0]))), "expected a whole WebP picture, found "},
 		"damaged PNG":    {broken, "expected a whole PNG picture, found a damaged or incomplete one: "},
 		"only a header":  {headerPNG(5000, 5000), "expected a whole PNG picture, found a damaged or incomplete one: "},

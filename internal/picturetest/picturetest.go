@@ -63,7 +63,7 @@ func Gradient(width, height int) *image.RGBA {
 	return p
 }
 
-// PNG is the file of a picture. Like the functions below it panics on an error, which only a bug in a test can cause.
+// PNG is the file of a picture. Like the other functions it panics on an error, which only a bug in a test can cause.
 func PNG(p image.Image) []byte {
 	var b bytes.Buffer
 	must(png.Encode(&b, p))
@@ -77,10 +77,15 @@ func JPEG(p image.Image) []byte {
 	return b.Bytes()
 }
 
-// GIF is the file of a picture.
-func GIF(p image.Image) []byte {
+// GIF is the file of a grey picture, with a palette of all greys.
+func GIF(p *image.Gray) []byte {
+	indexed := image.NewPaletted(p.Rect, nil)
+	copy(indexed.Pix, p.Pix)
+	for v := range 256 {
+		indexed.Palette = append(indexed.Palette, color.Gray{uint8(v)})
+	}
 	var b bytes.Buffer
-	must(gif.Encode(&b, p, nil))
+	must(gif.Encode(&b, indexed, nil))
 	return b.Bytes()
 }
 

@@ -118,15 +118,15 @@ func TestUnusual(t *testing.T) {
 		return p.Pixels
 	}
 	all := map[string][]uint8{
-		"uniform noise":      fill(func(int, int) float64 { return 256 * random.Float64() }),
-		"normal noise":       fill(func(int, int) float64 { return 128 + 40*random.NormFloat64() }),
-		"horizontal":         fill(func(x, _ int) float64 { return 255 * float64(x) / 27 }),
-		"diagonal":           fill(func(x, y int) float64 { return 255 * float64(x+y) / 54 }),
-		"waves":              fill(func(x, y int) float64 { return 128 + 127*math.Sin(float64(x)/3)*math.Cos(float64(y)/4) }),
-		"chessboard":         fill(func(x, y int) float64 { return 255 * float64((x/4+y/4)%2) }),
-		"white":              fill(func(int, int) float64 { return 255 }),
-		"negative":           picturetest.Negative(image(data.Test, 0)).Pix,
-		"gradient PNG":       read(picturetest.PNG(picturetest.Gradient(28, 28))),
+		"uniform noise": fill(func(int, int) float64 { return 256 * random.Float64() }),
+		"normal noise":  fill(func(int, int) float64 { return 128 + 40*random.NormFloat64() }),
+		"horizontal":    fill(func(x, _ int) float64 { return 255 * float64(x) / 27 }),
+		"diagonal":      fill(func(x, y int) float64 { return 255 * float64(x+y) / 54 }),
+		"waves":         fill(func(x, y int) float64 { return 128 + 127*math.Sin(float64(x)/3)*math.Cos(float64(y)/4) }),
+		"chessboard":    fill(func(x, y int) float64 { return 255 * float64((x/4+y/4)%2) }),
+		"white":         fill(func(int, int) float64 { return 255 }),
+		"negative":      picturetest.Negative(image(data.Test, 0)).Pix,
+		"gradient PNG":  read(picturetest.PNG(picturetest.Gradient(28, 28))),
 	}
 	for name, pixels := range all {
 		if d := r.Distance(pixels); d <= 1 {
