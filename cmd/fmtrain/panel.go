@@ -115,7 +115,7 @@ func (p *prediction) remarks() (remarks []string) {
 			"Unusual: the picture is unlike the training images. Its distance from them is %.2f; 99 %% of images like them have at most 1.", *p.Distance))
 	}
 	if p.Unsure {
-		remarks = append(remarks, fmt.Sprintf("Unsure: no class has a probability of %.0f %%.", 100*predict.Unsure))
+		remarks = append(remarks, fmt.Sprintf("Unsure: no class has a probability of %.0f %% or more.", 100*predict.Unsure))
 	}
 	return remarks
 }
