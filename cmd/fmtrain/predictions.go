@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,8 +84,9 @@ func (p *prediction) compare(r *predict.Reference) {
 	p.Unusual = p.blank() || p.busy()
 	if r != nil {
 		distance := r.Distance(p.pixels)
-		p.Distance = &distance
 		p.Unusual = p.Unusual || distance > 1
+		distance = math.Round(distance*1e4) / 1e4 // more digits say nothing
+		p.Distance = &distance
 	}
 }
 
