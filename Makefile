@@ -8,7 +8,7 @@ SOAKTIME ?= 30m
 SEEDS ?= 7 42
 ROUNDS ?= 5
 
-.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover seeds exactness docs pictures
+.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover records exactness docs pictures
 
 build: ## build bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -55,8 +55,8 @@ cover: ## measure the test coverage of the internal packages
 torture: ## kill the program 200 times and resume the run each time; make test does so 20 times
 	go test -count 1 -v -timeout 60m -run TestTorture ./cmd/fmtrain -kills 200
 
-seeds: build ## measure the test accuracy of each config over 5 seeds on the real data
-	scripts/seeds bin/fmtrain
+records: build ## measure the test accuracy and the time of each config over several seeds, and keep them in docs/records.jsonl
+	scripts/records bin/fmtrain $(ARGS)
 
 exactness: build ## compare the losses of 500 steps with PyTorch's, for SEEDS
 	scripts/exactness bin/fmtrain $(SEEDS)

@@ -33,8 +33,8 @@ func newBench(s streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the speed of this machine, of the kernels and of training steps",
-		Long: "Measure the peak of one core and of all cores, the speed of matrix products, and training steps by their number of threads. A share " +
-			"is of that peak. Each figure is the best of many short windows. If the windows differ much, bench says what ran beside it.",
+		Long: "Measure the peak of one core and of all cores, the speed of matrix products and convolutions, and training steps by their number of " +
+			"threads. A share is of that peak. Each figure is the best of many short windows. If the windows differ much, bench says what ran beside it.",
 		Example: `  fmtrain bench
   fmtrain bench --json > bench.json`,
 		Args: noArgs,

@@ -66,7 +66,12 @@ func runDebug(ctx context.Context, s streams, c config.Config, dot string) error
 	}
 	graph, train := m.Graph, data.Training
 	order := dataset.NewSampler(train.Len(), c.Seed, c.Shuffle).Order(1)
-	train.Fill(graph.Images, graph.Labels, order[:min(c.BatchSize, len(order))])
+	rows := order[:min(c.BatchSize, len(order))]
+	if augmenter := build.Augmenter(c, data); augmenter != nil {
+		train.FillChanged(graph.Images, graph.Labels, rows, augmenter, 1, new([dataset.Pixels]uint8))
+	} else {
+		train.Fill(graph.Images, graph.Labels, rows)
+	}
 	if err := graph.Run(); err != nil {
 		return err
 	}

@@ -28,9 +28,8 @@ import (
 var splits = []string{"test", "validation", "train"}
 
 type evalOptions struct {
-	target, split, data, metrics string
-	mistakes                     string
-	ema, json                    bool
+	target, split, data, metrics, tta, mistakes string
+	ema, json                                   bool
 }
 
 func newEval(s streams) *cobra.Command {
@@ -46,6 +45,7 @@ func newEval(s streams) *cobra.Command {
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book --metrics top3,ece,auc
   fmtrain eval runs/book --mistakes 6
+  fmtrain eval runs/flipped --tta flip
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -56,7 +56,7 @@ func newEval(s streams) *cobra.Command {
 					return err
 				}
 			}
-			return noneEmpty(cmd.Flags(), "data", "metrics")
+			return noneEmpty(cmd.Flags(), "data", "metrics", "tta")
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
@@ -68,12 +68,14 @@ func newEval(s streams) *cobra.Command {
 	cmd.Flags().VarP(&named{"NAME", &o.split}, "split", "", "images to measure on: test, validation or train")
 	cmd.Flags().VarP(&named{"DIR", &o.data}, "data", "", "directory of the four IDX files [the data of the run]")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
+	cmd.Flags().VarP(&named{"flip|shift|flip,shift", &o.tta}, "tta", "", "test-time augmentation: average the logits over mirrored or shifted views of each image")
 	cmd.Flags().VarP(&named{"NAME,NAME,...", &o.metrics}, "metrics", "", "metrics to measure, out of "+strings.Join(metric.KindNames(), ", ")+" [those of the run]")
 	cmd.Flags().VarP(&named{"N", &o.mistakes}, "mistakes", "", "show the N most confident mistakes")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
-	under(cmd, flagHeading, true, "split", "data", "ema", "metrics", "mistakes", "json")
+	under(cmd, flagHeading, true, "split", "data", "ema", "tta", "metrics", "mistakes", "json")
 	complete(cmd, "split", splits)
 	complete(cmd, "metrics", config.Words()["metrics"])
+	complete(cmd, "tta", append(dataset.ViewWords(), strings.Join(dataset.ViewWords(), ",")))
 	return cmd
 }
 
@@ -91,6 +93,10 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	shown, err := strconv.ParseUint(o.mistakes, 10, 31)
 	if err != nil {
 		return usageError{fmt.Errorf("--mistakes: expected a whole number from 0, found %.100q", o.mistakes)}
+	}
+	views, err := evalViews(&o)
+	if err != nil {
+		return err
 	}
 	metrics, err := evalMetrics(o.metrics)
 	if err != nil {
@@ -121,12 +127,15 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 			return fmt.Errorf("%s: metrics of the run: %w", path, err)
 		}
 	}
+	if slices.ContainsFunc(views, func(v dataset.WeightedView) bool { return v.Flip }) && !settings.flipped() {
+		warn(s.err, "the run trained without --augment flip or altflip, so it does not know mirrored images, and --tta flip may do harm")
+	}
 	data, set, err := evalData(ctx, s, o, saved, settings)
 	if err != nil {
 		return err
 	}
 	var wrong mistakes
-	result, err := evaluate(saved, set, metrics, o.ema, wrong.note)
+	result, err := evaluate(saved, set, metrics, views, o.ema, wrong.note)
 	if err != nil {
 		return err
 	}
@@ -143,13 +152,16 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		if o.ema {
 			path += ", averaged weights"
 		}
+		if o.tta != "" {
+			path += fmt.Sprintf(", test-time augmentation %s (%d views)", o.tta, len(views))
+		}
 		say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), imagesOf(o.split), data.Kind, place(data))
 		printEvaluation(s.out, saved.Model.Loss, result)
 		if shown > 0 {
 			printMistakes(s.out, o.split, set, worst, len(wrong))
 		}
 	}
-	keepEvaluation(s, o.split, saved, data, object)
+	keepEvaluation(s, o.kept(), saved, data, object)
 	return nil
 }
 
@@ -163,6 +175,13 @@ type evalSettings struct {
 	Data       string   `json:"data"`
 	Validation int      `json:"validation"`
 	Metrics    []string `json:"metrics"`
+	Augment    string   `json:"augment"`
+}
+
+// flipped says whether the run has seen mirrored images.
+func (s evalSettings) flipped() bool {
+	a, err := dataset.ParseAugmentation(s.Augment)
+	return err == nil && a.Flip != dataset.NoFlip
 }
 
 func readEvalSettings(saved *run.Saved) (settings evalSettings, err error) {
@@ -224,8 +243,9 @@ func imagesOf(split string) string {
 	return split
 }
 
-// evaluate measures the weights of a checkpoint, or their average, on a set, and calls each for every image.
-func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, averaged bool, each func(row, label, prediction int32, logits []float32)) (*loop.Evaluation, error) {
+// evaluate measures the weights of a checkpoint, or their average, on views of a set; nil for only its images. It calls each for every image.
+func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []dataset.WeightedView, averaged bool,
+	each func(row, label, prediction int32, logits []float32)) (*loop.Evaluation, error) {
 	weights := saved.Weights
 	if averaged {
 		weights = saved.Average
@@ -235,6 +255,9 @@ func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, averaged 
 		return nil, err
 	}
 	evaluator.Metrics, evaluator.Each = metrics, each
+	if views != nil {
+		evaluator.UseViews(views)
+	}
 	members := build.Team(nil)
 	defer members.Close()
 	evaluator.UseTeam(members)
@@ -256,12 +279,15 @@ func evalObject(o evalOptions, saved *run.Saved, result *loop.Evaluation) map[st
 	if o.ema {
 		object["ema"] = true
 	}
+	if o.tta != "" {
+		object["tta"] = o.tta
+	}
 	return object
 }
 
 // keepEvaluation writes an evaluation into the run of its checkpoint, with the data, the date and the program's version. A failure is
 // only a warning, because the result has been printed.
-func keepEvaluation(s streams, split string, saved *run.Saved, data *dataset.Data, object map[string]any) {
+func keepEvaluation(s streams, name string, saved *run.Saved, data *dataset.Data, object map[string]any) {
 	dir, ok := run.Of(saved.Path)
 	if !ok {
 		return
@@ -269,7 +295,7 @@ func keepEvaluation(s streams, split string, saved *run.Saved, data *dataset.Dat
 	v := version.Read()
 	object["data"], object["date"], object["version"], object["commit"] = data.Origin, time.Now().UTC().Format(time.RFC3339), v.Version, v.Commit
 	object["epoch"] = saved.Progress.Epoch
-	if err := dir.WriteEvaluation(split, object); err != nil {
+	if err := dir.WriteEvaluation(name, object); err != nil {
 		warn(s.err, "the evaluation is not kept in the run: %v", err)
 	}
 }
@@ -284,6 +310,34 @@ func evalMetrics(flag string) (*metric.Set, error) {
 		return nil, usageError{fmt.Errorf("--metrics: %w", err)}
 	}
 	return build.Metrics(named.Names())
+}
+
+// evalViews makes the views that the flag names; none if it is empty. It writes the flag's words in their order.
+func evalViews(o *evalOptions) ([]dataset.WeightedView, error) {
+	if o.tta == "" {
+		return nil, nil
+	}
+	words := strings.Split(strings.ToLower(o.tta), ",")
+	for i, word := range words {
+		words[i] = strings.TrimSpace(word)
+	}
+	views, err := dataset.Views(words)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("--tta: %w", err)}
+	}
+	slices.SortFunc(words, func(a, b string) int {
+		return slices.Index(dataset.ViewWords(), a) - slices.Index(dataset.ViewWords(), b)
+	})
+	o.tta = strings.Join(words, ",")
+	return views, nil
+}
+
+// kept is the name of the evaluation in the run: test, or test-tta with views.
+func (o evalOptions) kept() string {
+	if o.tta != "" {
+		return o.split + "-tta"
+	}
+	return o.split
 }
 
 // printEvaluation prints the tables.

@@ -4,12 +4,13 @@
 // time. A figure is its best window, which is the one that was disturbed least. Where the windows differ much, the report says what ran
 // beside.
 //
-//	bench.go      the report, and the rounds
-//	measure.go    one quantity and its windows
-//	machine.go    the peak, a tile in the first cache, memory
-//	products.go   matrix products
-//	steps.go      training steps, and the shares of their parts
-//	beside.go     what ran beside
+//	bench.go         the report, and the rounds
+//	measure.go       one quantity and its windows
+//	machine.go       the peak, a tile in the first cache, memory
+//	products.go      matrix products
+//	convolutions.go  convolutions, which are reported beside the products
+//	steps.go         training steps, and the shares of their parts
+//	beside.go        what ran beside
 package bench
 
 import (
@@ -49,7 +50,8 @@ func (p Peak) of(members, cores int) float64 {
 	return p.One + (p.All-p.One)*float64(members-1)/float64(cores-1)
 }
 
-// Product is the speed of a matrix product, such as NN 512x784x512: the rows, terms and columns, and whether a matrix is transposed.
+// Product is the speed of a matrix product, such as NN 512x784x512: the rows, terms and columns, and whether a matrix is transposed. Or
+// of a convolution of 3x3, such as conv 128x14x14x64 to 64 dW: the maps, the channels that it makes, and the direction.
 type Product struct {
 	Shape  string  `json:"shape"`
 	GFLOPS float64 `json:"gflops"`
@@ -102,13 +104,13 @@ func Run(ctx context.Context, about time.Duration) (*Report, error) {
 	defer members.Close()
 
 	m := newMachine(members)
-	products := newProducts()
+	products, convolutions := newProducts(), newConvolutions()
 	steps, err := newSteps()
 	if err != nil {
 		return nil, err
 	}
 	defer steps.close()
-	all := slices.Concat(m.measurements(), products.measurements(), steps.measurements())
+	all := slices.Concat(m.measurements(), products.measurements(), convolutions.measurements(), steps.measurements())
 
 	ends := began.Add(about)
 	turn := min(max(time.Until(ends)/time.Duration(maxRounds*len(all)), leastTurn), mostTurn)
@@ -129,6 +131,7 @@ func Run(ctx context.Context, about time.Duration) (*Report, error) {
 	r := &Report{Cores: members.Max(), Spread: spread(all)}
 	m.report(r)
 	products.report(r)
+	convolutions.report(r)
 	steps.report(r)
 	r.Seconds = time.Since(began).Seconds()
 	r.Beside = machineUse().since(before)

@@ -31,7 +31,7 @@ func TestRun(t *testing.T) {
 	positive("memory, all cores", r.Memory.All)
 	positive("seconds", r.Seconds)
 	for _, p := range r.Products {
-		if !regexp.MustCompile(`^(NN|TN|NT) \d+x\d+x\d+$`).MatchString(p.Shape) {
+		if !regexp.MustCompile(`^((NN|TN|NT) \d+x\d+x\d+|conv 128x\d+x\d+x\d+ to \d+ (forward|dX|dW))$`).MatchString(p.Shape) {
 			t.Errorf("a product of the shape %q", p.Shape)
 		}
 		positive(p.Shape, p.GFLOPS)
@@ -39,7 +39,8 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s: found the share %v of %v in %v", p.Shape, p.Share, p.GFLOPS, r.Peak.One)
 		}
 	}
-	for _, shape := range []string{"NN 512x784x512", "TN 784x512x512", "NT 512x512x512", "NN 1024x1024x1024", "TN 784x32x100"} {
+	for _, shape := range []string{"NN 512x784x512", "TN 784x512x512", "NT 512x512x512", "NN 1024x1024x1024", "TN 784x32x100",
+		"conv 128x28x28x1 to 32 dW", "conv 128x14x14x64 to 64 dX"} {
 		if !slices.ContainsFunc(r.Products, func(p Product) bool { return p.Shape == shape }) {
 			t.Errorf("no product %s", shape)
 		}

@@ -84,6 +84,7 @@ func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
 
 		Schedules:  parts.schedules,
 		Accumulate: c.Accumulate,
+		Augmenter:  Augmenter(c, r.Data),
 		ClipNorm:   c.ClipNorm,
 		MaxNorm:    c.MaxNorm,
 		Patience:   c.Patience,
@@ -107,6 +108,14 @@ func (m *Model) Trainer(r Run) (*loop.Trainer, error) {
 	}
 	t.Team = Team(c.Threads)
 	return t, nil
+}
+
+// Augmenter makes what changes the training images; nil if nothing does.
+func Augmenter(c config.Config, data *Data) *dataset.Augmenter {
+	if c.Augment == (dataset.Augmentation{}) {
+		return nil
+	}
+	return &dataset.Augmenter{Augmentation: c.Augment, Seed: c.Seed, First: data.Validation.Len()}
 }
 
 // newEvaluator makes what measures the validation images; nil if there are none.

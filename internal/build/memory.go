@@ -10,7 +10,7 @@ import (
 type MemoryError struct{ Need, Available int64 }
 
 func (m *MemoryError) Error() string {
-	return fmt.Sprintf("training needs about %s of memory, and %s is available; lower --batch-size or the layers' widths (--hidden, --layers)",
+	return fmt.Sprintf("training needs about %s of memory, and %s is available; lower --batch-size or the layers' widths (--hidden, --channels, --layers)",
 		size(m.Need), size(m.Available))
 }
 

@@ -60,7 +60,7 @@ func TestMemoryIsCompared(t *testing.T) {
 	if !errors.As(err, &m) || m.Available < 1 || !strings.Contains(err.Error(), "--batch-size") {
 		t.Errorf("found %v", err)
 	}
-	want := "training needs about 40.0 GiB of memory, and 512 MiB is available; lower --batch-size or the layers' widths (--hidden, --layers)"
+	want := "training needs about 40.0 GiB of memory, and 512 MiB is available; lower --batch-size or the layers' widths (--hidden, --channels, --layers)"
 	if got := (&MemoryError{40 << 30, 512 << 20}).Error(); got != want {
 		t.Errorf("found %s", got)
 	}

@@ -26,6 +26,7 @@ type Config struct {
 
 	Model      string
 	Layers     string // as the model writes it; empty if Model names the network
+	Channels   []int  // of a cnn; else none
 	Hidden     []int
 	Activation string
 	Dropout    float64
@@ -50,6 +51,7 @@ type Config struct {
 	LossSettings []LossSetting
 	Metrics      []string
 
+	Augment    dataset.Augmentation
 	Validation *int // nil: a twelfth of the training images
 	Patience   int
 	Seed       uint64

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
+	"fmtrain/internal/dataset"
 	"fmtrain/internal/layernorm"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/model"
@@ -38,6 +39,10 @@ func anyConfig(t *rapid.T) Config {
 	c.L2, c.ActivityL2 = rate.Draw(t, "l2"), rate.Draw(t, "activity-l2")
 	c.MaxNorm, c.ClipNorm = rate.Draw(t, "max-norm"), rate.Draw(t, "clip-norm")
 	c.EMA = rapid.Float64Range(0, 0.9999).Draw(t, "ema")
+	c.Augment = dataset.Augmentation{
+		Flip:  rapid.SampledFrom([]dataset.Flip{dataset.NoFlip, dataset.RandomFlip, dataset.AlternatingFlip}).Draw(t, "flip"),
+		Shift: rapid.IntRange(0, 27).Draw(t, "shift"), Cutout: rapid.IntRange(0, 28).Draw(t, "cutout"), Erase: rapid.Bool().Draw(t, "erase"),
+	}
 	c.LayerNormForm = layernorm.Form(word("layernorm-form"))
 	c.LayerNormEpsilon = rapid.Float64Range(0x1p-126, math.MaxFloat32).Draw(t, "layernorm-epsilon")
 	c.Loss = word("loss")
@@ -65,10 +70,13 @@ func anyConfig(t *rapid.T) Config {
 	if c.Model == resMLP {
 		c.Hidden = slices.Repeat(c.Hidden[:1], len(c.Hidden))
 	}
-	c.Layers = rapid.SampledFrom([]string{"", "784-10", "784-300-relu-dropout:0.2-res(relu-300)-10", "784-784-300@a-ln-10@b"}).Draw(t, "layers")
+	if c.Model == cnn {
+		c.Channels = rapid.SliceOfN(size, 1, 4).Draw(t, "channels") // the map has no place for a fifth pool
+	}
+	c.Layers = rapid.SampledFrom([]string{"", "784-10", "784-conv:8x5s2v-res(conv:8)-globalmax-10", "784-300-relu-dropout:0.2-res(relu-300)-10", "784-784-300@a-ln-10@b"}).Draw(t, "layers")
 	if c.Layers != "" {
 		plain := Default()
-		c.Model, c.Hidden, c.Activation, c.Dropout, c.UpperLayers = plain.Model, plain.Hidden, plain.Activation, 0, 1
+		c.Model, c.Channels, c.Hidden, c.Activation, c.Dropout, c.UpperLayers = plain.Model, nil, plain.Hidden, plain.Activation, 0, 1
 	}
 	if rapid.Bool().Draw(t, "own groups") {
 		c.Groups = []Group{{Name: "a", Parameters: "*.norm.*"}, {Name: "b", Parameters: "*"}}

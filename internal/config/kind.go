@@ -310,12 +310,45 @@ func schedules() form[schedule.Schedule] {
 	}
 }
 
+// augmentations is a list of changes of the training images.
+func augmentations() form[dataset.Augmentation] {
+	return form[dataset.Augmentation]{
+		noun:    "LIST",
+		allowed: dataset.AugmentationAllowed,
+		words:   dataset.AugmentationWords(),
+		types:   texts,
+		list:    true,
+		parse: func(s string) (dataset.Augmentation, error) {
+			a, err := dataset.ParseAugmentation(s)
+			if refused, ok := errors.AsType[*dataset.AugmentationError](err); ok {
+				err = fmt.Errorf("%w%s", err, meantAugmentation(refused.Entry))
+			}
+			return a, err
+		},
+		get: func(a dataset.Augmentation) any { return a.String() },
+	}
+}
+
+// meantAugmentation is the end of an error about an entry of such a list. It suggests another word, if one is near.
+func meantAugmentation(entry string) string {
+	word, _, _ := strings.Cut(entry, ":")
+	var candidates []string
+	for _, example := range dataset.AugmentationWords() {
+		candidate, _, _ := strings.Cut(example, ":")
+		if candidate == word {
+			return "" // its number is wrong
+		}
+		candidates = append(candidates, candidate)
+	}
+	return didYouMean(word, candidates)
+}
+
 // widths is a list of the widths of layers.
-func widths() form[[]int] {
+func widths(of string) form[[]int] {
 	width := whole(1, maxSize)
 	return form[[]int]{
 		noun:    "N,N,...",
-		allowed: "at least one hidden layer, each width " + width.allowed,
+		allowed: "at least one " + of + ", each width " + width.allowed,
 		types:   wholes,
 		list:    true,
 		parse: func(s string) (all []int, err error) {
@@ -329,6 +362,22 @@ func widths() form[[]int] {
 			return all, nil
 		},
 	}
+}
+
+// channels is the widths of convolutions, or an empty text for none.
+func channels() form[[]int] {
+	f := widths("convolution")
+	some := f.parse
+	f.parse = func(s string) ([]int, error) {
+		if s == "" {
+			return nil, nil
+		}
+		return some(s)
+	}
+	f.get = func(all []int) any {
+		return append([]int{}, all...) // a list even if there are none
+	}
+	return f
 }
 
 // metrics is a list of names of metrics.

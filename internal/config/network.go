@@ -10,12 +10,13 @@ import (
 )
 
 // models are the kinds of network that have a name.
-var models = []string{mlp, mlpLN, resMLP}
+var models = []string{mlp, mlpLN, resMLP, cnn}
 
 const (
 	mlp    = "mlp"
 	mlpLN  = "mlp-ln"
 	resMLP = "resmlp"
+	cnn    = "cnn"
 )
 
 // layerList is a list of layers; in a file it may be a list too.
@@ -47,6 +48,9 @@ func (c *Config) setModelDefaults(given func(key string) bool) {
 	if !given("hidden") && c.Model == resMLP {
 		c.Hidden = []int{100, 100, 100}
 	}
+	if !given("channels") && c.Model == cnn {
+		c.Channels = []int{32, 64}
+	}
 }
 
 // network is the architecture that the settings describe, without the loss.
@@ -62,6 +66,8 @@ func (c Config) network() (model.Architecture, error) {
 		a.Items, err = layer.Parse(c.Layers, layer.Options{Inputs: a.Inputs, Classes: a.Classes, Norm: a.Norm})
 	case c.Model == resMLP:
 		a.Items, err = model.ResMLP(hidden, a.Classes)
+	case c.Model == cnn:
+		a.Items, err = model.CNN(c.Channels, hidden, a.Classes)
 	default:
 		a.Items, err = model.MLP(hidden, a.Classes)
 	}
@@ -73,13 +79,13 @@ func (c Config) network() (model.Architecture, error) {
 
 // setNetwork makes the network of the settings, or refuses them at their source.
 func (s *sources) setNetwork(c *Config) {
-	if c.Layers == "" && c.UpperLayers > len(c.Hidden) {
+	if hidden := len(c.Channels) + len(c.Hidden); c.Layers == "" && c.UpperLayers > hidden {
 		where := s.at("upper-layers")
 		if !s.given("upper-layers") && s.given("hidden") {
 			where = s.at("hidden")
 		}
 		s.refuse(where, fmt.Sprintf("expected at most as many upper layers as hidden layers, so that the lower group has one; found upper-layers %d, hidden layers %d",
-			c.UpperLayers, len(c.Hidden)))
+			c.UpperLayers, hidden))
 		return
 	}
 	var err error
@@ -98,6 +104,8 @@ func (s *sources) setNetwork(c *Config) {
 		where = s.at("layernorm-form")
 	case c.Layers != "":
 		where = s.at("layers")
+	case s.given("channels"):
+		where = s.at("channels")
 	case s.given("hidden"):
 		where = s.at("hidden")
 	}

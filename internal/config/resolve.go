@@ -159,6 +159,7 @@ func (s *sources) settle() {
 			}
 		}
 	}
+	s.settleChannels()
 	if s.given("groups") {
 		return
 	}
@@ -184,6 +185,19 @@ func (s *sources) settleModel() {
 	name := find(s.trial, "model").get()
 	if form, ok := s.set["layernorm-form"]; ok && form.level < m.level && (name == mlp && hasNorm || name == mlpLN && !hasNorm) {
 		delete(s.set, "layernorm-form")
+	}
+}
+
+// settleChannels refuses channels of a model without convolutions, unless a later source than theirs has chosen that model.
+func (s *sources) settleChannels() {
+	channels, ok := s.set["channels"]
+	name := find(s.trial, "model").get()
+	switch {
+	case !ok:
+	case find(s.trial, "channels").text() == "", name != cnn && s.given("model") && s.set["model"].level > channels.level:
+		delete(s.set, "channels")
+	case name != cnn && !s.given("layers"): // which conflicts with channels anyway
+		s.refuse(channels.where, fmt.Sprintf("belongs to the model %s, but the model is %s: leave it out or add --model %s", cnn, name, cnn))
 	}
 }
 

@@ -25,9 +25,11 @@ var otherNames = map[string]string{
 	"squarederror": "mse", "meansquarederror": "mse", "mseloss": "mse", "l2": "mse", "huberloss": "huber", "smoothl1": "huber", "focalloss": "focal",
 	"onecycle": "1cycle", "onecyclelr": "1cycle", "cosineannealing": "cosine", "cosineannealinglr": "cosine", "cosinedecay": "cosine",
 	"steplr": "step", "exponentiallr": "exponential", "reducelronplateau": "plateau", "none": "constant",
-	"resnet": "resmlp", "dnn": "mlp", "f1": "macro-f1", "f1score": "macro-f1", "macrof1score": "macro-f1", "rocauc": "auc", "calibration": "ece",
+	"resnet": "resmlp", "dnn": "mlp", "convnet": "cnn", "lenet": "cnn", "filters": "channels", "f1": "macro-f1", "f1score": "macro-f1", "macrof1score": "macro-f1", "rocauc": "auc", "calibration": "ece",
 	"val": "validation", "valid": "validation", "dev": "validation", "training": "train", "testing": "test",
 	"sgdm": "momentum", "nag": "nesterov",
+	"augmentation": "augment", "augmentations": "augment", "transforms": "augment", "mirror": "flip", "hflip": "flip", "horizontalflip": "flip",
+	"randomhorizontalflip": "flip", "translate": "shift", "randomcrop": "shift", "randomerasing": "erase", "alternatingflip": "altflip",
 }
 
 // plain is a word without capitals and without what separates its parts.

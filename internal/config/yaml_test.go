@@ -26,7 +26,7 @@ func TestWriteYAML(t *testing.T) {
 	}
 	text := got.String()
 	for _, want := range []string{
-		"data: \"5\"\nout: 'a: b'\nepochs: 5\nbatch-size: 32\n", "\nlayers: \"\"\nhidden: [300, 100]\n", "\nlower-lr: 0.0001\n",
+		"data: \"5\"\nout: 'a: b'\nepochs: 5\nbatch-size: 32\n", "\nlayers: \"\"\nchannels: []\nhidden: [300, 100]\n", "\nlower-lr: 0.0001\n",
 		"\nlower-schedule: constant\n", "\nupper-schedule: step:epochs=3,factor=0.1\n", "\nlower-weight-decay: 0\n", "\ngroups: \"\"\n",
 		"\nloss: auto\nlabel-smoothing: auto\n", "\nmetrics: [accuracy]\nvalidation: 500\n", "\nseed: 42\nshuffle: true\nthreads: auto\n",
 		"\ncheckpoint-every: 60s\n",

@@ -56,10 +56,13 @@ func (s *Sampler) below(n uint64) uint64 {
 	return high
 }
 
+// gamma is the distance of two states of SplitMix64: 2⁶⁴ divided by the golden ratio, made odd.
+const gamma = 0x9e3779b97f4a7c15
+
 // mix is one step of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014): a bijection
 // that maps neighbouring numbers far apart.
 func mix(x uint64) uint64 {
-	x += 0x9e3779b97f4a7c15
+	x += gamma
 	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
 	x = (x ^ x>>27) * 0x94d049bb133111eb
 	return x ^ x>>31

@@ -4,7 +4,7 @@
 // Learning Algorithms", 2017. It has MNIST's format: IDX files, 28x28 grey images, labels 0 to 9. In memory pixels stay bytes, a
 // quarter of the size of float32; a batch is converted when it is filled.
 //
-//	Load -> Data{Train, Test} -> Split -> Sampler.Order -> Set.Fill
+//	Load -> Data{Train, Test} -> Split -> Sampler.Order -> Set.Fill, or Set.FillChanged with an Augmenter or a View
 package dataset
 
 import (
@@ -54,11 +54,36 @@ func (s *Set) Slice(lo, hi int) *Set {
 // x is [len(labels), Pixels] row by row. Fill panics if x has another length, if there are more rows than labels, or unless
 // 0 <= rows[i] < s.Len().
 func (s *Set) Fill(x []float32, labels []int32, rows []int32) {
+	s.label(x, labels, rows)
+	for i, row := range rows {
+		kernel.Intensities(x[i*Pixels:(i+1)*Pixels], s.image(row))
+	}
+}
+
+// A Changer makes other images out of those of a set. It is an [*Augmenter] or a [*View].
+type Changer interface {
+	// Change sets the image to what the original, a row of the set, becomes in an epoch.
+	Change(image *[Pixels]uint8, original []uint8, epoch, row int)
+}
+
+// FillChanged is [Set.Fill] with images that have been changed. image is working memory.
+func (s *Set) FillChanged(x []float32, labels []int32, rows []int32, c Changer, epoch int, image *[Pixels]uint8) {
+	s.label(x, labels, rows)
+	for i, row := range rows {
+		c.Change(image, s.image(row), epoch, int(row))
+		kernel.Intensities(x[i*Pixels:(i+1)*Pixels], image[:])
+	}
+}
+
+// image is the pixels of a row.
+func (s *Set) image(row int32) []uint8 { return s.Images[int(row)*Pixels : (int(row)+1)*Pixels] }
+
+// label sets the labels of a batch, and clears the rows without an image.
+func (s *Set) label(x []float32, labels []int32, rows []int32) {
 	if len(x) != len(labels)*Pixels || len(rows) > len(labels) {
 		panic(fmt.Sprintf("dataset: Fill with %d rows into %d values and %d labels", len(rows), len(x), len(labels)))
 	}
 	for i, row := range rows {
-		kernel.Intensities(x[i*Pixels:(i+1)*Pixels], s.Images[int(row)*Pixels:(int(row)+1)*Pixels])
 		labels[i] = int32(s.Labels[row])
 	}
 	clear(x[len(rows)*Pixels:])
@@ -70,7 +95,7 @@ func (s *Set) Fill(x []float32, labels []int32, rows []int32) {
 // Prefetch asks for the images of the given rows to be brought to the processor's caches, before a Fill.
 func (s *Set) Prefetch(rows []int32) {
 	for _, row := range rows {
-		kernel.Prefetch(s.Images[int(row)*Pixels : (int(row)+1)*Pixels])
+		kernel.Prefetch(s.image(row))
 	}
 }
 

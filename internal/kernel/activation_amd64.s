@@ -10,31 +10,30 @@ TEXT ·reluAVX2(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-8, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -8(DX), SI
 	JMP  test
 
 loop:
 	VXORPS  Y0, Y0, Y0
-	VMOVUPS (CX)(SI*4), Y1
+	VMOVUPS (CX)(BX*4), Y1
 	VMAXPS  Y1, Y0, Y0
-	VMOVUPS Y0, (AX)(SI*4)
-	ADDQ    $0x08, SI
+	VMOVUPS Y0, (AX)(BX*4)
+	ADDQ    $0x08, BX
 
 test:
-	CMPQ       SI, BX
-	JLT        loop
-	SUBQ       SI, DX
+	CMPQ       BX, SI
+	JLE        loop
+	SUBQ       BX, DX
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), BX
+	LEAQ       laneMasks<>+0(SB), SI
 	SHLQ       $0x02, DX
-	SUBQ       DX, BX
-	VMOVUPS    32(BX), Y0
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y0
 	VXORPS     Y1, Y1, Y1
-	VMASKMOVPS (CX)(SI*4), Y0, Y2
+	VMASKMOVPS (CX)(BX*4), Y0, Y2
 	VMAXPS     Y2, Y1, Y1
-	VMASKMOVPS Y1, Y0, (AX)(SI*4)
+	VMASKMOVPS Y1, Y0, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -64,30 +63,29 @@ TEXT ·reluAVX512(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-16, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -16(DX), SI
 	JMP  test
 
 loop:
 	VXORPS  Z0, Z0, Z0
-	VMOVUPS (CX)(SI*4), Z1
+	VMOVUPS (CX)(BX*4), Z1
 	VMAXPS  Z1, Z0, Z0
-	VMOVUPS Z0, (AX)(SI*4)
-	ADDQ    $0x10, SI
+	VMOVUPS Z0, (AX)(BX*4)
+	ADDQ    $0x10, BX
 
 test:
-	CMPQ      SI, BX
-	JLT       loop
-	SUBQ      SI, DX
+	CMPQ      BX, SI
+	JLE       loop
+	SUBQ      BX, DX
 	JZ        done
-	MOVL      $-1, BX
-	BZHIL     DX, BX, BX
-	KMOVW     BX, K1
+	MOVL      $-1, SI
+	BZHIL     DX, SI, SI
+	KMOVW     SI, K1
 	VXORPS    Z0, Z0, Z0
-	VMOVUPS.Z (CX)(SI*4), K1, Z1
+	VMOVUPS.Z (CX)(BX*4), K1, Z1
 	VMAXPS    Z1, Z0, Z0
-	VMOVUPS   Z0, K1, (AX)(SI*4)
+	VMOVUPS   Z0, K1, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -100,35 +98,34 @@ TEXT ·reluGradAVX2(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-8, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -8(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS (DX)(DI*4), Y0
+	VMOVUPS (DX)(SI*4), Y0
 	VXORPS  Y1, Y1, Y1
 	VCMPPS  $0x11, Y0, Y1, Y0
-	VMOVUPS (CX)(DI*4), Y1
+	VMOVUPS (CX)(SI*4), Y1
 	VANDPS  Y0, Y1, Y0
-	VMOVUPS Y0, (AX)(DI*4)
-	ADDQ    $0x08, DI
+	VMOVUPS Y0, (AX)(SI*4)
+	ADDQ    $0x08, SI
 
 test:
-	CMPQ       DI, SI
-	JLT        loop
-	SUBQ       DI, BX
+	CMPQ       SI, DI
+	JLE        loop
+	SUBQ       SI, BX
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), DI
 	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    32(SI), Y0
-	VMASKMOVPS (DX)(DI*4), Y0, Y1
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), Y0
+	VMASKMOVPS (DX)(SI*4), Y0, Y1
 	VXORPS     Y2, Y2, Y2
 	VCMPPS     $0x11, Y1, Y2, Y1
-	VMASKMOVPS (CX)(DI*4), Y0, Y2
+	VMASKMOVPS (CX)(SI*4), Y0, Y2
 	VANDPS     Y1, Y2, Y1
-	VMASKMOVPS Y1, Y0, (AX)(DI*4)
+	VMASKMOVPS Y1, Y0, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -141,32 +138,31 @@ TEXT ·reluGradAVX512(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ y_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-16, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -16(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS   (DX)(DI*4), Z0
+	VMOVUPS   (DX)(SI*4), Z0
 	VXORPS    Z1, Z1, Z1
 	VCMPPS    $0x11, Z0, Z1, K1
-	VMOVUPS.Z (CX)(DI*4), K1, Z0
-	VMOVUPS   Z0, (AX)(DI*4)
-	ADDQ      $0x10, DI
+	VMOVUPS.Z (CX)(SI*4), K1, Z0
+	VMOVUPS   Z0, (AX)(SI*4)
+	ADDQ      $0x10, SI
 
 test:
-	CMPQ      DI, SI
-	JLT       loop
-	SUBQ      DI, BX
+	CMPQ      SI, DI
+	JLE       loop
+	SUBQ      SI, BX
 	JZ        done
-	MOVL      $-1, SI
-	BZHIL     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (DX)(DI*4), K1, Z0
+	MOVL      $-1, DI
+	BZHIL     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (DX)(SI*4), K1, Z0
 	VXORPS    Z1, Z1, Z1
 	VCMPPS    $0x11, Z0, Z1, K2
-	VMOVUPS.Z (CX)(DI*4), K2, Z0
-	VMOVUPS   Z0, K1, (AX)(DI*4)
+	VMOVUPS.Z (CX)(SI*4), K2, Z0
+	VMOVUPS   Z0, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -178,257 +174,379 @@ TEXT ·geluAVX2(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-8, BX
-	XORQ SI, SI
-	JMP  test
+	XORQ BX, BX
+	LEAQ -16(DX), SI
+	JMP  unrolledtest
 
-loop:
-	VMOVUPS      (CX)(SI*4), Y0
+unrolledloop:
+	VMOVUPS      (CX)(BX*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
-	VBROADCASTSD ·smooth+144(SB), Y4
-	VMAXPD       Y1, Y4, Y1
-	VMAXPD       Y0, Y4, Y0
+	VMOVUPS      32(CX)(BX*4), Y2
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
 	MOVQ         $0x7fffffffffffffff, DI
 	VMOVQ        DI, X4
 	VPBROADCASTQ X4, Y4
-	VANDPD       Y4, Y1, Y5
-	VANDPD       Y4, Y0, Y4
-	VBROADCASTSD ·smooth+136(SB), Y6
-	VMINPD       Y5, Y6, Y5
-	VMINPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+128(SB), Y6
-	VMULPD       Y6, Y5, Y7
-	VMULPD       Y6, Y4, Y6
-	VMULPD       Y5, Y7, Y7
-	VMULPD       Y4, Y6, Y6
-	VBROADCASTSD ·smooth+0(SB), Y8
-	VMAXPD       Y7, Y8, Y7
-	VMAXPD       Y6, Y8, Y6
-	VBROADCASTSD ·smooth+16(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VBROADCASTSD ·smooth+8(SB), Y10
-	VFMADD213PD  Y8, Y7, Y9
-	VFMADD213PD  Y8, Y6, Y10
-	VSUBPD       Y8, Y9, Y11
-	VSUBPD       Y8, Y10, Y8
-	VBROADCASTSD ·smooth+24(SB), Y12
-	VFNMADD213PD Y7, Y12, Y11
-	VFNMADD213PD Y6, Y12, Y8
-	VPSLLQ       $0x34, Y9, Y6
-	VPSLLQ       $0x34, Y10, Y7
-	VBROADCASTSD ·smooth+88(SB), Y9
-	VPADDQ       Y9, Y6, Y6
-	VPADDQ       Y9, Y7, Y7
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+32(SB), Y10
-	VBROADCASTSD ·smooth+40(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+48(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+56(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+64(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+72(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+80(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VMULPD       Y9, Y11, Y9
-	VMULPD       Y10, Y8, Y8
-	VFMADD213PD  Y6, Y6, Y9
-	VFMADD213PD  Y7, Y7, Y8
-	VBROADCASTSD ·smooth+152(SB), Y6
-	VBROADCASTSD ·smooth+152(SB), Y7
-	VBROADCASTSD ·smooth+160(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+168(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+176(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+184(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+192(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+200(SB), Y10
-	VBROADCASTSD ·smooth+200(SB), Y11
-	VBROADCASTSD ·smooth+208(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+216(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+224(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+232(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+240(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+248(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VDIVPD       Y10, Y6, Y4
-	VDIVPD       Y11, Y7, Y5
-	VMULPD       Y4, Y9, Y4
-	VMULPD       Y5, Y8, Y5
+	VANDPD       Y4, Y1, Y1
+	VANDPD       Y4, Y0, Y0
+	VANDPD       Y4, Y3, Y3
+	VANDPD       Y4, Y2, Y2
+	VBROADCASTSD ·smooth+168(SB), Y4
+	VMINPD       Y1, Y4, Y1
+	VMINPD       Y0, Y4, Y0
+	VMINPD       Y3, Y4, Y3
+	VMINPD       Y2, Y4, Y2
+	VMOVUPD      ·smoothLanes+1408(SB), Y4
+	VMOVUPD      ·smoothLanes+1408(SB), Y5
+	VMOVUPD      ·smoothLanes+1408(SB), Y6
+	VMOVUPD      ·smoothLanes+1408(SB), Y7
+	VMOVUPD      ·smoothLanes+1792(SB), Y8
+	VMOVUPD      ·smoothLanes+1792(SB), Y9
+	VMOVUPD      ·smoothLanes+1792(SB), Y10
+	VMOVUPD      ·smoothLanes+1792(SB), Y11
+	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1472(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1472(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+1472(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1856(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+1856(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+1856(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1536(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1536(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+1536(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1920(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+1920(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+1920(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1600(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1600(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+1600(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1984(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+1984(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+1984(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1664(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1664(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+1664(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2048(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+2048(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+2048(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1728(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1728(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+1728(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2112(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+2112(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+2112(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2176(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+2176(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+2176(SB), Y2, Y11
+	VMULPD       Y1, Y4, Y4
+	VMULPD       Y0, Y5, Y5
+	VMULPD       Y3, Y6, Y6
+	VMULPD       Y2, Y7, Y7
+	VMULPD       Y1, Y1, Y1
+	VMULPD       Y0, Y0, Y0
+	VMULPD       Y3, Y3, Y3
+	VMULPD       Y2, Y2, Y2
+	VMOVUPD      ·smoothLanes+1088(SB), Y12
+	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y12
+	VSUBPD       ·smoothLanes+128(SB), Y12, Y13
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y13, Y1
+	VPSLLQ       $0x34, Y12, Y12
+	VPADDQ       Y12, Y4, Y4
+	VMULPD       Y1, Y1, Y12
+	VMOVUPD      ·smoothLanes+1152(SB), Y13
+	VFMADD213PD  ·smoothLanes+704(SB), Y12, Y13
+	VMOVUPD      ·smoothLanes+1216(SB), Y14
+	VFMADD213PD  ·smoothLanes+1280(SB), Y12, Y14
+	VMULPD       Y1, Y14, Y1
+	VADDPD       Y1, Y13, Y12
+	VMULPD       Y12, Y4, Y4
+	VSUBPD       Y1, Y13, Y1
+	VMULPD       Y1, Y8, Y1
+	VDIVPD       Y1, Y4, Y1
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y0, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y8
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y8, Y0
+	VPSLLQ       $0x34, Y4, Y4
+	VPADDQ       Y4, Y5, Y4
+	VMULPD       Y0, Y0, Y5
+	VMOVUPD      ·smoothLanes+1152(SB), Y8
+	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y8
+	VMOVUPD      ·smoothLanes+1216(SB), Y12
+	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y12
+	VMULPD       Y0, Y12, Y0
+	VADDPD       Y0, Y8, Y5
+	VMULPD       Y5, Y4, Y4
+	VSUBPD       Y0, Y8, Y0
+	VMULPD       Y0, Y9, Y0
+	VDIVPD       Y0, Y4, Y0
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y3, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y3
+	VPSLLQ       $0x34, Y4, Y4
+	VPADDQ       Y4, Y6, Y4
+	VMULPD       Y3, Y3, Y5
+	VMOVUPD      ·smoothLanes+1152(SB), Y6
+	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
+	VMOVUPD      ·smoothLanes+1216(SB), Y8
+	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y8
+	VMULPD       Y3, Y8, Y3
+	VADDPD       Y3, Y6, Y5
+	VMULPD       Y5, Y4, Y4
+	VSUBPD       Y3, Y6, Y3
+	VMULPD       Y3, Y10, Y3
+	VDIVPD       Y3, Y4, Y3
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y2
+	VPSLLQ       $0x34, Y4, Y4
+	VPADDQ       Y4, Y7, Y4
+	VMULPD       Y2, Y2, Y5
+	VMOVUPD      ·smoothLanes+1152(SB), Y6
+	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
+	VMOVUPD      ·smoothLanes+1216(SB), Y7
+	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y7
+	VMULPD       Y2, Y7, Y2
+	VADDPD       Y2, Y6, Y5
+	VMULPD       Y5, Y4, Y4
+	VSUBPD       Y2, Y6, Y2
+	VMULPD       Y2, Y11, Y2
+	VDIVPD       Y2, Y4, Y2
+	VXORPS       Y4, Y4, Y4
+	VMOVUPS      (CX)(BX*4), Y5
+	VMAXPS       Y5, Y4, Y4
+	VCVTPS2PD    X4, Y5
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
 	VXORPS       Y6, Y6, Y6
-	VBROADCASTSD ·smooth+88(SB), Y7
-	VSUBPD       Y4, Y7, Y8
-	VSUBPD       Y5, Y7, Y7
-	VCMPPD       $0x11, Y6, Y1, Y9
-	VBLENDVPD    Y9, Y4, Y8, Y4
-	VCMPPD       $0x11, Y6, Y0, Y6
-	VBLENDVPD    Y6, Y5, Y7, Y5
-	VMULPD       Y4, Y1, Y1
-	VMULPD       Y5, Y0, Y0
-	VCVTPD2PSY   Y1, X2
+	VMOVUPS      32(CX)(BX*4), Y7
+	VMAXPS       Y7, Y6, Y6
+	VCVTPS2PD    X6, Y7
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VSUBPD       Y1, Y5, Y1
+	VSUBPD       Y0, Y4, Y0
+	VSUBPD       Y3, Y7, Y3
+	VSUBPD       Y2, Y6, Y2
+	VCVTPD2PSY   Y1, X1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
-	ADDQ         $0x08, SI
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
+	VCVTPD2PSY   Y3, X3
+	VCVTPD2PSY   Y2, X0
+	VINSERTF128  $0x01, X0, Y3, Y3
+	VMOVUPS      Y3, 32(AX)(BX*4)
+	ADDQ         $0x10, BX
+
+unrolledtest:
+	CMPQ BX, SI
+	JLE  unrolledloop
+	LEAQ -8(DX), SI
+	JMP  test
+
+loop:
+	VMOVUPS      (CX)(BX*4), Y0
+	VCVTPS2PD    X0, Y1
+	VEXTRACTF128 $0x01, Y0, X0
+	VCVTPS2PD    X0, Y0
+	MOVQ         $0x7fffffffffffffff, DI
+	VMOVQ        DI, X2
+	VPBROADCASTQ X2, Y2
+	VANDPD       Y2, Y1, Y1
+	VANDPD       Y2, Y0, Y0
+	VBROADCASTSD ·smooth+168(SB), Y2
+	VMINPD       Y1, Y2, Y1
+	VMINPD       Y0, Y2, Y0
+	VMOVUPD      ·smoothLanes+1408(SB), Y2
+	VMOVUPD      ·smoothLanes+1408(SB), Y3
+	VMOVUPD      ·smoothLanes+1792(SB), Y4
+	VMOVUPD      ·smoothLanes+1792(SB), Y5
+	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+1472(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1856(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+1536(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1920(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+1600(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1984(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+1664(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2048(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+1728(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2112(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2176(SB), Y0, Y5
+	VMULPD       Y1, Y2, Y2
+	VMULPD       Y0, Y3, Y3
+	VMULPD       Y1, Y1, Y1
+	VMULPD       Y0, Y0, Y0
+	VMOVUPD      ·smoothLanes+1088(SB), Y6
+	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y6
+	VSUBPD       ·smoothLanes+128(SB), Y6, Y7
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y7, Y1
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y6, Y2, Y2
+	VMULPD       Y1, Y1, Y6
+	VMOVUPD      ·smoothLanes+1152(SB), Y7
+	VFMADD213PD  ·smoothLanes+704(SB), Y6, Y7
+	VMOVUPD      ·smoothLanes+1216(SB), Y8
+	VFMADD213PD  ·smoothLanes+1280(SB), Y6, Y8
+	VMULPD       Y1, Y8, Y1
+	VADDPD       Y1, Y7, Y6
+	VMULPD       Y6, Y2, Y2
+	VSUBPD       Y1, Y7, Y1
+	VMULPD       Y1, Y4, Y1
+	VDIVPD       Y1, Y2, Y1
+	VMOVUPD      ·smoothLanes+1088(SB), Y2
+	VFMADD213PD  ·smoothLanes+128(SB), Y0, Y2
+	VSUBPD       ·smoothLanes+128(SB), Y2, Y4
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y4, Y0
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y3, Y2
+	VMULPD       Y0, Y0, Y3
+	VMOVUPD      ·smoothLanes+1152(SB), Y4
+	VFMADD213PD  ·smoothLanes+704(SB), Y3, Y4
+	VMOVUPD      ·smoothLanes+1216(SB), Y6
+	VFMADD213PD  ·smoothLanes+1280(SB), Y3, Y6
+	VMULPD       Y0, Y6, Y0
+	VADDPD       Y0, Y4, Y3
+	VMULPD       Y3, Y2, Y2
+	VSUBPD       Y0, Y4, Y0
+	VMULPD       Y0, Y5, Y0
+	VDIVPD       Y0, Y2, Y0
+	VXORPS       Y2, Y2, Y2
+	VMOVUPS      (CX)(BX*4), Y3
+	VMAXPS       Y3, Y2, Y2
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	VSUBPD       Y1, Y3, Y1
+	VSUBPD       Y0, Y2, Y0
+	VCVTPD2PSY   Y1, X1
+	VCVTPD2PSY   Y0, X0
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
+	ADDQ         $0x08, BX
 
 test:
-	CMPQ         SI, BX
-	JLT          loop
-	SUBQ         SI, DX
+	CMPQ         BX, SI
+	JLE          loop
+	SUBQ         BX, DX
 	JZ           done
-	LEAQ         laneMasks<>+0(SB), BX
+	LEAQ         laneMasks<>+0(SB), SI
 	SHLQ         $0x02, DX
-	SUBQ         DX, BX
-	VMOVUPS      32(BX), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	SUBQ         DX, SI
+	VMOVUPS      32(SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VBROADCASTSD ·smooth+144(SB), Y4
-	VMAXPD       Y2, Y4, Y2
-	VMAXPD       Y1, Y4, Y1
-	MOVQ         $0x7fffffffffffffff, CX
-	VMOVQ        CX, X4
-	VPBROADCASTQ X4, Y4
-	VANDPD       Y4, Y2, Y5
-	VANDPD       Y4, Y1, Y4
-	VBROADCASTSD ·smooth+136(SB), Y6
-	VMINPD       Y5, Y6, Y5
-	VMINPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+128(SB), Y6
-	VMULPD       Y6, Y5, Y7
-	VMULPD       Y6, Y4, Y6
-	VMULPD       Y5, Y7, Y7
-	VMULPD       Y4, Y6, Y6
-	VBROADCASTSD ·smooth+0(SB), Y8
-	VMAXPD       Y7, Y8, Y7
-	VMAXPD       Y6, Y8, Y6
-	VBROADCASTSD ·smooth+16(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VBROADCASTSD ·smooth+8(SB), Y10
-	VFMADD213PD  Y8, Y7, Y9
-	VFMADD213PD  Y8, Y6, Y10
-	VSUBPD       Y8, Y9, Y11
-	VSUBPD       Y8, Y10, Y8
-	VBROADCASTSD ·smooth+24(SB), Y12
-	VFNMADD213PD Y7, Y12, Y11
-	VFNMADD213PD Y6, Y12, Y8
-	VPSLLQ       $0x34, Y9, Y6
-	VPSLLQ       $0x34, Y10, Y7
-	VBROADCASTSD ·smooth+88(SB), Y9
-	VPADDQ       Y9, Y6, Y6
-	VPADDQ       Y9, Y7, Y7
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+32(SB), Y10
-	VBROADCASTSD ·smooth+40(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+48(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+56(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+64(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+72(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+80(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VMULPD       Y9, Y11, Y9
-	VMULPD       Y10, Y8, Y8
-	VFMADD213PD  Y6, Y6, Y9
-	VFMADD213PD  Y7, Y7, Y8
-	VBROADCASTSD ·smooth+152(SB), Y6
-	VBROADCASTSD ·smooth+152(SB), Y7
-	VBROADCASTSD ·smooth+160(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+168(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+176(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+184(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+192(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+200(SB), Y10
-	VBROADCASTSD ·smooth+200(SB), Y11
-	VBROADCASTSD ·smooth+208(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+216(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+224(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+232(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+240(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+248(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VDIVPD       Y10, Y6, Y4
-	VDIVPD       Y11, Y7, Y5
-	VMULPD       Y4, Y9, Y4
-	VMULPD       Y5, Y8, Y5
-	VXORPS       Y6, Y6, Y6
-	VBROADCASTSD ·smooth+88(SB), Y7
-	VSUBPD       Y4, Y7, Y8
-	VSUBPD       Y5, Y7, Y7
-	VCMPPD       $0x11, Y6, Y2, Y9
-	VBLENDVPD    Y9, Y4, Y8, Y4
-	VCMPPD       $0x11, Y6, Y1, Y6
-	VBLENDVPD    Y6, Y5, Y7, Y5
-	VMULPD       Y4, Y2, Y2
-	VMULPD       Y5, Y1, Y1
-	VCVTPD2PSY   Y2, X3
+	MOVQ         $0x7fffffffffffffff, DX
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	VANDPD       Y3, Y2, Y2
+	VANDPD       Y3, Y1, Y1
+	VBROADCASTSD ·smooth+168(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMINPD       Y1, Y3, Y1
+	VMOVUPD      ·smoothLanes+1408(SB), Y3
+	VMOVUPD      ·smoothLanes+1408(SB), Y4
+	VMOVUPD      ·smoothLanes+1792(SB), Y5
+	VMOVUPD      ·smoothLanes+1792(SB), Y6
+	VFMADD213PD  ·smoothLanes+1472(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1856(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+1536(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1920(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+1600(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1984(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+1664(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2048(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+1728(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2112(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+2176(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y6
+	VMULPD       Y2, Y3, Y3
+	VMULPD       Y1, Y4, Y4
+	VMULPD       Y2, Y2, Y2
+	VMULPD       Y1, Y1, Y1
+	VMOVUPD      ·smoothLanes+1088(SB), Y7
+	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y7
+	VSUBPD       ·smoothLanes+128(SB), Y7, Y8
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y8, Y2
+	VPSLLQ       $0x34, Y7, Y7
+	VPADDQ       Y7, Y3, Y3
+	VMULPD       Y2, Y2, Y7
+	VMOVUPD      ·smoothLanes+1152(SB), Y8
+	VFMADD213PD  ·smoothLanes+704(SB), Y7, Y8
+	VMOVUPD      ·smoothLanes+1216(SB), Y9
+	VFMADD213PD  ·smoothLanes+1280(SB), Y7, Y9
+	VMULPD       Y2, Y9, Y2
+	VADDPD       Y2, Y8, Y7
+	VMULPD       Y7, Y3, Y3
+	VSUBPD       Y2, Y8, Y2
+	VMULPD       Y2, Y5, Y2
+	VDIVPD       Y2, Y3, Y2
+	VMOVUPD      ·smoothLanes+1088(SB), Y3
+	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y3
+	VSUBPD       ·smoothLanes+128(SB), Y3, Y5
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y1
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       Y3, Y4, Y3
+	VMULPD       Y1, Y1, Y4
+	VMOVUPD      ·smoothLanes+1152(SB), Y5
+	VFMADD213PD  ·smoothLanes+704(SB), Y4, Y5
+	VMOVUPD      ·smoothLanes+1216(SB), Y7
+	VFMADD213PD  ·smoothLanes+1280(SB), Y4, Y7
+	VMULPD       Y1, Y7, Y1
+	VADDPD       Y1, Y5, Y4
+	VMULPD       Y4, Y3, Y3
+	VSUBPD       Y1, Y5, Y1
+	VMULPD       Y1, Y6, Y1
+	VDIVPD       Y1, Y3, Y1
+	VXORPS       Y3, Y3, Y3
+	VMASKMOVPS   (CX)(BX*4), Y0, Y4
+	VMAXPS       Y4, Y3, Y3
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VSUBPD       Y2, Y4, Y2
+	VSUBPD       Y1, Y3, Y1
+	VCVTPD2PSY   Y2, X2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
+	VINSERTF128  $0x01, X1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -440,256 +558,378 @@ TEXT ·geluAVX512(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-16, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -32(DX), SI
+	JMP  unrolledtest
+
+unrolledloop:
+	VMOVUPS       (CX)(BX*4), Z0
+	VCVTPS2PD     Y0, Z1
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	VCVTPS2PD     Y0, Z0
+	VMOVUPS       64(CX)(BX*4), Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	MOVQ          $0x7fffffffffffffff, DI
+	VMOVQ         DI, X4
+	VPBROADCASTQ  X4, Z4
+	VANDPD        Z4, Z1, Z1
+	VANDPD        Z4, Z0, Z0
+	VANDPD        Z4, Z3, Z3
+	VANDPD        Z4, Z2, Z2
+	VBROADCASTSD  ·smooth+168(SB), Z4
+	VMINPD        Z1, Z4, Z1
+	VMINPD        Z0, Z4, Z0
+	VMINPD        Z3, Z4, Z3
+	VMINPD        Z2, Z4, Z2
+	VMOVUPD       ·smoothLanes+1408(SB), Z4
+	VMOVUPD       ·smoothLanes+1408(SB), Z5
+	VMOVUPD       ·smoothLanes+1408(SB), Z6
+	VMOVUPD       ·smoothLanes+1408(SB), Z7
+	VMOVUPD       ·smoothLanes+1792(SB), Z8
+	VMOVUPD       ·smoothLanes+1792(SB), Z9
+	VMOVUPD       ·smoothLanes+1792(SB), Z10
+	VMOVUPD       ·smoothLanes+1792(SB), Z11
+	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1472(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+1472(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+1856(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+1856(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1536(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+1536(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+1920(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+1920(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1600(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+1600(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+1984(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+1984(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1664(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+1664(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+2048(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+2048(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1728(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+1728(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+2112(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+2112(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+2176(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+2176(SB), Z2, Z11
+	VMULPD        Z1, Z4, Z4
+	VMULPD        Z0, Z5, Z5
+	VMULPD        Z3, Z6, Z6
+	VMULPD        Z2, Z7, Z7
+	VMULPD        Z1, Z1, Z1
+	VMULPD        Z0, Z0, Z0
+	VMULPD        Z3, Z3, Z3
+	VMULPD        Z2, Z2, Z2
+	VMOVUPD       ·smoothLanes+1088(SB), Z12
+	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z12
+	VSUBPD        ·smoothLanes+128(SB), Z12, Z13
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z13, Z1
+	VPSLLQ        $0x34, Z12, Z12
+	VPADDQ        Z12, Z4, Z4
+	VMULPD        Z1, Z1, Z12
+	VMOVUPD       ·smoothLanes+1152(SB), Z13
+	VFMADD213PD   ·smoothLanes+704(SB), Z12, Z13
+	VMOVUPD       ·smoothLanes+1216(SB), Z14
+	VFMADD213PD   ·smoothLanes+1280(SB), Z12, Z14
+	VMULPD        Z1, Z14, Z1
+	VADDPD        Z1, Z13, Z12
+	VMULPD        Z12, Z4, Z4
+	VSUBPD        Z1, Z13, Z1
+	VMULPD        Z1, Z8, Z1
+	VDIVPD        Z1, Z4, Z1
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z8
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z8, Z0
+	VPSLLQ        $0x34, Z4, Z4
+	VPADDQ        Z4, Z5, Z4
+	VMULPD        Z0, Z0, Z5
+	VMOVUPD       ·smoothLanes+1152(SB), Z8
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z8
+	VMOVUPD       ·smoothLanes+1216(SB), Z12
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z12
+	VMULPD        Z0, Z12, Z0
+	VADDPD        Z0, Z8, Z5
+	VMULPD        Z5, Z4, Z4
+	VSUBPD        Z0, Z8, Z0
+	VMULPD        Z0, Z9, Z0
+	VDIVPD        Z0, Z4, Z0
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z3, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z3
+	VPSLLQ        $0x34, Z4, Z4
+	VPADDQ        Z4, Z6, Z4
+	VMULPD        Z3, Z3, Z5
+	VMOVUPD       ·smoothLanes+1152(SB), Z6
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
+	VMOVUPD       ·smoothLanes+1216(SB), Z8
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z8
+	VMULPD        Z3, Z8, Z3
+	VADDPD        Z3, Z6, Z5
+	VMULPD        Z5, Z4, Z4
+	VSUBPD        Z3, Z6, Z3
+	VMULPD        Z3, Z10, Z3
+	VDIVPD        Z3, Z4, Z3
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z2, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z2
+	VPSLLQ        $0x34, Z4, Z4
+	VPADDQ        Z4, Z7, Z4
+	VMULPD        Z2, Z2, Z5
+	VMOVUPD       ·smoothLanes+1152(SB), Z6
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
+	VMOVUPD       ·smoothLanes+1216(SB), Z7
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z7
+	VMULPD        Z2, Z7, Z2
+	VADDPD        Z2, Z6, Z5
+	VMULPD        Z5, Z4, Z4
+	VSUBPD        Z2, Z6, Z2
+	VMULPD        Z2, Z11, Z2
+	VDIVPD        Z2, Z4, Z2
+	VXORPS        Z4, Z4, Z4
+	VMOVUPS       (CX)(BX*4), Z5
+	VMAXPS        Z5, Z4, Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VXORPS        Z6, Z6, Z6
+	VMOVUPS       64(CX)(BX*4), Z7
+	VMAXPS        Z7, Z6, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VCVTPS2PD     Y6, Z6
+	VSUBPD        Z1, Z5, Z1
+	VSUBPD        Z0, Z4, Z0
+	VSUBPD        Z3, Z7, Z3
+	VSUBPD        Z2, Z6, Z2
+	VCVTPD2PS     Z1, Y1
+	VCVTPD2PS     Z0, Y0
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, (AX)(BX*4)
+	VCVTPD2PS     Z3, Y3
+	VCVTPD2PS     Z2, Y0
+	VINSERTF64X4  $0x01, Y0, Z3, Z3
+	VMOVUPS       Z3, 64(AX)(BX*4)
+	ADDQ          $0x20, BX
+
+unrolledtest:
+	CMPQ BX, SI
+	JLE  unrolledloop
+	LEAQ -16(DX), SI
 	JMP  test
 
 loop:
-	VMOVUPS       (CX)(SI*4), Z0
+	VMOVUPS       (CX)(BX*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VBROADCASTSD  ·smooth+144(SB), Z8
-	VMAXPD        Z1, Z8, Z1
-	VMAXPD        Z0, Z8, Z0
 	MOVQ          $0x7fffffffffffffff, DI
-	VMOVQ         DI, X8
-	VPBROADCASTQ  X8, Z8
-	VANDPD        Z8, Z1, Z9
-	VANDPD        Z8, Z0, Z8
-	VBROADCASTSD  ·smooth+136(SB), Z10
-	VMINPD        Z9, Z10, Z9
-	VMINPD        Z8, Z10, Z8
-	VBROADCASTSD  ·smooth+128(SB), Z10
-	VMULPD        Z10, Z9, Z11
-	VMULPD        Z10, Z8, Z10
-	VMULPD        Z9, Z11, Z11
-	VMULPD        Z8, Z10, Z10
-	VBROADCASTSD  ·smooth+0(SB), Z12
-	VMAXPD        Z11, Z12, Z11
-	VMAXPD        Z10, Z12, Z10
-	VBROADCASTSD  ·smooth+16(SB), Z12
-	VBROADCASTSD  ·smooth+8(SB), Z13
-	VBROADCASTSD  ·smooth+8(SB), Z14
-	VFMADD213PD   Z12, Z11, Z13
-	VFMADD213PD   Z12, Z10, Z14
-	VSUBPD        Z12, Z13, Z15
-	VSUBPD        Z12, Z14, Z12
-	VBROADCASTSD  ·smooth+24(SB), Z16
-	VFNMADD213PD  Z11, Z16, Z15
-	VFNMADD213PD  Z10, Z16, Z12
-	VPSLLQ        $0x34, Z13, Z10
-	VPSLLQ        $0x34, Z14, Z11
-	VBROADCASTSD  ·smooth+88(SB), Z13
-	VPADDQ        Z13, Z10, Z10
-	VPADDQ        Z13, Z11, Z11
-	VBROADCASTSD  ·smooth+32(SB), Z13
-	VBROADCASTSD  ·smooth+32(SB), Z14
-	VBROADCASTSD  ·smooth+40(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+48(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+56(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+64(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+72(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+80(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VMULPD        Z13, Z15, Z13
-	VMULPD        Z14, Z12, Z12
-	VFMADD213PD   Z10, Z10, Z13
-	VFMADD213PD   Z11, Z11, Z12
-	VBROADCASTSD  ·smooth+152(SB), Z10
-	VBROADCASTSD  ·smooth+152(SB), Z11
-	VBROADCASTSD  ·smooth+160(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+168(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+176(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+184(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+192(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+200(SB), Z14
-	VBROADCASTSD  ·smooth+200(SB), Z15
-	VBROADCASTSD  ·smooth+208(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+216(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+224(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+232(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+240(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+248(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VDIVPD        Z14, Z10, Z8
-	VDIVPD        Z15, Z11, Z9
-	VMULPD        Z8, Z13, Z8
-	VMULPD        Z9, Z12, Z9
-	VXORPS        Z10, Z10, Z10
-	VBROADCASTSD  ·smooth+88(SB), Z11
-	VSUBPD        Z8, Z11, Z12
-	VSUBPD        Z9, Z11, Z11
-	VCMPPD        $0x11, Z10, Z1, K1
-	VBLENDMPD     Z8, Z12, K1, Z2
-	VCMPPD        $0x11, Z10, Z0, K1
-	VBLENDMPD     Z9, Z11, K1, Z3
-	VMULPD        Z2, Z1, Z1
-	VMULPD        Z3, Z0, Z0
-	VCVTPD2PS     Z1, Y4
+	VMOVQ         DI, X2
+	VPBROADCASTQ  X2, Z2
+	VANDPD        Z2, Z1, Z1
+	VANDPD        Z2, Z0, Z0
+	VBROADCASTSD  ·smooth+168(SB), Z2
+	VMINPD        Z1, Z2, Z1
+	VMINPD        Z0, Z2, Z0
+	VMOVUPD       ·smoothLanes+1408(SB), Z2
+	VMOVUPD       ·smoothLanes+1408(SB), Z3
+	VMOVUPD       ·smoothLanes+1792(SB), Z4
+	VMOVUPD       ·smoothLanes+1792(SB), Z5
+	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z5
+	VMULPD        Z1, Z2, Z2
+	VMULPD        Z0, Z3, Z3
+	VMULPD        Z1, Z1, Z1
+	VMULPD        Z0, Z0, Z0
+	VMOVUPD       ·smoothLanes+1088(SB), Z6
+	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z6
+	VSUBPD        ·smoothLanes+128(SB), Z6, Z7
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z7, Z1
+	VPSLLQ        $0x34, Z6, Z6
+	VPADDQ        Z6, Z2, Z2
+	VMULPD        Z1, Z1, Z6
+	VMOVUPD       ·smoothLanes+1152(SB), Z7
+	VFMADD213PD   ·smoothLanes+704(SB), Z6, Z7
+	VMOVUPD       ·smoothLanes+1216(SB), Z8
+	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z8
+	VMULPD        Z1, Z8, Z1
+	VADDPD        Z1, Z7, Z6
+	VMULPD        Z6, Z2, Z2
+	VSUBPD        Z1, Z7, Z1
+	VMULPD        Z1, Z4, Z1
+	VDIVPD        Z1, Z2, Z1
+	VMOVUPD       ·smoothLanes+1088(SB), Z2
+	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z2
+	VSUBPD        ·smoothLanes+128(SB), Z2, Z4
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z4, Z0
+	VPSLLQ        $0x34, Z2, Z2
+	VPADDQ        Z2, Z3, Z2
+	VMULPD        Z0, Z0, Z3
+	VMOVUPD       ·smoothLanes+1152(SB), Z4
+	VFMADD213PD   ·smoothLanes+704(SB), Z3, Z4
+	VMOVUPD       ·smoothLanes+1216(SB), Z6
+	VFMADD213PD   ·smoothLanes+1280(SB), Z3, Z6
+	VMULPD        Z0, Z6, Z0
+	VADDPD        Z0, Z4, Z3
+	VMULPD        Z3, Z2, Z2
+	VSUBPD        Z0, Z4, Z0
+	VMULPD        Z0, Z5, Z0
+	VDIVPD        Z0, Z2, Z0
+	VXORPS        Z2, Z2, Z2
+	VMOVUPS       (CX)(BX*4), Z3
+	VMAXPS        Z3, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VSUBPD        Z1, Z3, Z1
+	VSUBPD        Z0, Z2, Z0
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z4, Z4
-	VMOVUPS       Z4, (AX)(SI*4)
-	ADDQ          $0x10, SI
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, (AX)(BX*4)
+	ADDQ          $0x10, BX
 
 test:
-	CMPQ          SI, BX
-	JLT           loop
-	SUBQ          SI, DX
+	CMPQ          BX, SI
+	JLE           loop
+	SUBQ          BX, DX
 	JZ            done
-	MOVL          $-1, BX
-	BZHIL         DX, BX, BX
-	KMOVW         BX, K1
-	VMOVUPS.Z     (CX)(SI*4), K1, Z0
+	MOVL          $-1, SI
+	BZHIL         DX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (CX)(BX*4), K1, Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VBROADCASTSD  ·smooth+144(SB), Z2
-	VMAXPD        Z1, Z2, Z1
-	VMAXPD        Z0, Z2, Z0
-	MOVQ          $0x7fffffffffffffff, CX
-	VMOVQ         CX, X2
+	MOVQ          $0x7fffffffffffffff, DX
+	VMOVQ         DX, X2
 	VPBROADCASTQ  X2, Z2
-	VANDPD        Z2, Z1, Z3
-	VANDPD        Z2, Z0, Z2
-	VBROADCASTSD  ·smooth+136(SB), Z4
-	VMINPD        Z3, Z4, Z3
-	VMINPD        Z2, Z4, Z2
-	VBROADCASTSD  ·smooth+128(SB), Z4
-	VMULPD        Z4, Z3, Z8
-	VMULPD        Z4, Z2, Z4
-	VMULPD        Z3, Z8, Z8
-	VMULPD        Z2, Z4, Z4
-	VBROADCASTSD  ·smooth+0(SB), Z9
-	VMAXPD        Z8, Z9, Z8
-	VMAXPD        Z4, Z9, Z4
-	VBROADCASTSD  ·smooth+16(SB), Z9
-	VBROADCASTSD  ·smooth+8(SB), Z10
-	VBROADCASTSD  ·smooth+8(SB), Z11
-	VFMADD213PD   Z9, Z8, Z10
-	VFMADD213PD   Z9, Z4, Z11
-	VSUBPD        Z9, Z10, Z12
-	VSUBPD        Z9, Z11, Z9
-	VBROADCASTSD  ·smooth+24(SB), Z13
-	VFNMADD213PD  Z8, Z13, Z12
-	VFNMADD213PD  Z4, Z13, Z9
-	VPSLLQ        $0x34, Z10, Z4
-	VPSLLQ        $0x34, Z11, Z8
-	VBROADCASTSD  ·smooth+88(SB), Z10
-	VPADDQ        Z10, Z4, Z4
-	VPADDQ        Z10, Z8, Z8
-	VBROADCASTSD  ·smooth+32(SB), Z10
-	VBROADCASTSD  ·smooth+32(SB), Z11
-	VBROADCASTSD  ·smooth+40(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+48(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+56(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+64(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+72(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+80(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VMULPD        Z10, Z12, Z10
-	VMULPD        Z11, Z9, Z9
-	VFMADD213PD   Z4, Z4, Z10
-	VFMADD213PD   Z8, Z8, Z9
-	VBROADCASTSD  ·smooth+152(SB), Z4
-	VBROADCASTSD  ·smooth+152(SB), Z8
-	VBROADCASTSD  ·smooth+160(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+168(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+176(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+184(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+192(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+200(SB), Z11
-	VBROADCASTSD  ·smooth+200(SB), Z12
-	VBROADCASTSD  ·smooth+208(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+216(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+224(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+232(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+240(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+248(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VDIVPD        Z11, Z4, Z2
-	VDIVPD        Z12, Z8, Z3
-	VMULPD        Z2, Z10, Z2
-	VMULPD        Z3, Z9, Z3
-	VXORPS        Z4, Z4, Z4
-	VBROADCASTSD  ·smooth+88(SB), Z8
-	VSUBPD        Z2, Z8, Z9
-	VSUBPD        Z3, Z8, Z8
-	VCMPPD        $0x11, Z4, Z1, K2
-	VBLENDMPD     Z2, Z9, K2, Z5
-	VCMPPD        $0x11, Z4, Z0, K2
-	VBLENDMPD     Z3, Z8, K2, Z6
-	VMULPD        Z5, Z1, Z1
-	VMULPD        Z6, Z0, Z0
-	VCVTPD2PS     Z1, Y7
+	VANDPD        Z2, Z1, Z1
+	VANDPD        Z2, Z0, Z0
+	VBROADCASTSD  ·smooth+168(SB), Z2
+	VMINPD        Z1, Z2, Z1
+	VMINPD        Z0, Z2, Z0
+	VMOVUPD       ·smoothLanes+1408(SB), Z2
+	VMOVUPD       ·smoothLanes+1408(SB), Z3
+	VMOVUPD       ·smoothLanes+1792(SB), Z4
+	VMOVUPD       ·smoothLanes+1792(SB), Z5
+	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z5
+	VMULPD        Z1, Z2, Z2
+	VMULPD        Z0, Z3, Z3
+	VMULPD        Z1, Z1, Z1
+	VMULPD        Z0, Z0, Z0
+	VMOVUPD       ·smoothLanes+1088(SB), Z6
+	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z6
+	VSUBPD        ·smoothLanes+128(SB), Z6, Z7
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z7, Z1
+	VPSLLQ        $0x34, Z6, Z6
+	VPADDQ        Z6, Z2, Z2
+	VMULPD        Z1, Z1, Z6
+	VMOVUPD       ·smoothLanes+1152(SB), Z7
+	VFMADD213PD   ·smoothLanes+704(SB), Z6, Z7
+	VMOVUPD       ·smoothLanes+1216(SB), Z8
+	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z8
+	VMULPD        Z1, Z8, Z1
+	VADDPD        Z1, Z7, Z6
+	VMULPD        Z6, Z2, Z2
+	VSUBPD        Z1, Z7, Z1
+	VMULPD        Z1, Z4, Z1
+	VDIVPD        Z1, Z2, Z1
+	VMOVUPD       ·smoothLanes+1088(SB), Z2
+	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z2
+	VSUBPD        ·smoothLanes+128(SB), Z2, Z4
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z4, Z0
+	VPSLLQ        $0x34, Z2, Z2
+	VPADDQ        Z2, Z3, Z2
+	VMULPD        Z0, Z0, Z3
+	VMOVUPD       ·smoothLanes+1152(SB), Z4
+	VFMADD213PD   ·smoothLanes+704(SB), Z3, Z4
+	VMOVUPD       ·smoothLanes+1216(SB), Z6
+	VFMADD213PD   ·smoothLanes+1280(SB), Z3, Z6
+	VMULPD        Z0, Z6, Z0
+	VADDPD        Z0, Z4, Z3
+	VMULPD        Z3, Z2, Z2
+	VSUBPD        Z0, Z4, Z0
+	VMULPD        Z0, Z5, Z0
+	VDIVPD        Z0, Z2, Z0
+	VXORPS        Z2, Z2, Z2
+	VMOVUPS.Z     (CX)(BX*4), K1, Z3
+	VMAXPS        Z3, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VSUBPD        Z1, Z3, Z1
+	VSUBPD        Z0, Z2, Z0
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z7, Z7
-	VMOVUPS       Z7, K1, (AX)(SI*4)
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, K1, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -702,263 +942,442 @@ TEXT ·geluGradAVX2(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ x_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-8, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -16(BX), DI
+	JMP  unrolledtest
+
+unrolledloop:
+	VMOVUPS      (DX)(SI*4), Y0
+	VCVTPS2PD    X0, Y1
+	VEXTRACTF128 $0x01, Y0, X0
+	VCVTPS2PD    X0, Y0
+	VMOVUPS      32(DX)(SI*4), Y2
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	MOVQ         $0x7fffffffffffffff, R8
+	VMOVQ        R8, X4
+	VPBROADCASTQ X4, Y4
+	VANDPD       Y4, Y1, Y1
+	VANDPD       Y4, Y0, Y0
+	VANDPD       Y4, Y3, Y3
+	VANDPD       Y4, Y2, Y2
+	VBROADCASTSD ·smooth+168(SB), Y4
+	VMINPD       Y1, Y4, Y1
+	VMINPD       Y0, Y4, Y0
+	VMINPD       Y3, Y4, Y3
+	VMINPD       Y2, Y4, Y2
+	VMOVUPD      ·smoothLanes+2304(SB), Y4
+	VMOVUPD      ·smoothLanes+2304(SB), Y5
+	VMOVUPD      ·smoothLanes+2304(SB), Y6
+	VMOVUPD      ·smoothLanes+2304(SB), Y7
+	VMOVUPD      ·smoothLanes+2688(SB), Y8
+	VMOVUPD      ·smoothLanes+2688(SB), Y9
+	VMOVUPD      ·smoothLanes+2688(SB), Y10
+	VMOVUPD      ·smoothLanes+2688(SB), Y11
+	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2368(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2368(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+2368(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2752(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+2752(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+2752(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2432(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2432(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+2432(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2816(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+2816(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+2816(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2496(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2496(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+2496(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2880(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+2880(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+2880(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2560(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2560(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+2560(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2944(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+2944(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+2944(SB), Y2, Y11
+	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2624(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2624(SB), Y3, Y6
+	VFMADD213PD  ·smoothLanes+2624(SB), Y2, Y7
+	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+3008(SB), Y0, Y9
+	VFMADD213PD  ·smoothLanes+3008(SB), Y3, Y10
+	VFMADD213PD  ·smoothLanes+3008(SB), Y2, Y11
+	VBROADCASTSD ·smooth+280(SB), Y12
+	VSUBPD       Y1, Y12, Y13
+	VSUBPD       Y0, Y12, Y14
+	VSUBPD       Y3, Y12, Y15
+	VSUBPD       Y2, Y12, Y12
+	VMULPD       Y13, Y4, Y4
+	VMULPD       Y14, Y5, Y5
+	VMULPD       Y15, Y6, Y6
+	VMULPD       Y12, Y7, Y7
+	VMULPD       Y1, Y1, Y1
+	VMULPD       Y0, Y0, Y0
+	VMULPD       Y3, Y3, Y3
+	VMULPD       Y2, Y2, Y2
+	VMOVUPD      ·smoothLanes+1088(SB), Y12
+	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y12
+	VSUBPD       ·smoothLanes+128(SB), Y12, Y13
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y13, Y1
+	VPSLLQ       $0x34, Y12, Y12
+	VPADDQ       Y12, Y4, Y4
+	VMULPD       Y1, Y1, Y12
+	VMOVUPD      ·smoothLanes+1152(SB), Y13
+	VFMADD213PD  ·smoothLanes+704(SB), Y12, Y13
+	VMOVUPD      ·smoothLanes+1216(SB), Y14
+	VFMADD213PD  ·smoothLanes+1280(SB), Y12, Y14
+	VMULPD       Y1, Y14, Y1
+	VADDPD       Y1, Y13, Y12
+	VMULPD       Y12, Y4, Y4
+	VSUBPD       Y1, Y13, Y1
+	VMULPD       Y1, Y8, Y1
+	VDIVPD       Y1, Y4, Y1
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y0, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y8
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y8, Y0
+	VPSLLQ       $0x34, Y4, Y4
+	VPADDQ       Y4, Y5, Y4
+	VMULPD       Y0, Y0, Y5
+	VMOVUPD      ·smoothLanes+1152(SB), Y8
+	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y8
+	VMOVUPD      ·smoothLanes+1216(SB), Y12
+	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y12
+	VMULPD       Y0, Y12, Y0
+	VADDPD       Y0, Y8, Y5
+	VMULPD       Y5, Y4, Y4
+	VSUBPD       Y0, Y8, Y0
+	VMULPD       Y0, Y9, Y0
+	VDIVPD       Y0, Y4, Y0
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y3, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y3
+	VPSLLQ       $0x34, Y4, Y4
+	VPADDQ       Y4, Y6, Y4
+	VMULPD       Y3, Y3, Y5
+	VMOVUPD      ·smoothLanes+1152(SB), Y6
+	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
+	VMOVUPD      ·smoothLanes+1216(SB), Y8
+	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y8
+	VMULPD       Y3, Y8, Y3
+	VADDPD       Y3, Y6, Y5
+	VMULPD       Y5, Y4, Y4
+	VSUBPD       Y3, Y6, Y3
+	VMULPD       Y3, Y10, Y3
+	VDIVPD       Y3, Y4, Y3
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y2
+	VPSLLQ       $0x34, Y4, Y4
+	VPADDQ       Y4, Y7, Y4
+	VMULPD       Y2, Y2, Y5
+	VMOVUPD      ·smoothLanes+1152(SB), Y6
+	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
+	VMOVUPD      ·smoothLanes+1216(SB), Y7
+	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y7
+	VMULPD       Y2, Y7, Y2
+	VADDPD       Y2, Y6, Y5
+	VMULPD       Y5, Y4, Y4
+	VSUBPD       Y2, Y6, Y2
+	VMULPD       Y2, Y11, Y2
+	VDIVPD       Y2, Y4, Y2
+	VMOVUPS      (DX)(SI*4), Y4
+	VCVTPS2PD    X4, Y5
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VMOVUPS      32(DX)(SI*4), Y6
+	VCVTPS2PD    X6, Y7
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	MOVQ         $0x8000000000000000, R8
+	VMOVQ        R8, X8
+	VPBROADCASTQ X8, Y8
+	VANDPD       Y8, Y5, Y5
+	VANDPD       Y8, Y4, Y4
+	VANDPD       Y8, Y7, Y7
+	VANDPD       Y8, Y6, Y6
+	VBROADCASTSD ·smooth+128(SB), Y8
+	VORPD        Y8, Y5, Y9
+	VORPD        Y8, Y4, Y10
+	VORPD        Y8, Y7, Y11
+	VORPD        Y8, Y6, Y12
+	VADDPD       Y8, Y9, Y9
+	VADDPD       Y8, Y10, Y10
+	VADDPD       Y8, Y11, Y11
+	VADDPD       Y8, Y12, Y8
+	VXORPD       Y5, Y1, Y1
+	VXORPD       Y4, Y0, Y0
+	VXORPD       Y7, Y3, Y3
+	VXORPD       Y6, Y2, Y2
+	VSUBPD       Y1, Y9, Y1
+	VSUBPD       Y0, Y10, Y0
+	VSUBPD       Y3, Y11, Y3
+	VSUBPD       Y2, Y8, Y2
+	VMOVUPS      (CX)(SI*4), Y4
+	VCVTPS2PD    X4, Y5
+	VEXTRACTF128 $0x01, Y4, X4
+	VCVTPS2PD    X4, Y4
+	VMOVUPS      32(CX)(SI*4), Y6
+	VCVTPS2PD    X6, Y7
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VMULPD       Y5, Y1, Y1
+	VMULPD       Y4, Y0, Y0
+	VMULPD       Y7, Y3, Y3
+	VMULPD       Y6, Y2, Y2
+	VCVTPD2PSY   Y1, X1
+	VCVTPD2PSY   Y0, X0
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	VCVTPD2PSY   Y3, X3
+	VCVTPD2PSY   Y2, X0
+	VINSERTF128  $0x01, X0, Y3, Y3
+	VMOVUPS      Y3, 32(AX)(SI*4)
+	ADDQ         $0x10, SI
+
+unrolledtest:
+	CMPQ SI, DI
+	JLE  unrolledloop
+	LEAQ -8(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS      (DX)(DI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
 	MOVQ         $0x7fffffffffffffff, R8
+	VMOVQ        R8, X2
+	VPBROADCASTQ X2, Y2
+	VANDPD       Y2, Y1, Y1
+	VANDPD       Y2, Y0, Y0
+	VBROADCASTSD ·smooth+168(SB), Y2
+	VMINPD       Y1, Y2, Y1
+	VMINPD       Y0, Y2, Y0
+	VMOVUPD      ·smoothLanes+2304(SB), Y2
+	VMOVUPD      ·smoothLanes+2304(SB), Y3
+	VMOVUPD      ·smoothLanes+2688(SB), Y4
+	VMOVUPD      ·smoothLanes+2688(SB), Y5
+	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+2368(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2752(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+2432(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2816(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+2496(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2880(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+2560(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2944(SB), Y0, Y5
+	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y2
+	VFMADD213PD  ·smoothLanes+2624(SB), Y0, Y3
+	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+3008(SB), Y0, Y5
+	VBROADCASTSD ·smooth+280(SB), Y6
+	VSUBPD       Y1, Y6, Y7
+	VSUBPD       Y0, Y6, Y6
+	VMULPD       Y7, Y2, Y2
+	VMULPD       Y6, Y3, Y3
+	VMULPD       Y1, Y1, Y1
+	VMULPD       Y0, Y0, Y0
+	VMOVUPD      ·smoothLanes+1088(SB), Y6
+	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y6
+	VSUBPD       ·smoothLanes+128(SB), Y6, Y7
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y7, Y1
+	VPSLLQ       $0x34, Y6, Y6
+	VPADDQ       Y6, Y2, Y2
+	VMULPD       Y1, Y1, Y6
+	VMOVUPD      ·smoothLanes+1152(SB), Y7
+	VFMADD213PD  ·smoothLanes+704(SB), Y6, Y7
+	VMOVUPD      ·smoothLanes+1216(SB), Y8
+	VFMADD213PD  ·smoothLanes+1280(SB), Y6, Y8
+	VMULPD       Y1, Y8, Y1
+	VADDPD       Y1, Y7, Y6
+	VMULPD       Y6, Y2, Y2
+	VSUBPD       Y1, Y7, Y1
+	VMULPD       Y1, Y4, Y1
+	VDIVPD       Y1, Y2, Y1
+	VMOVUPD      ·smoothLanes+1088(SB), Y2
+	VFMADD213PD  ·smoothLanes+128(SB), Y0, Y2
+	VSUBPD       ·smoothLanes+128(SB), Y2, Y4
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y4, Y0
+	VPSLLQ       $0x34, Y2, Y2
+	VPADDQ       Y2, Y3, Y2
+	VMULPD       Y0, Y0, Y3
+	VMOVUPD      ·smoothLanes+1152(SB), Y4
+	VFMADD213PD  ·smoothLanes+704(SB), Y3, Y4
+	VMOVUPD      ·smoothLanes+1216(SB), Y6
+	VFMADD213PD  ·smoothLanes+1280(SB), Y3, Y6
+	VMULPD       Y0, Y6, Y0
+	VADDPD       Y0, Y4, Y3
+	VMULPD       Y3, Y2, Y2
+	VSUBPD       Y0, Y4, Y0
+	VMULPD       Y0, Y5, Y0
+	VDIVPD       Y0, Y2, Y0
+	VMOVUPS      (DX)(SI*4), Y2
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	MOVQ         $0x8000000000000000, R8
 	VMOVQ        R8, X4
 	VPBROADCASTQ X4, Y4
-	VANDPD       Y4, Y1, Y5
-	VANDPD       Y4, Y0, Y4
-	VBROADCASTSD ·smooth+136(SB), Y6
-	VMINPD       Y5, Y6, Y5
-	VMINPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+128(SB), Y6
-	VMULPD       Y6, Y5, Y7
-	VMULPD       Y6, Y4, Y6
-	VMULPD       Y5, Y7, Y7
-	VMULPD       Y4, Y6, Y6
-	VBROADCASTSD ·smooth+0(SB), Y8
-	VMAXPD       Y7, Y8, Y7
-	VMAXPD       Y6, Y8, Y6
-	VBROADCASTSD ·smooth+16(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VBROADCASTSD ·smooth+8(SB), Y10
-	VFMADD213PD  Y8, Y7, Y9
-	VFMADD213PD  Y8, Y6, Y10
-	VSUBPD       Y8, Y9, Y11
-	VSUBPD       Y8, Y10, Y8
-	VBROADCASTSD ·smooth+24(SB), Y12
-	VFNMADD213PD Y7, Y12, Y11
-	VFNMADD213PD Y6, Y12, Y8
-	VPSLLQ       $0x34, Y9, Y6
-	VPSLLQ       $0x34, Y10, Y7
-	VBROADCASTSD ·smooth+88(SB), Y9
-	VPADDQ       Y9, Y6, Y6
-	VPADDQ       Y9, Y7, Y7
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+32(SB), Y10
-	VBROADCASTSD ·smooth+40(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+48(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+56(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+64(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+72(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+80(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VMULPD       Y9, Y11, Y9
-	VMULPD       Y10, Y8, Y8
-	VFMADD213PD  Y6, Y6, Y9
-	VFMADD213PD  Y7, Y7, Y8
-	VBROADCASTSD ·smooth+264(SB), Y6
-	VBROADCASTSD ·smooth+264(SB), Y7
-	VBROADCASTSD ·smooth+272(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+280(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+288(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+296(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+304(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+312(SB), Y10
-	VBROADCASTSD ·smooth+312(SB), Y11
-	VBROADCASTSD ·smooth+320(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+328(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+336(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+344(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+352(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VDIVPD       Y10, Y6, Y6
-	VDIVPD       Y11, Y7, Y7
-	VBROADCASTSD ·smooth+256(SB), Y10
-	VSUBPD       Y5, Y10, Y5
-	VSUBPD       Y4, Y10, Y4
-	VMULPD       Y6, Y5, Y5
-	VMULPD       Y7, Y4, Y4
-	VMULPD       Y5, Y9, Y5
-	VMULPD       Y4, Y8, Y4
-	VXORPS       Y6, Y6, Y6
-	VBROADCASTSD ·smooth+88(SB), Y7
-	VSUBPD       Y5, Y7, Y8
-	VSUBPD       Y4, Y7, Y7
-	VCMPPD       $0x11, Y6, Y1, Y1
-	VBLENDVPD    Y1, Y5, Y8, Y1
-	VCMPPD       $0x11, Y6, Y0, Y0
-	VBLENDVPD    Y0, Y4, Y7, Y0
-	VMOVUPS      (CX)(DI*4), Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X2
-	VCVTPS2PD    X2, Y4
-	VMULPD       Y1, Y5, Y1
-	VMULPD       Y0, Y4, Y0
-	VCVTPD2PSY   Y1, X2
+	VANDPD       Y4, Y3, Y3
+	VANDPD       Y4, Y2, Y2
+	VBROADCASTSD ·smooth+128(SB), Y4
+	VORPD        Y4, Y3, Y5
+	VORPD        Y4, Y2, Y6
+	VADDPD       Y4, Y5, Y5
+	VADDPD       Y4, Y6, Y4
+	VXORPD       Y3, Y1, Y1
+	VXORPD       Y2, Y0, Y0
+	VSUBPD       Y1, Y5, Y1
+	VSUBPD       Y0, Y4, Y0
+	VMOVUPS      (CX)(SI*4), Y2
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y2, Y0, Y0
+	VCVTPD2PSY   Y1, X1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	ADDQ         $0x08, DI
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x08, SI
 
 test:
-	CMPQ         DI, SI
-	JLT          loop
-	SUBQ         DI, BX
+	CMPQ         SI, DI
+	JLE          loop
+	SUBQ         SI, BX
 	JZ           done
-	LEAQ         laneMasks<>+0(SB), SI
+	LEAQ         laneMasks<>+0(SB), DI
 	SHLQ         $0x02, BX
-	SUBQ         BX, SI
-	VMOVUPS      32(SI), Y0
-	VMASKMOVPS   (DX)(DI*4), Y0, Y1
+	SUBQ         BX, DI
+	VMOVUPS      32(DI), Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	MOVQ         $0x7fffffffffffffff, DX
-	VMOVQ        DX, X4
-	VPBROADCASTQ X4, Y4
-	VANDPD       Y4, Y2, Y5
-	VANDPD       Y4, Y1, Y4
-	VBROADCASTSD ·smooth+136(SB), Y6
-	VMINPD       Y5, Y6, Y5
-	VMINPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+128(SB), Y6
-	VMULPD       Y6, Y5, Y7
-	VMULPD       Y6, Y4, Y6
-	VMULPD       Y5, Y7, Y7
-	VMULPD       Y4, Y6, Y6
-	VBROADCASTSD ·smooth+0(SB), Y8
-	VMAXPD       Y7, Y8, Y7
-	VMAXPD       Y6, Y8, Y6
-	VBROADCASTSD ·smooth+16(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VBROADCASTSD ·smooth+8(SB), Y10
-	VFMADD213PD  Y8, Y7, Y9
-	VFMADD213PD  Y8, Y6, Y10
-	VSUBPD       Y8, Y9, Y11
-	VSUBPD       Y8, Y10, Y8
-	VBROADCASTSD ·smooth+24(SB), Y12
-	VFNMADD213PD Y7, Y12, Y11
-	VFNMADD213PD Y6, Y12, Y8
-	VPSLLQ       $0x34, Y9, Y6
-	VPSLLQ       $0x34, Y10, Y7
-	VBROADCASTSD ·smooth+88(SB), Y9
-	VPADDQ       Y9, Y6, Y6
-	VPADDQ       Y9, Y7, Y7
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+32(SB), Y10
-	VBROADCASTSD ·smooth+40(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+48(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+56(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+64(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+72(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VBROADCASTSD ·smooth+80(SB), Y12
-	VFMADD213PD  Y12, Y11, Y9
-	VFMADD213PD  Y12, Y8, Y10
-	VMULPD       Y9, Y11, Y9
-	VMULPD       Y10, Y8, Y8
-	VFMADD213PD  Y6, Y6, Y9
-	VFMADD213PD  Y7, Y7, Y8
-	VBROADCASTSD ·smooth+264(SB), Y6
-	VBROADCASTSD ·smooth+264(SB), Y7
-	VBROADCASTSD ·smooth+272(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+280(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+288(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+296(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+304(SB), Y10
-	VFMADD213PD  Y10, Y5, Y6
-	VFMADD213PD  Y10, Y4, Y7
-	VBROADCASTSD ·smooth+312(SB), Y10
-	VBROADCASTSD ·smooth+312(SB), Y11
-	VBROADCASTSD ·smooth+320(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+328(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+336(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+344(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VBROADCASTSD ·smooth+352(SB), Y12
-	VFMADD213PD  Y12, Y5, Y10
-	VFMADD213PD  Y12, Y4, Y11
-	VDIVPD       Y10, Y6, Y6
-	VDIVPD       Y11, Y7, Y7
-	VBROADCASTSD ·smooth+256(SB), Y10
-	VSUBPD       Y5, Y10, Y5
-	VSUBPD       Y4, Y10, Y4
-	VMULPD       Y6, Y5, Y5
+	MOVQ         $0x7fffffffffffffff, BX
+	VMOVQ        BX, X3
+	VPBROADCASTQ X3, Y3
+	VANDPD       Y3, Y2, Y2
+	VANDPD       Y3, Y1, Y1
+	VBROADCASTSD ·smooth+168(SB), Y3
+	VMINPD       Y2, Y3, Y2
+	VMINPD       Y1, Y3, Y1
+	VMOVUPD      ·smoothLanes+2304(SB), Y3
+	VMOVUPD      ·smoothLanes+2304(SB), Y4
+	VMOVUPD      ·smoothLanes+2688(SB), Y5
+	VMOVUPD      ·smoothLanes+2688(SB), Y6
+	VFMADD213PD  ·smoothLanes+2368(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2752(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+2432(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2816(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+2496(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2880(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+2560(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2944(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y6
+	VFMADD213PD  ·smoothLanes+2624(SB), Y2, Y3
+	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+3008(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y6
+	VBROADCASTSD ·smooth+280(SB), Y7
+	VSUBPD       Y2, Y7, Y8
+	VSUBPD       Y1, Y7, Y7
+	VMULPD       Y8, Y3, Y3
 	VMULPD       Y7, Y4, Y4
-	VMULPD       Y5, Y9, Y5
-	VMULPD       Y4, Y8, Y4
-	VXORPS       Y6, Y6, Y6
-	VBROADCASTSD ·smooth+88(SB), Y7
-	VSUBPD       Y5, Y7, Y8
-	VSUBPD       Y4, Y7, Y7
-	VCMPPD       $0x11, Y6, Y2, Y2
-	VBLENDVPD    Y2, Y5, Y8, Y2
-	VCMPPD       $0x11, Y6, Y1, Y1
-	VBLENDVPD    Y1, Y4, Y7, Y1
-	VMASKMOVPS   (CX)(DI*4), Y0, Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X3
-	VCVTPS2PD    X3, Y4
+	VMULPD       Y2, Y2, Y2
+	VMULPD       Y1, Y1, Y1
+	VMOVUPD      ·smoothLanes+1088(SB), Y7
+	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y7
+	VSUBPD       ·smoothLanes+128(SB), Y7, Y8
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y8, Y2
+	VPSLLQ       $0x34, Y7, Y7
+	VPADDQ       Y7, Y3, Y3
+	VMULPD       Y2, Y2, Y7
+	VMOVUPD      ·smoothLanes+1152(SB), Y8
+	VFMADD213PD  ·smoothLanes+704(SB), Y7, Y8
+	VMOVUPD      ·smoothLanes+1216(SB), Y9
+	VFMADD213PD  ·smoothLanes+1280(SB), Y7, Y9
+	VMULPD       Y2, Y9, Y2
+	VADDPD       Y2, Y8, Y7
+	VMULPD       Y7, Y3, Y3
+	VSUBPD       Y2, Y8, Y2
 	VMULPD       Y2, Y5, Y2
-	VMULPD       Y1, Y4, Y1
-	VCVTPD2PSY   Y2, X3
+	VDIVPD       Y2, Y3, Y2
+	VMOVUPD      ·smoothLanes+1088(SB), Y3
+	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y3
+	VSUBPD       ·smoothLanes+128(SB), Y3, Y5
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y1
+	VPSLLQ       $0x34, Y3, Y3
+	VPADDQ       Y3, Y4, Y3
+	VMULPD       Y1, Y1, Y4
+	VMOVUPD      ·smoothLanes+1152(SB), Y5
+	VFMADD213PD  ·smoothLanes+704(SB), Y4, Y5
+	VMOVUPD      ·smoothLanes+1216(SB), Y7
+	VFMADD213PD  ·smoothLanes+1280(SB), Y4, Y7
+	VMULPD       Y1, Y7, Y1
+	VADDPD       Y1, Y5, Y4
+	VMULPD       Y4, Y3, Y3
+	VSUBPD       Y1, Y5, Y1
+	VMULPD       Y1, Y6, Y1
+	VDIVPD       Y1, Y3, Y1
+	VMASKMOVPS   (DX)(SI*4), Y0, Y3
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	MOVQ         $0x8000000000000000, DX
+	VMOVQ        DX, X5
+	VPBROADCASTQ X5, Y5
+	VANDPD       Y5, Y4, Y4
+	VANDPD       Y5, Y3, Y3
+	VBROADCASTSD ·smooth+128(SB), Y5
+	VORPD        Y5, Y4, Y6
+	VORPD        Y5, Y3, Y7
+	VADDPD       Y5, Y6, Y6
+	VADDPD       Y5, Y7, Y5
+	VXORPD       Y4, Y2, Y2
+	VXORPD       Y3, Y1, Y1
+	VSUBPD       Y2, Y6, Y2
+	VSUBPD       Y1, Y5, Y1
+	VMASKMOVPS   (CX)(SI*4), Y0, Y3
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y3, Y1, Y1
+	VCVTPD2PSY   Y2, X2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)(DI*4)
+	VINSERTF128  $0x01, X1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -971,262 +1390,441 @@ TEXT ·geluGradAVX512(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ x_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-16, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -32(BX), DI
+	JMP  unrolledtest
+
+unrolledloop:
+	VMOVUPS       (DX)(SI*4), Z0
+	VCVTPS2PD     Y0, Z1
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	VCVTPS2PD     Y0, Z0
+	VMOVUPS       64(DX)(SI*4), Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	MOVQ          $0x7fffffffffffffff, R8
+	VMOVQ         R8, X4
+	VPBROADCASTQ  X4, Z4
+	VANDPD        Z4, Z1, Z1
+	VANDPD        Z4, Z0, Z0
+	VANDPD        Z4, Z3, Z3
+	VANDPD        Z4, Z2, Z2
+	VBROADCASTSD  ·smooth+168(SB), Z4
+	VMINPD        Z1, Z4, Z1
+	VMINPD        Z0, Z4, Z0
+	VMINPD        Z3, Z4, Z3
+	VMINPD        Z2, Z4, Z2
+	VMOVUPD       ·smoothLanes+2304(SB), Z4
+	VMOVUPD       ·smoothLanes+2304(SB), Z5
+	VMOVUPD       ·smoothLanes+2304(SB), Z6
+	VMOVUPD       ·smoothLanes+2304(SB), Z7
+	VMOVUPD       ·smoothLanes+2688(SB), Z8
+	VMOVUPD       ·smoothLanes+2688(SB), Z9
+	VMOVUPD       ·smoothLanes+2688(SB), Z10
+	VMOVUPD       ·smoothLanes+2688(SB), Z11
+	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2368(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+2368(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+2752(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+2752(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2432(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+2432(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+2816(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+2816(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2496(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+2496(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+2880(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+2880(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2560(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+2560(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+2944(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+2944(SB), Z2, Z11
+	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2624(SB), Z3, Z6
+	VFMADD213PD   ·smoothLanes+2624(SB), Z2, Z7
+	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z9
+	VFMADD213PD   ·smoothLanes+3008(SB), Z3, Z10
+	VFMADD213PD   ·smoothLanes+3008(SB), Z2, Z11
+	VBROADCASTSD  ·smooth+280(SB), Z12
+	VSUBPD        Z1, Z12, Z13
+	VSUBPD        Z0, Z12, Z14
+	VSUBPD        Z3, Z12, Z15
+	VSUBPD        Z2, Z12, Z12
+	VMULPD        Z13, Z4, Z4
+	VMULPD        Z14, Z5, Z5
+	VMULPD        Z15, Z6, Z6
+	VMULPD        Z12, Z7, Z7
+	VMULPD        Z1, Z1, Z1
+	VMULPD        Z0, Z0, Z0
+	VMULPD        Z3, Z3, Z3
+	VMULPD        Z2, Z2, Z2
+	VMOVUPD       ·smoothLanes+1088(SB), Z12
+	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z12
+	VSUBPD        ·smoothLanes+128(SB), Z12, Z13
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z13, Z1
+	VPSLLQ        $0x34, Z12, Z12
+	VPADDQ        Z12, Z4, Z4
+	VMULPD        Z1, Z1, Z12
+	VMOVUPD       ·smoothLanes+1152(SB), Z13
+	VFMADD213PD   ·smoothLanes+704(SB), Z12, Z13
+	VMOVUPD       ·smoothLanes+1216(SB), Z14
+	VFMADD213PD   ·smoothLanes+1280(SB), Z12, Z14
+	VMULPD        Z1, Z14, Z1
+	VADDPD        Z1, Z13, Z12
+	VMULPD        Z12, Z4, Z4
+	VSUBPD        Z1, Z13, Z1
+	VMULPD        Z1, Z8, Z1
+	VDIVPD        Z1, Z4, Z1
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z8
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z8, Z0
+	VPSLLQ        $0x34, Z4, Z4
+	VPADDQ        Z4, Z5, Z4
+	VMULPD        Z0, Z0, Z5
+	VMOVUPD       ·smoothLanes+1152(SB), Z8
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z8
+	VMOVUPD       ·smoothLanes+1216(SB), Z12
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z12
+	VMULPD        Z0, Z12, Z0
+	VADDPD        Z0, Z8, Z5
+	VMULPD        Z5, Z4, Z4
+	VSUBPD        Z0, Z8, Z0
+	VMULPD        Z0, Z9, Z0
+	VDIVPD        Z0, Z4, Z0
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z3, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z3
+	VPSLLQ        $0x34, Z4, Z4
+	VPADDQ        Z4, Z6, Z4
+	VMULPD        Z3, Z3, Z5
+	VMOVUPD       ·smoothLanes+1152(SB), Z6
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
+	VMOVUPD       ·smoothLanes+1216(SB), Z8
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z8
+	VMULPD        Z3, Z8, Z3
+	VADDPD        Z3, Z6, Z5
+	VMULPD        Z5, Z4, Z4
+	VSUBPD        Z3, Z6, Z3
+	VMULPD        Z3, Z10, Z3
+	VDIVPD        Z3, Z4, Z3
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z2, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z2
+	VPSLLQ        $0x34, Z4, Z4
+	VPADDQ        Z4, Z7, Z4
+	VMULPD        Z2, Z2, Z5
+	VMOVUPD       ·smoothLanes+1152(SB), Z6
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
+	VMOVUPD       ·smoothLanes+1216(SB), Z7
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z7
+	VMULPD        Z2, Z7, Z2
+	VADDPD        Z2, Z6, Z5
+	VMULPD        Z5, Z4, Z4
+	VSUBPD        Z2, Z6, Z2
+	VMULPD        Z2, Z11, Z2
+	VDIVPD        Z2, Z4, Z2
+	VMOVUPS       (DX)(SI*4), Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VMOVUPS       64(DX)(SI*4), Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VCVTPS2PD     Y6, Z6
+	MOVQ          $0x8000000000000000, R8
+	VMOVQ         R8, X8
+	VPBROADCASTQ  X8, Z8
+	VANDPD        Z8, Z5, Z5
+	VANDPD        Z8, Z4, Z4
+	VANDPD        Z8, Z7, Z7
+	VANDPD        Z8, Z6, Z6
+	VBROADCASTSD  ·smooth+128(SB), Z8
+	VORPD         Z8, Z5, Z9
+	VORPD         Z8, Z4, Z10
+	VORPD         Z8, Z7, Z11
+	VORPD         Z8, Z6, Z12
+	VADDPD        Z8, Z9, Z9
+	VADDPD        Z8, Z10, Z10
+	VADDPD        Z8, Z11, Z11
+	VADDPD        Z8, Z12, Z8
+	VXORPD        Z5, Z1, Z1
+	VXORPD        Z4, Z0, Z0
+	VXORPD        Z7, Z3, Z3
+	VXORPD        Z6, Z2, Z2
+	VSUBPD        Z1, Z9, Z1
+	VSUBPD        Z0, Z10, Z0
+	VSUBPD        Z3, Z11, Z3
+	VSUBPD        Z2, Z8, Z2
+	VMOVUPS       (CX)(SI*4), Z4
+	VCVTPS2PD     Y4, Z5
+	VEXTRACTF64X4 $0x01, Z4, Y4
+	VCVTPS2PD     Y4, Z4
+	VMOVUPS       64(CX)(SI*4), Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VCVTPS2PD     Y6, Z6
+	VMULPD        Z5, Z1, Z1
+	VMULPD        Z4, Z0, Z0
+	VMULPD        Z7, Z3, Z3
+	VMULPD        Z6, Z2, Z2
+	VCVTPD2PS     Z1, Y1
+	VCVTPD2PS     Z0, Y0
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, (AX)(SI*4)
+	VCVTPD2PS     Z3, Y3
+	VCVTPD2PS     Z2, Y0
+	VINSERTF64X4  $0x01, Y0, Z3, Z3
+	VMOVUPS       Z3, 64(AX)(SI*4)
+	ADDQ          $0x20, SI
+
+unrolledtest:
+	CMPQ SI, DI
+	JLE  unrolledloop
+	LEAQ -16(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS       (DX)(DI*4), Z0
+	VMOVUPS       (DX)(SI*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	MOVQ          $0x7fffffffffffffff, R8
-	VMOVQ         R8, X8
-	VPBROADCASTQ  X8, Z8
-	VANDPD        Z8, Z1, Z9
-	VANDPD        Z8, Z0, Z8
-	VBROADCASTSD  ·smooth+136(SB), Z10
-	VMINPD        Z9, Z10, Z9
-	VMINPD        Z8, Z10, Z8
-	VBROADCASTSD  ·smooth+128(SB), Z10
-	VMULPD        Z10, Z9, Z11
-	VMULPD        Z10, Z8, Z10
-	VMULPD        Z9, Z11, Z11
-	VMULPD        Z8, Z10, Z10
-	VBROADCASTSD  ·smooth+0(SB), Z12
-	VMAXPD        Z11, Z12, Z11
-	VMAXPD        Z10, Z12, Z10
-	VBROADCASTSD  ·smooth+16(SB), Z12
-	VBROADCASTSD  ·smooth+8(SB), Z13
-	VBROADCASTSD  ·smooth+8(SB), Z14
-	VFMADD213PD   Z12, Z11, Z13
-	VFMADD213PD   Z12, Z10, Z14
-	VSUBPD        Z12, Z13, Z15
-	VSUBPD        Z12, Z14, Z12
-	VBROADCASTSD  ·smooth+24(SB), Z16
-	VFNMADD213PD  Z11, Z16, Z15
-	VFNMADD213PD  Z10, Z16, Z12
-	VPSLLQ        $0x34, Z13, Z10
-	VPSLLQ        $0x34, Z14, Z11
-	VBROADCASTSD  ·smooth+88(SB), Z13
-	VPADDQ        Z13, Z10, Z10
-	VPADDQ        Z13, Z11, Z11
-	VBROADCASTSD  ·smooth+32(SB), Z13
-	VBROADCASTSD  ·smooth+32(SB), Z14
-	VBROADCASTSD  ·smooth+40(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+48(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+56(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+64(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+72(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VBROADCASTSD  ·smooth+80(SB), Z16
-	VFMADD213PD   Z16, Z15, Z13
-	VFMADD213PD   Z16, Z12, Z14
-	VMULPD        Z13, Z15, Z13
-	VMULPD        Z14, Z12, Z12
-	VFMADD213PD   Z10, Z10, Z13
-	VFMADD213PD   Z11, Z11, Z12
-	VBROADCASTSD  ·smooth+264(SB), Z10
-	VBROADCASTSD  ·smooth+264(SB), Z11
-	VBROADCASTSD  ·smooth+272(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+280(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+288(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+296(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+304(SB), Z14
-	VFMADD213PD   Z14, Z9, Z10
-	VFMADD213PD   Z14, Z8, Z11
-	VBROADCASTSD  ·smooth+312(SB), Z14
-	VBROADCASTSD  ·smooth+312(SB), Z15
-	VBROADCASTSD  ·smooth+320(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+328(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+336(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+344(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VBROADCASTSD  ·smooth+352(SB), Z16
-	VFMADD213PD   Z16, Z9, Z14
-	VFMADD213PD   Z16, Z8, Z15
-	VDIVPD        Z14, Z10, Z10
-	VDIVPD        Z15, Z11, Z11
-	VBROADCASTSD  ·smooth+256(SB), Z14
-	VSUBPD        Z9, Z14, Z9
-	VSUBPD        Z8, Z14, Z8
-	VMULPD        Z10, Z9, Z9
-	VMULPD        Z11, Z8, Z8
-	VMULPD        Z9, Z13, Z9
-	VMULPD        Z8, Z12, Z8
-	VXORPS        Z10, Z10, Z10
-	VBROADCASTSD  ·smooth+88(SB), Z11
-	VSUBPD        Z9, Z11, Z12
-	VSUBPD        Z8, Z11, Z11
-	VCMPPD        $0x11, Z10, Z1, K1
-	VBLENDMPD     Z9, Z12, K1, Z2
-	VCMPPD        $0x11, Z10, Z0, K1
-	VBLENDMPD     Z8, Z11, K1, Z3
-	VMOVUPS       (CX)(DI*4), Z0
-	VCVTPS2PD     Y0, Z1
-	VEXTRACTF64X4 $0x01, Z0, Y0
-	VCVTPS2PD     Y0, Z0
-	VMULPD        Z2, Z1, Z1
-	VMULPD        Z3, Z0, Z0
-	VCVTPD2PS     Z1, Y4
+	VMOVQ         R8, X2
+	VPBROADCASTQ  X2, Z2
+	VANDPD        Z2, Z1, Z1
+	VANDPD        Z2, Z0, Z0
+	VBROADCASTSD  ·smooth+168(SB), Z2
+	VMINPD        Z1, Z2, Z1
+	VMINPD        Z0, Z2, Z0
+	VMOVUPD       ·smoothLanes+2304(SB), Z2
+	VMOVUPD       ·smoothLanes+2304(SB), Z3
+	VMOVUPD       ·smoothLanes+2688(SB), Z4
+	VMOVUPD       ·smoothLanes+2688(SB), Z5
+	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z5
+	VBROADCASTSD  ·smooth+280(SB), Z6
+	VSUBPD        Z1, Z6, Z7
+	VSUBPD        Z0, Z6, Z6
+	VMULPD        Z7, Z2, Z2
+	VMULPD        Z6, Z3, Z3
+	VMULPD        Z1, Z1, Z1
+	VMULPD        Z0, Z0, Z0
+	VMOVUPD       ·smoothLanes+1088(SB), Z6
+	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z6
+	VSUBPD        ·smoothLanes+128(SB), Z6, Z7
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z7, Z1
+	VPSLLQ        $0x34, Z6, Z6
+	VPADDQ        Z6, Z2, Z2
+	VMULPD        Z1, Z1, Z6
+	VMOVUPD       ·smoothLanes+1152(SB), Z7
+	VFMADD213PD   ·smoothLanes+704(SB), Z6, Z7
+	VMOVUPD       ·smoothLanes+1216(SB), Z8
+	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z8
+	VMULPD        Z1, Z8, Z1
+	VADDPD        Z1, Z7, Z6
+	VMULPD        Z6, Z2, Z2
+	VSUBPD        Z1, Z7, Z1
+	VMULPD        Z1, Z4, Z1
+	VDIVPD        Z1, Z2, Z1
+	VMOVUPD       ·smoothLanes+1088(SB), Z2
+	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z2
+	VSUBPD        ·smoothLanes+128(SB), Z2, Z4
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z4, Z0
+	VPSLLQ        $0x34, Z2, Z2
+	VPADDQ        Z2, Z3, Z2
+	VMULPD        Z0, Z0, Z3
+	VMOVUPD       ·smoothLanes+1152(SB), Z4
+	VFMADD213PD   ·smoothLanes+704(SB), Z3, Z4
+	VMOVUPD       ·smoothLanes+1216(SB), Z6
+	VFMADD213PD   ·smoothLanes+1280(SB), Z3, Z6
+	VMULPD        Z0, Z6, Z0
+	VADDPD        Z0, Z4, Z3
+	VMULPD        Z3, Z2, Z2
+	VSUBPD        Z0, Z4, Z0
+	VMULPD        Z0, Z5, Z0
+	VDIVPD        Z0, Z2, Z0
+	VMOVUPS       (DX)(SI*4), Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	MOVQ          $0x8000000000000000, R8
+	VMOVQ         R8, X4
+	VPBROADCASTQ  X4, Z4
+	VANDPD        Z4, Z3, Z3
+	VANDPD        Z4, Z2, Z2
+	VBROADCASTSD  ·smooth+128(SB), Z4
+	VORPD         Z4, Z3, Z5
+	VORPD         Z4, Z2, Z6
+	VADDPD        Z4, Z5, Z5
+	VADDPD        Z4, Z6, Z4
+	VXORPD        Z3, Z1, Z1
+	VXORPD        Z2, Z0, Z0
+	VSUBPD        Z1, Z5, Z1
+	VSUBPD        Z0, Z4, Z0
+	VMOVUPS       (CX)(SI*4), Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VMULPD        Z3, Z1, Z1
+	VMULPD        Z2, Z0, Z0
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z4, Z4
-	VMOVUPS       Z4, (AX)(DI*4)
-	ADDQ          $0x10, DI
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, (AX)(SI*4)
+	ADDQ          $0x10, SI
 
 test:
-	CMPQ          DI, SI
-	JLT           loop
-	SUBQ          DI, BX
+	CMPQ          SI, DI
+	JLE           loop
+	SUBQ          SI, BX
 	JZ            done
-	MOVL          $-1, SI
-	BZHIL         BX, SI, SI
-	KMOVW         SI, K1
-	VMOVUPS.Z     (DX)(DI*4), K1, Z0
+	MOVL          $-1, DI
+	BZHIL         BX, DI, DI
+	KMOVW         DI, K1
+	VMOVUPS.Z     (DX)(SI*4), K1, Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	MOVQ          $0x7fffffffffffffff, DX
-	VMOVQ         DX, X2
+	MOVQ          $0x7fffffffffffffff, BX
+	VMOVQ         BX, X2
 	VPBROADCASTQ  X2, Z2
-	VANDPD        Z2, Z1, Z3
-	VANDPD        Z2, Z0, Z2
-	VBROADCASTSD  ·smooth+136(SB), Z4
-	VMINPD        Z3, Z4, Z3
-	VMINPD        Z2, Z4, Z2
+	VANDPD        Z2, Z1, Z1
+	VANDPD        Z2, Z0, Z0
+	VBROADCASTSD  ·smooth+168(SB), Z2
+	VMINPD        Z1, Z2, Z1
+	VMINPD        Z0, Z2, Z0
+	VMOVUPD       ·smoothLanes+2304(SB), Z2
+	VMOVUPD       ·smoothLanes+2304(SB), Z3
+	VMOVUPD       ·smoothLanes+2688(SB), Z4
+	VMOVUPD       ·smoothLanes+2688(SB), Z5
+	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z5
+	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z2
+	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z3
+	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z5
+	VBROADCASTSD  ·smooth+280(SB), Z6
+	VSUBPD        Z1, Z6, Z7
+	VSUBPD        Z0, Z6, Z6
+	VMULPD        Z7, Z2, Z2
+	VMULPD        Z6, Z3, Z3
+	VMULPD        Z1, Z1, Z1
+	VMULPD        Z0, Z0, Z0
+	VMOVUPD       ·smoothLanes+1088(SB), Z6
+	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z6
+	VSUBPD        ·smoothLanes+128(SB), Z6, Z7
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z7, Z1
+	VPSLLQ        $0x34, Z6, Z6
+	VPADDQ        Z6, Z2, Z2
+	VMULPD        Z1, Z1, Z6
+	VMOVUPD       ·smoothLanes+1152(SB), Z7
+	VFMADD213PD   ·smoothLanes+704(SB), Z6, Z7
+	VMOVUPD       ·smoothLanes+1216(SB), Z8
+	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z8
+	VMULPD        Z1, Z8, Z1
+	VADDPD        Z1, Z7, Z6
+	VMULPD        Z6, Z2, Z2
+	VSUBPD        Z1, Z7, Z1
+	VMULPD        Z1, Z4, Z1
+	VDIVPD        Z1, Z2, Z1
+	VMOVUPD       ·smoothLanes+1088(SB), Z2
+	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z2
+	VSUBPD        ·smoothLanes+128(SB), Z2, Z4
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z4, Z0
+	VPSLLQ        $0x34, Z2, Z2
+	VPADDQ        Z2, Z3, Z2
+	VMULPD        Z0, Z0, Z3
+	VMOVUPD       ·smoothLanes+1152(SB), Z4
+	VFMADD213PD   ·smoothLanes+704(SB), Z3, Z4
+	VMOVUPD       ·smoothLanes+1216(SB), Z6
+	VFMADD213PD   ·smoothLanes+1280(SB), Z3, Z6
+	VMULPD        Z0, Z6, Z0
+	VADDPD        Z0, Z4, Z3
+	VMULPD        Z3, Z2, Z2
+	VSUBPD        Z0, Z4, Z0
+	VMULPD        Z0, Z5, Z0
+	VDIVPD        Z0, Z2, Z0
+	VMOVUPS.Z     (DX)(SI*4), K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	MOVQ          $0x8000000000000000, DX
+	VMOVQ         DX, X4
+	VPBROADCASTQ  X4, Z4
+	VANDPD        Z4, Z3, Z3
+	VANDPD        Z4, Z2, Z2
 	VBROADCASTSD  ·smooth+128(SB), Z4
-	VMULPD        Z4, Z3, Z8
-	VMULPD        Z4, Z2, Z4
-	VMULPD        Z3, Z8, Z8
-	VMULPD        Z2, Z4, Z4
-	VBROADCASTSD  ·smooth+0(SB), Z9
-	VMAXPD        Z8, Z9, Z8
-	VMAXPD        Z4, Z9, Z4
-	VBROADCASTSD  ·smooth+16(SB), Z9
-	VBROADCASTSD  ·smooth+8(SB), Z10
-	VBROADCASTSD  ·smooth+8(SB), Z11
-	VFMADD213PD   Z9, Z8, Z10
-	VFMADD213PD   Z9, Z4, Z11
-	VSUBPD        Z9, Z10, Z12
-	VSUBPD        Z9, Z11, Z9
-	VBROADCASTSD  ·smooth+24(SB), Z13
-	VFNMADD213PD  Z8, Z13, Z12
-	VFNMADD213PD  Z4, Z13, Z9
-	VPSLLQ        $0x34, Z10, Z4
-	VPSLLQ        $0x34, Z11, Z8
-	VBROADCASTSD  ·smooth+88(SB), Z10
-	VPADDQ        Z10, Z4, Z4
-	VPADDQ        Z10, Z8, Z8
-	VBROADCASTSD  ·smooth+32(SB), Z10
-	VBROADCASTSD  ·smooth+32(SB), Z11
-	VBROADCASTSD  ·smooth+40(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+48(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+56(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+64(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+72(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VBROADCASTSD  ·smooth+80(SB), Z13
-	VFMADD213PD   Z13, Z12, Z10
-	VFMADD213PD   Z13, Z9, Z11
-	VMULPD        Z10, Z12, Z10
-	VMULPD        Z11, Z9, Z9
-	VFMADD213PD   Z4, Z4, Z10
-	VFMADD213PD   Z8, Z8, Z9
-	VBROADCASTSD  ·smooth+264(SB), Z4
-	VBROADCASTSD  ·smooth+264(SB), Z8
-	VBROADCASTSD  ·smooth+272(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+280(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+288(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+296(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+304(SB), Z11
-	VFMADD213PD   Z11, Z3, Z4
-	VFMADD213PD   Z11, Z2, Z8
-	VBROADCASTSD  ·smooth+312(SB), Z11
-	VBROADCASTSD  ·smooth+312(SB), Z12
-	VBROADCASTSD  ·smooth+320(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+328(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+336(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+344(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VBROADCASTSD  ·smooth+352(SB), Z13
-	VFMADD213PD   Z13, Z3, Z11
-	VFMADD213PD   Z13, Z2, Z12
-	VDIVPD        Z11, Z4, Z4
-	VDIVPD        Z12, Z8, Z8
-	VBROADCASTSD  ·smooth+256(SB), Z11
-	VSUBPD        Z3, Z11, Z3
-	VSUBPD        Z2, Z11, Z2
-	VMULPD        Z4, Z3, Z3
-	VMULPD        Z8, Z2, Z2
-	VMULPD        Z3, Z10, Z3
-	VMULPD        Z2, Z9, Z2
-	VXORPS        Z4, Z4, Z4
-	VBROADCASTSD  ·smooth+88(SB), Z8
-	VSUBPD        Z3, Z8, Z9
-	VSUBPD        Z2, Z8, Z8
-	VCMPPD        $0x11, Z4, Z1, K2
-	VBLENDMPD     Z3, Z9, K2, Z5
-	VCMPPD        $0x11, Z4, Z0, K2
-	VBLENDMPD     Z2, Z8, K2, Z6
-	VMOVUPS.Z     (CX)(DI*4), K1, Z0
-	VCVTPS2PD     Y0, Z1
-	VEXTRACTF64X4 $0x01, Z0, Y0
-	VCVTPS2PD     Y0, Z0
-	VMULPD        Z5, Z1, Z1
-	VMULPD        Z6, Z0, Z0
-	VCVTPD2PS     Z1, Y7
+	VORPD         Z4, Z3, Z5
+	VORPD         Z4, Z2, Z6
+	VADDPD        Z4, Z5, Z5
+	VADDPD        Z4, Z6, Z4
+	VXORPD        Z3, Z1, Z1
+	VXORPD        Z2, Z0, Z0
+	VSUBPD        Z1, Z5, Z1
+	VSUBPD        Z0, Z4, Z0
+	VMOVUPS.Z     (CX)(SI*4), K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VMULPD        Z3, Z1, Z1
+	VMULPD        Z2, Z0, Z0
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z7, Z7
-	VMOVUPS       Z7, K1, (AX)(DI*4)
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -1238,173 +1836,160 @@ TEXT ·tanhAVX2(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-8, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -8(DX), SI
 	JMP  test
 
 loop:
-	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (CX)(BX*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
 	MOVQ         $0x8000000000000000, DI
+	VMOVQ        DI, X2
+	VPBROADCASTQ X2, Y2
+	VORPD        Y2, Y1, Y3
+	VORPD        Y2, Y0, Y2
+	VADDPD       Y3, Y3, Y3
+	VADDPD       Y2, Y2, Y2
+	VBROADCASTSD ·smooth+0(SB), Y4
+	VMAXPD       Y3, Y4, Y3
+	VMAXPD       Y2, Y4, Y2
+	VBROADCASTSD ·smooth+16(SB), Y4
+	VMOVUPD      ·smoothLanes+64(SB), Y5
+	VMOVUPD      ·smoothLanes+64(SB), Y6
+	VFMADD213PD  Y4, Y3, Y5
+	VFMADD213PD  Y4, Y2, Y6
+	VSUBPD       Y4, Y5, Y7
+	VSUBPD       Y4, Y6, Y4
+	VBROADCASTSD ·smooth+24(SB), Y8
+	VFNMADD213PD Y3, Y8, Y7
+	VFNMADD213PD Y2, Y8, Y4
+	VPSLLQ       $0x34, Y5, Y2
+	VPSLLQ       $0x34, Y6, Y3
+	VBROADCASTSD ·smooth+88(SB), Y5
+	VPADDQ       Y5, Y2, Y2
+	VPADDQ       Y5, Y3, Y3
+	VMOVUPD      ·smoothLanes+256(SB), Y5
+	VMOVUPD      ·smoothLanes+256(SB), Y6
+	VFMADD213PD  ·smoothLanes+320(SB), Y7, Y5
+	VFMADD213PD  ·smoothLanes+320(SB), Y4, Y6
+	VFMADD213PD  ·smoothLanes+384(SB), Y7, Y5
+	VFMADD213PD  ·smoothLanes+384(SB), Y4, Y6
+	VFMADD213PD  ·smoothLanes+448(SB), Y7, Y5
+	VFMADD213PD  ·smoothLanes+448(SB), Y4, Y6
+	VFMADD213PD  ·smoothLanes+512(SB), Y7, Y5
+	VFMADD213PD  ·smoothLanes+512(SB), Y4, Y6
+	VFMADD213PD  ·smoothLanes+576(SB), Y7, Y5
+	VFMADD213PD  ·smoothLanes+576(SB), Y4, Y6
+	VFMADD213PD  ·smoothLanes+640(SB), Y7, Y5
+	VFMADD213PD  ·smoothLanes+640(SB), Y4, Y6
+	VMULPD       Y5, Y7, Y5
+	VMULPD       Y6, Y4, Y4
+	VBROADCASTSD ·smooth+88(SB), Y6
+	VSUBPD       Y6, Y2, Y7
+	VSUBPD       Y6, Y3, Y6
+	VFMADD213PD  Y7, Y2, Y5
+	VFMADD213PD  Y6, Y3, Y4
+	VXORPS       Y2, Y2, Y2
+	VSUBPD       Y5, Y2, Y3
+	VSUBPD       Y4, Y2, Y2
+	VBROADCASTSD ·smooth+96(SB), Y6
+	VADDPD       Y5, Y6, Y5
+	VADDPD       Y4, Y6, Y4
+	VDIVPD       Y5, Y3, Y3
+	VDIVPD       Y4, Y2, Y2
+	MOVQ         $0x8000000000000000, DI
 	VMOVQ        DI, X4
 	VPBROADCASTQ X4, Y4
-	VORPD        Y4, Y1, Y5
-	VORPD        Y4, Y0, Y4
-	VADDPD       Y5, Y5, Y5
-	VADDPD       Y4, Y4, Y4
-	VBROADCASTSD ·smooth+0(SB), Y6
-	VMAXPD       Y5, Y6, Y5
-	VMAXPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+16(SB), Y6
-	VBROADCASTSD ·smooth+8(SB), Y7
-	VBROADCASTSD ·smooth+8(SB), Y8
-	VFMADD213PD  Y6, Y5, Y7
-	VFMADD213PD  Y6, Y4, Y8
-	VSUBPD       Y6, Y7, Y9
-	VSUBPD       Y6, Y8, Y6
-	VBROADCASTSD ·smooth+24(SB), Y10
-	VFNMADD213PD Y5, Y10, Y9
-	VFNMADD213PD Y4, Y10, Y6
-	VPSLLQ       $0x34, Y7, Y4
-	VPSLLQ       $0x34, Y8, Y5
-	VBROADCASTSD ·smooth+88(SB), Y7
-	VPADDQ       Y7, Y4, Y4
-	VPADDQ       Y7, Y5, Y5
-	VBROADCASTSD ·smooth+32(SB), Y7
-	VBROADCASTSD ·smooth+32(SB), Y8
-	VBROADCASTSD ·smooth+40(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+48(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+56(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+64(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+72(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+80(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VMULPD       Y7, Y9, Y7
-	VMULPD       Y8, Y6, Y6
-	VBROADCASTSD ·smooth+88(SB), Y8
-	VSUBPD       Y8, Y4, Y9
-	VSUBPD       Y8, Y5, Y8
-	VFMADD213PD  Y9, Y4, Y7
-	VFMADD213PD  Y8, Y5, Y6
-	VXORPS       Y4, Y4, Y4
-	VSUBPD       Y7, Y4, Y5
-	VSUBPD       Y6, Y4, Y4
-	VBROADCASTSD ·smooth+96(SB), Y8
-	VADDPD       Y7, Y8, Y7
-	VADDPD       Y6, Y8, Y6
-	VDIVPD       Y7, Y5, Y5
-	VDIVPD       Y6, Y4, Y4
-	MOVQ         $0x8000000000000000, DI
-	VMOVQ        DI, X6
-	VPBROADCASTQ X6, Y6
-	VANDPD       Y6, Y1, Y1
-	VANDPD       Y6, Y0, Y0
-	VORPD        Y1, Y5, Y1
-	VORPD        Y0, Y4, Y0
-	VCVTPD2PSY   Y1, X2
+	VANDPD       Y4, Y1, Y1
+	VANDPD       Y4, Y0, Y0
+	VORPD        Y1, Y3, Y1
+	VORPD        Y0, Y2, Y0
+	VCVTPD2PSY   Y1, X1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
-	ADDQ         $0x08, SI
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
+	ADDQ         $0x08, BX
 
 test:
-	CMPQ         SI, BX
-	JLT          loop
-	SUBQ         SI, DX
+	CMPQ         BX, SI
+	JLE          loop
+	SUBQ         BX, DX
 	JZ           done
-	LEAQ         laneMasks<>+0(SB), BX
+	LEAQ         laneMasks<>+0(SB), SI
 	SHLQ         $0x02, DX
-	SUBQ         DX, BX
-	VMOVUPS      32(BX), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	SUBQ         DX, SI
+	VMOVUPS      32(SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
 	MOVQ         $0x8000000000000000, CX
-	VMOVQ        CX, X4
-	VPBROADCASTQ X4, Y4
-	VORPD        Y4, Y2, Y5
-	VORPD        Y4, Y1, Y4
-	VADDPD       Y5, Y5, Y5
+	VMOVQ        CX, X3
+	VPBROADCASTQ X3, Y3
+	VORPD        Y3, Y2, Y4
+	VORPD        Y3, Y1, Y3
 	VADDPD       Y4, Y4, Y4
-	VBROADCASTSD ·smooth+0(SB), Y6
-	VMAXPD       Y5, Y6, Y5
-	VMAXPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+16(SB), Y6
-	VBROADCASTSD ·smooth+8(SB), Y7
-	VBROADCASTSD ·smooth+8(SB), Y8
-	VFMADD213PD  Y6, Y5, Y7
-	VFMADD213PD  Y6, Y4, Y8
-	VSUBPD       Y6, Y7, Y9
-	VSUBPD       Y6, Y8, Y6
-	VBROADCASTSD ·smooth+24(SB), Y10
-	VFNMADD213PD Y5, Y10, Y9
-	VFNMADD213PD Y4, Y10, Y6
+	VADDPD       Y3, Y3, Y3
+	VBROADCASTSD ·smooth+0(SB), Y5
+	VMAXPD       Y4, Y5, Y4
+	VMAXPD       Y3, Y5, Y3
+	VBROADCASTSD ·smooth+16(SB), Y5
+	VMOVUPD      ·smoothLanes+64(SB), Y6
+	VMOVUPD      ·smoothLanes+64(SB), Y7
+	VFMADD213PD  Y5, Y4, Y6
+	VFMADD213PD  Y5, Y3, Y7
+	VSUBPD       Y5, Y6, Y8
+	VSUBPD       Y5, Y7, Y5
+	VBROADCASTSD ·smooth+24(SB), Y9
+	VFNMADD213PD Y4, Y9, Y8
+	VFNMADD213PD Y3, Y9, Y5
+	VPSLLQ       $0x34, Y6, Y3
 	VPSLLQ       $0x34, Y7, Y4
-	VPSLLQ       $0x34, Y8, Y5
+	VBROADCASTSD ·smooth+88(SB), Y6
+	VPADDQ       Y6, Y3, Y3
+	VPADDQ       Y6, Y4, Y4
+	VMOVUPD      ·smoothLanes+256(SB), Y6
+	VMOVUPD      ·smoothLanes+256(SB), Y7
+	VFMADD213PD  ·smoothLanes+320(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+320(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+384(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+384(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+448(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+448(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+512(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+512(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+576(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+576(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+640(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+640(SB), Y5, Y7
+	VMULPD       Y6, Y8, Y6
+	VMULPD       Y7, Y5, Y5
 	VBROADCASTSD ·smooth+88(SB), Y7
-	VPADDQ       Y7, Y4, Y4
-	VPADDQ       Y7, Y5, Y5
-	VBROADCASTSD ·smooth+32(SB), Y7
-	VBROADCASTSD ·smooth+32(SB), Y8
-	VBROADCASTSD ·smooth+40(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+48(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+56(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+64(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+72(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VBROADCASTSD ·smooth+80(SB), Y10
-	VFMADD213PD  Y10, Y9, Y7
-	VFMADD213PD  Y10, Y6, Y8
-	VMULPD       Y7, Y9, Y7
-	VMULPD       Y8, Y6, Y6
-	VBROADCASTSD ·smooth+88(SB), Y8
-	VSUBPD       Y8, Y4, Y9
-	VSUBPD       Y8, Y5, Y8
-	VFMADD213PD  Y9, Y4, Y7
-	VFMADD213PD  Y8, Y5, Y6
-	VXORPS       Y4, Y4, Y4
-	VSUBPD       Y7, Y4, Y5
-	VSUBPD       Y6, Y4, Y4
-	VBROADCASTSD ·smooth+96(SB), Y8
-	VADDPD       Y7, Y8, Y7
-	VADDPD       Y6, Y8, Y6
-	VDIVPD       Y7, Y5, Y5
+	VSUBPD       Y7, Y3, Y8
+	VSUBPD       Y7, Y4, Y7
+	VFMADD213PD  Y8, Y3, Y6
+	VFMADD213PD  Y7, Y4, Y5
+	VXORPS       Y3, Y3, Y3
+	VSUBPD       Y6, Y3, Y4
+	VSUBPD       Y5, Y3, Y3
+	VBROADCASTSD ·smooth+96(SB), Y7
+	VADDPD       Y6, Y7, Y6
+	VADDPD       Y5, Y7, Y5
 	VDIVPD       Y6, Y4, Y4
+	VDIVPD       Y5, Y3, Y3
 	MOVQ         $0x8000000000000000, CX
-	VMOVQ        CX, X6
-	VPBROADCASTQ X6, Y6
-	VANDPD       Y6, Y2, Y2
-	VANDPD       Y6, Y1, Y1
-	VORPD        Y2, Y5, Y2
-	VORPD        Y1, Y4, Y1
-	VCVTPD2PSY   Y2, X3
+	VMOVQ        CX, X5
+	VPBROADCASTQ X5, Y5
+	VANDPD       Y5, Y2, Y2
+	VANDPD       Y5, Y1, Y1
+	VORPD        Y2, Y4, Y2
+	VORPD        Y1, Y3, Y1
+	VCVTPD2PSY   Y2, X2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
+	VINSERTF128  $0x01, X1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -1416,172 +2001,159 @@ TEXT ·tanhAVX512(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-16, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -16(DX), SI
 	JMP  test
 
 loop:
-	VMOVUPS       (CX)(SI*4), Z0
+	VMOVUPS       (CX)(BX*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	MOVQ          $0x8000000000000000, DI
+	VMOVQ         DI, X2
+	VPBROADCASTQ  X2, Z2
+	VORPD         Z2, Z1, Z3
+	VORPD         Z2, Z0, Z2
+	VADDPD        Z3, Z3, Z3
+	VADDPD        Z2, Z2, Z2
+	VBROADCASTSD  ·smooth+0(SB), Z4
+	VMAXPD        Z3, Z4, Z3
+	VMAXPD        Z2, Z4, Z2
+	VBROADCASTSD  ·smooth+16(SB), Z4
+	VMOVUPD       ·smoothLanes+64(SB), Z5
+	VMOVUPD       ·smoothLanes+64(SB), Z6
+	VFMADD213PD   Z4, Z3, Z5
+	VFMADD213PD   Z4, Z2, Z6
+	VSUBPD        Z4, Z5, Z7
+	VSUBPD        Z4, Z6, Z4
+	VBROADCASTSD  ·smooth+24(SB), Z8
+	VFNMADD213PD  Z3, Z8, Z7
+	VFNMADD213PD  Z2, Z8, Z4
+	VPSLLQ        $0x34, Z5, Z2
+	VPSLLQ        $0x34, Z6, Z3
+	VBROADCASTSD  ·smooth+88(SB), Z5
+	VPADDQ        Z5, Z2, Z2
+	VPADDQ        Z5, Z3, Z3
+	VMOVUPD       ·smoothLanes+256(SB), Z5
+	VMOVUPD       ·smoothLanes+256(SB), Z6
+	VFMADD213PD   ·smoothLanes+320(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+320(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+384(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+384(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+448(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+448(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+512(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+512(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+576(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+576(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+640(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+640(SB), Z4, Z6
+	VMULPD        Z5, Z7, Z5
+	VMULPD        Z6, Z4, Z4
+	VBROADCASTSD  ·smooth+88(SB), Z6
+	VSUBPD        Z6, Z2, Z7
+	VSUBPD        Z6, Z3, Z6
+	VFMADD213PD   Z7, Z2, Z5
+	VFMADD213PD   Z6, Z3, Z4
+	VXORPS        Z2, Z2, Z2
+	VSUBPD        Z5, Z2, Z3
+	VSUBPD        Z4, Z2, Z2
+	VBROADCASTSD  ·smooth+96(SB), Z6
+	VADDPD        Z5, Z6, Z5
+	VADDPD        Z4, Z6, Z4
+	VDIVPD        Z5, Z3, Z3
+	VDIVPD        Z4, Z2, Z2
+	MOVQ          $0x8000000000000000, DI
 	VMOVQ         DI, X4
 	VPBROADCASTQ  X4, Z4
-	VORPD         Z4, Z1, Z5
-	VORPD         Z4, Z0, Z4
-	VADDPD        Z5, Z5, Z5
-	VADDPD        Z4, Z4, Z4
-	VBROADCASTSD  ·smooth+0(SB), Z6
-	VMAXPD        Z5, Z6, Z5
-	VMAXPD        Z4, Z6, Z4
-	VBROADCASTSD  ·smooth+16(SB), Z6
-	VBROADCASTSD  ·smooth+8(SB), Z7
-	VBROADCASTSD  ·smooth+8(SB), Z8
-	VFMADD213PD   Z6, Z5, Z7
-	VFMADD213PD   Z6, Z4, Z8
-	VSUBPD        Z6, Z7, Z9
-	VSUBPD        Z6, Z8, Z6
-	VBROADCASTSD  ·smooth+24(SB), Z10
-	VFNMADD213PD  Z5, Z10, Z9
-	VFNMADD213PD  Z4, Z10, Z6
-	VPSLLQ        $0x34, Z7, Z4
-	VPSLLQ        $0x34, Z8, Z5
-	VBROADCASTSD  ·smooth+88(SB), Z7
-	VPADDQ        Z7, Z4, Z4
-	VPADDQ        Z7, Z5, Z5
-	VBROADCASTSD  ·smooth+32(SB), Z7
-	VBROADCASTSD  ·smooth+32(SB), Z8
-	VBROADCASTSD  ·smooth+40(SB), Z10
-	VFMADD213PD   Z10, Z9, Z7
-	VFMADD213PD   Z10, Z6, Z8
-	VBROADCASTSD  ·smooth+48(SB), Z10
-	VFMADD213PD   Z10, Z9, Z7
-	VFMADD213PD   Z10, Z6, Z8
-	VBROADCASTSD  ·smooth+56(SB), Z10
-	VFMADD213PD   Z10, Z9, Z7
-	VFMADD213PD   Z10, Z6, Z8
-	VBROADCASTSD  ·smooth+64(SB), Z10
-	VFMADD213PD   Z10, Z9, Z7
-	VFMADD213PD   Z10, Z6, Z8
-	VBROADCASTSD  ·smooth+72(SB), Z10
-	VFMADD213PD   Z10, Z9, Z7
-	VFMADD213PD   Z10, Z6, Z8
-	VBROADCASTSD  ·smooth+80(SB), Z10
-	VFMADD213PD   Z10, Z9, Z7
-	VFMADD213PD   Z10, Z6, Z8
-	VMULPD        Z7, Z9, Z7
-	VMULPD        Z8, Z6, Z6
-	VBROADCASTSD  ·smooth+88(SB), Z8
-	VSUBPD        Z8, Z4, Z9
-	VSUBPD        Z8, Z5, Z8
-	VFMADD213PD   Z9, Z4, Z7
-	VFMADD213PD   Z8, Z5, Z6
-	VXORPS        Z4, Z4, Z4
-	VSUBPD        Z7, Z4, Z5
-	VSUBPD        Z6, Z4, Z4
-	VBROADCASTSD  ·smooth+96(SB), Z8
-	VADDPD        Z7, Z8, Z7
-	VADDPD        Z6, Z8, Z6
-	VDIVPD        Z7, Z5, Z5
-	VDIVPD        Z6, Z4, Z4
-	MOVQ          $0x8000000000000000, DI
-	VMOVQ         DI, X6
-	VPBROADCASTQ  X6, Z6
-	VANDPD        Z6, Z1, Z1
-	VANDPD        Z6, Z0, Z0
-	VORPD         Z1, Z5, Z1
-	VORPD         Z0, Z4, Z0
-	VCVTPD2PS     Z1, Y2
+	VANDPD        Z4, Z1, Z1
+	VANDPD        Z4, Z0, Z0
+	VORPD         Z1, Z3, Z1
+	VORPD         Z0, Z2, Z0
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z2, Z2
-	VMOVUPS       Z2, (AX)(SI*4)
-	ADDQ          $0x10, SI
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, (AX)(BX*4)
+	ADDQ          $0x10, BX
 
 test:
-	CMPQ          SI, BX
-	JLT           loop
-	SUBQ          SI, DX
+	CMPQ          BX, SI
+	JLE           loop
+	SUBQ          BX, DX
 	JZ            done
-	MOVL          $-1, BX
-	BZHIL         DX, BX, BX
-	KMOVW         BX, K1
-	VMOVUPS.Z     (CX)(SI*4), K1, Z0
+	MOVL          $-1, SI
+	BZHIL         DX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (CX)(BX*4), K1, Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	MOVQ          $0x8000000000000000, CX
 	VMOVQ         CX, X2
 	VPBROADCASTQ  X2, Z2
-	VORPD         Z2, Z1, Z4
+	VORPD         Z2, Z1, Z3
 	VORPD         Z2, Z0, Z2
-	VADDPD        Z4, Z4, Z4
+	VADDPD        Z3, Z3, Z3
 	VADDPD        Z2, Z2, Z2
-	VBROADCASTSD  ·smooth+0(SB), Z5
-	VMAXPD        Z4, Z5, Z4
-	VMAXPD        Z2, Z5, Z2
-	VBROADCASTSD  ·smooth+16(SB), Z5
-	VBROADCASTSD  ·smooth+8(SB), Z6
-	VBROADCASTSD  ·smooth+8(SB), Z7
-	VFMADD213PD   Z5, Z4, Z6
-	VFMADD213PD   Z5, Z2, Z7
-	VSUBPD        Z5, Z6, Z8
-	VSUBPD        Z5, Z7, Z5
-	VBROADCASTSD  ·smooth+24(SB), Z9
-	VFNMADD213PD  Z4, Z9, Z8
-	VFNMADD213PD  Z2, Z9, Z5
-	VPSLLQ        $0x34, Z6, Z2
-	VPSLLQ        $0x34, Z7, Z4
+	VBROADCASTSD  ·smooth+0(SB), Z4
+	VMAXPD        Z3, Z4, Z3
+	VMAXPD        Z2, Z4, Z2
+	VBROADCASTSD  ·smooth+16(SB), Z4
+	VMOVUPD       ·smoothLanes+64(SB), Z5
+	VMOVUPD       ·smoothLanes+64(SB), Z6
+	VFMADD213PD   Z4, Z3, Z5
+	VFMADD213PD   Z4, Z2, Z6
+	VSUBPD        Z4, Z5, Z7
+	VSUBPD        Z4, Z6, Z4
+	VBROADCASTSD  ·smooth+24(SB), Z8
+	VFNMADD213PD  Z3, Z8, Z7
+	VFNMADD213PD  Z2, Z8, Z4
+	VPSLLQ        $0x34, Z5, Z2
+	VPSLLQ        $0x34, Z6, Z3
+	VBROADCASTSD  ·smooth+88(SB), Z5
+	VPADDQ        Z5, Z2, Z2
+	VPADDQ        Z5, Z3, Z3
+	VMOVUPD       ·smoothLanes+256(SB), Z5
+	VMOVUPD       ·smoothLanes+256(SB), Z6
+	VFMADD213PD   ·smoothLanes+320(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+320(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+384(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+384(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+448(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+448(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+512(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+512(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+576(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+576(SB), Z4, Z6
+	VFMADD213PD   ·smoothLanes+640(SB), Z7, Z5
+	VFMADD213PD   ·smoothLanes+640(SB), Z4, Z6
+	VMULPD        Z5, Z7, Z5
+	VMULPD        Z6, Z4, Z4
 	VBROADCASTSD  ·smooth+88(SB), Z6
-	VPADDQ        Z6, Z2, Z2
-	VPADDQ        Z6, Z4, Z4
-	VBROADCASTSD  ·smooth+32(SB), Z6
-	VBROADCASTSD  ·smooth+32(SB), Z7
-	VBROADCASTSD  ·smooth+40(SB), Z9
-	VFMADD213PD   Z9, Z8, Z6
-	VFMADD213PD   Z9, Z5, Z7
-	VBROADCASTSD  ·smooth+48(SB), Z9
-	VFMADD213PD   Z9, Z8, Z6
-	VFMADD213PD   Z9, Z5, Z7
-	VBROADCASTSD  ·smooth+56(SB), Z9
-	VFMADD213PD   Z9, Z8, Z6
-	VFMADD213PD   Z9, Z5, Z7
-	VBROADCASTSD  ·smooth+64(SB), Z9
-	VFMADD213PD   Z9, Z8, Z6
-	VFMADD213PD   Z9, Z5, Z7
-	VBROADCASTSD  ·smooth+72(SB), Z9
-	VFMADD213PD   Z9, Z8, Z6
-	VFMADD213PD   Z9, Z5, Z7
-	VBROADCASTSD  ·smooth+80(SB), Z9
-	VFMADD213PD   Z9, Z8, Z6
-	VFMADD213PD   Z9, Z5, Z7
-	VMULPD        Z6, Z8, Z6
-	VMULPD        Z7, Z5, Z5
-	VBROADCASTSD  ·smooth+88(SB), Z7
-	VSUBPD        Z7, Z2, Z8
-	VSUBPD        Z7, Z4, Z7
-	VFMADD213PD   Z8, Z2, Z6
-	VFMADD213PD   Z7, Z4, Z5
+	VSUBPD        Z6, Z2, Z7
+	VSUBPD        Z6, Z3, Z6
+	VFMADD213PD   Z7, Z2, Z5
+	VFMADD213PD   Z6, Z3, Z4
 	VXORPS        Z2, Z2, Z2
-	VSUBPD        Z6, Z2, Z4
-	VSUBPD        Z5, Z2, Z2
-	VBROADCASTSD  ·smooth+96(SB), Z7
-	VADDPD        Z6, Z7, Z6
-	VADDPD        Z5, Z7, Z5
-	VDIVPD        Z6, Z4, Z4
-	VDIVPD        Z5, Z2, Z2
+	VSUBPD        Z5, Z2, Z3
+	VSUBPD        Z4, Z2, Z2
+	VBROADCASTSD  ·smooth+96(SB), Z6
+	VADDPD        Z5, Z6, Z5
+	VADDPD        Z4, Z6, Z4
+	VDIVPD        Z5, Z3, Z3
+	VDIVPD        Z4, Z2, Z2
 	MOVQ          $0x8000000000000000, CX
-	VMOVQ         CX, X5
-	VPBROADCASTQ  X5, Z5
-	VANDPD        Z5, Z1, Z1
-	VANDPD        Z5, Z0, Z0
-	VORPD         Z1, Z4, Z1
+	VMOVQ         CX, X4
+	VPBROADCASTQ  X4, Z4
+	VANDPD        Z4, Z1, Z1
+	VANDPD        Z4, Z0, Z0
+	VORPD         Z1, Z3, Z1
 	VORPD         Z0, Z2, Z0
-	VCVTPD2PS     Z1, Y3
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z3, Z3
-	VMOVUPS       Z3, K1, (AX)(SI*4)
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, K1, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -1594,169 +2166,156 @@ TEXT ·tanhGradAVX2(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ x_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-8, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -8(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS      (DX)(DI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
 	MOVQ         $0x8000000000000000, R8
-	VMOVQ        R8, X4
-	VPBROADCASTQ X4, Y4
-	VORPD        Y4, Y1, Y1
-	VORPD        Y4, Y0, Y0
+	VMOVQ        R8, X2
+	VPBROADCASTQ X2, Y2
+	VORPD        Y2, Y1, Y1
+	VORPD        Y2, Y0, Y0
 	VADDPD       Y1, Y1, Y1
 	VADDPD       Y0, Y0, Y0
-	VBROADCASTSD ·smooth+0(SB), Y4
-	VMAXPD       Y1, Y4, Y1
-	VMAXPD       Y0, Y4, Y0
-	VBROADCASTSD ·smooth+16(SB), Y4
-	VBROADCASTSD ·smooth+8(SB), Y5
-	VBROADCASTSD ·smooth+8(SB), Y6
-	VFMADD213PD  Y4, Y1, Y5
-	VFMADD213PD  Y4, Y0, Y6
-	VSUBPD       Y4, Y5, Y7
-	VSUBPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+24(SB), Y8
-	VFNMADD213PD Y1, Y8, Y7
-	VFNMADD213PD Y0, Y8, Y4
-	VPSLLQ       $0x34, Y5, Y0
-	VPSLLQ       $0x34, Y6, Y1
-	VBROADCASTSD ·smooth+88(SB), Y5
-	VPADDQ       Y5, Y0, Y0
-	VPADDQ       Y5, Y1, Y1
-	VBROADCASTSD ·smooth+32(SB), Y5
-	VBROADCASTSD ·smooth+32(SB), Y6
-	VBROADCASTSD ·smooth+40(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+48(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+56(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+64(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+72(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+80(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VMULPD       Y5, Y7, Y5
-	VMULPD       Y6, Y4, Y4
-	VFMADD213PD  Y0, Y0, Y5
-	VFMADD213PD  Y1, Y1, Y4
+	VBROADCASTSD ·smooth+0(SB), Y2
+	VMAXPD       Y1, Y2, Y1
+	VMAXPD       Y0, Y2, Y0
+	VBROADCASTSD ·smooth+16(SB), Y2
+	VMOVUPD      ·smoothLanes+64(SB), Y3
+	VMOVUPD      ·smoothLanes+64(SB), Y4
+	VFMADD213PD  Y2, Y1, Y3
+	VFMADD213PD  Y2, Y0, Y4
+	VSUBPD       Y2, Y3, Y5
+	VSUBPD       Y2, Y4, Y2
+	VBROADCASTSD ·smooth+24(SB), Y6
+	VFNMADD213PD Y1, Y6, Y5
+	VFNMADD213PD Y0, Y6, Y2
+	VPSLLQ       $0x34, Y3, Y0
+	VPSLLQ       $0x34, Y4, Y1
+	VBROADCASTSD ·smooth+88(SB), Y3
+	VPADDQ       Y3, Y0, Y0
+	VPADDQ       Y3, Y1, Y1
+	VMOVUPD      ·smoothLanes+256(SB), Y3
+	VMOVUPD      ·smoothLanes+256(SB), Y4
+	VFMADD213PD  ·smoothLanes+320(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+320(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+384(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+384(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+448(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+448(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+512(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+512(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+576(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+576(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+640(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+640(SB), Y2, Y4
+	VMULPD       Y3, Y5, Y3
+	VMULPD       Y4, Y2, Y2
+	VFMADD213PD  Y0, Y0, Y3
+	VFMADD213PD  Y1, Y1, Y2
 	VBROADCASTSD ·smooth+88(SB), Y0
-	VADDPD       Y5, Y0, Y1
-	VADDPD       Y4, Y0, Y0
-	VBROADCASTSD ·smooth+104(SB), Y6
-	VMULPD       Y5, Y6, Y5
-	VMULPD       Y4, Y6, Y4
+	VADDPD       Y3, Y0, Y1
+	VADDPD       Y2, Y0, Y0
+	VBROADCASTSD ·smooth+104(SB), Y4
+	VMULPD       Y3, Y4, Y3
+	VMULPD       Y2, Y4, Y2
 	VMULPD       Y1, Y1, Y1
 	VMULPD       Y0, Y0, Y0
-	VDIVPD       Y1, Y5, Y1
-	VDIVPD       Y0, Y4, Y0
-	VMOVUPS      (CX)(DI*4), Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X2
-	VCVTPS2PD    X2, Y4
-	VMULPD       Y1, Y5, Y1
-	VMULPD       Y0, Y4, Y0
-	VCVTPD2PSY   Y1, X2
+	VDIVPD       Y1, Y3, Y1
+	VDIVPD       Y0, Y2, Y0
+	VMOVUPS      (CX)(SI*4), Y2
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y1, Y3, Y1
+	VMULPD       Y0, Y2, Y0
+	VCVTPD2PSY   Y1, X1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	ADDQ         $0x08, DI
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x08, SI
 
 test:
-	CMPQ         DI, SI
-	JLT          loop
-	SUBQ         DI, BX
+	CMPQ         SI, DI
+	JLE          loop
+	SUBQ         SI, BX
 	JZ           done
-	LEAQ         laneMasks<>+0(SB), SI
+	LEAQ         laneMasks<>+0(SB), DI
 	SHLQ         $0x02, BX
-	SUBQ         BX, SI
-	VMOVUPS      32(SI), Y0
-	VMASKMOVPS   (DX)(DI*4), Y0, Y1
+	SUBQ         BX, DI
+	VMOVUPS      32(DI), Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
 	MOVQ         $0x8000000000000000, DX
-	VMOVQ        DX, X4
-	VPBROADCASTQ X4, Y4
-	VORPD        Y4, Y2, Y2
-	VORPD        Y4, Y1, Y1
+	VMOVQ        DX, X3
+	VPBROADCASTQ X3, Y3
+	VORPD        Y3, Y2, Y2
+	VORPD        Y3, Y1, Y1
 	VADDPD       Y2, Y2, Y2
 	VADDPD       Y1, Y1, Y1
-	VBROADCASTSD ·smooth+0(SB), Y4
-	VMAXPD       Y2, Y4, Y2
-	VMAXPD       Y1, Y4, Y1
-	VBROADCASTSD ·smooth+16(SB), Y4
-	VBROADCASTSD ·smooth+8(SB), Y5
-	VBROADCASTSD ·smooth+8(SB), Y6
-	VFMADD213PD  Y4, Y2, Y5
-	VFMADD213PD  Y4, Y1, Y6
-	VSUBPD       Y4, Y5, Y7
-	VSUBPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+24(SB), Y8
-	VFNMADD213PD Y2, Y8, Y7
-	VFNMADD213PD Y1, Y8, Y4
-	VPSLLQ       $0x34, Y5, Y1
-	VPSLLQ       $0x34, Y6, Y2
-	VBROADCASTSD ·smooth+88(SB), Y5
-	VPADDQ       Y5, Y1, Y1
-	VPADDQ       Y5, Y2, Y2
-	VBROADCASTSD ·smooth+32(SB), Y5
-	VBROADCASTSD ·smooth+32(SB), Y6
-	VBROADCASTSD ·smooth+40(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+48(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+56(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+64(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+72(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+80(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VMULPD       Y5, Y7, Y5
-	VMULPD       Y6, Y4, Y4
-	VFMADD213PD  Y1, Y1, Y5
-	VFMADD213PD  Y2, Y2, Y4
-	VBROADCASTSD ·smooth+88(SB), Y1
-	VADDPD       Y5, Y1, Y2
-	VADDPD       Y4, Y1, Y1
-	VBROADCASTSD ·smooth+104(SB), Y6
-	VMULPD       Y5, Y6, Y5
+	VBROADCASTSD ·smooth+0(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VMAXPD       Y1, Y3, Y1
+	VBROADCASTSD ·smooth+16(SB), Y3
+	VMOVUPD      ·smoothLanes+64(SB), Y4
+	VMOVUPD      ·smoothLanes+64(SB), Y5
+	VFMADD213PD  Y3, Y2, Y4
+	VFMADD213PD  Y3, Y1, Y5
+	VSUBPD       Y3, Y4, Y6
+	VSUBPD       Y3, Y5, Y3
+	VBROADCASTSD ·smooth+24(SB), Y7
+	VFNMADD213PD Y2, Y7, Y6
+	VFNMADD213PD Y1, Y7, Y3
+	VPSLLQ       $0x34, Y4, Y1
+	VPSLLQ       $0x34, Y5, Y2
+	VBROADCASTSD ·smooth+88(SB), Y4
+	VPADDQ       Y4, Y1, Y1
+	VPADDQ       Y4, Y2, Y2
+	VMOVUPD      ·smoothLanes+256(SB), Y4
+	VMOVUPD      ·smoothLanes+256(SB), Y5
+	VFMADD213PD  ·smoothLanes+320(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+320(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+384(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+384(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+448(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+448(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+512(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+512(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+576(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+576(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+640(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+640(SB), Y3, Y5
 	VMULPD       Y4, Y6, Y4
+	VMULPD       Y5, Y3, Y3
+	VFMADD213PD  Y1, Y1, Y4
+	VFMADD213PD  Y2, Y2, Y3
+	VBROADCASTSD ·smooth+88(SB), Y1
+	VADDPD       Y4, Y1, Y2
+	VADDPD       Y3, Y1, Y1
+	VBROADCASTSD ·smooth+104(SB), Y5
+	VMULPD       Y4, Y5, Y4
+	VMULPD       Y3, Y5, Y3
 	VMULPD       Y2, Y2, Y2
 	VMULPD       Y1, Y1, Y1
-	VDIVPD       Y2, Y5, Y2
-	VDIVPD       Y1, Y4, Y1
-	VMASKMOVPS   (CX)(DI*4), Y0, Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X3
+	VDIVPD       Y2, Y4, Y2
+	VDIVPD       Y1, Y3, Y1
+	VMASKMOVPS   (CX)(SI*4), Y0, Y3
 	VCVTPS2PD    X3, Y4
-	VMULPD       Y2, Y5, Y2
-	VMULPD       Y1, Y4, Y1
-	VCVTPD2PSY   Y2, X3
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VMULPD       Y2, Y4, Y2
+	VMULPD       Y1, Y3, Y1
+	VCVTPD2PSY   Y2, X2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)(DI*4)
+	VINSERTF128  $0x01, X1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -1769,96 +2328,89 @@ TEXT ·tanhGradAVX512(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ x_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-16, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -16(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS       (DX)(DI*4), Z0
+	VMOVUPS       (DX)(SI*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	MOVQ          $0x8000000000000000, R8
-	VMOVQ         R8, X4
-	VPBROADCASTQ  X4, Z4
-	VORPD         Z4, Z1, Z1
-	VORPD         Z4, Z0, Z0
+	VMOVQ         R8, X2
+	VPBROADCASTQ  X2, Z2
+	VORPD         Z2, Z1, Z1
+	VORPD         Z2, Z0, Z0
 	VADDPD        Z1, Z1, Z1
 	VADDPD        Z0, Z0, Z0
-	VBROADCASTSD  ·smooth+0(SB), Z4
-	VMAXPD        Z1, Z4, Z1
-	VMAXPD        Z0, Z4, Z0
-	VBROADCASTSD  ·smooth+16(SB), Z4
-	VBROADCASTSD  ·smooth+8(SB), Z5
-	VBROADCASTSD  ·smooth+8(SB), Z6
-	VFMADD213PD   Z4, Z1, Z5
-	VFMADD213PD   Z4, Z0, Z6
-	VSUBPD        Z4, Z5, Z7
-	VSUBPD        Z4, Z6, Z4
-	VBROADCASTSD  ·smooth+24(SB), Z8
-	VFNMADD213PD  Z1, Z8, Z7
-	VFNMADD213PD  Z0, Z8, Z4
-	VPSLLQ        $0x34, Z5, Z0
-	VPSLLQ        $0x34, Z6, Z1
-	VBROADCASTSD  ·smooth+88(SB), Z5
-	VPADDQ        Z5, Z0, Z0
-	VPADDQ        Z5, Z1, Z1
-	VBROADCASTSD  ·smooth+32(SB), Z5
-	VBROADCASTSD  ·smooth+32(SB), Z6
-	VBROADCASTSD  ·smooth+40(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+48(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+56(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+64(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+72(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+80(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VMULPD        Z5, Z7, Z5
-	VMULPD        Z6, Z4, Z4
-	VFMADD213PD   Z0, Z0, Z5
-	VFMADD213PD   Z1, Z1, Z4
+	VBROADCASTSD  ·smooth+0(SB), Z2
+	VMAXPD        Z1, Z2, Z1
+	VMAXPD        Z0, Z2, Z0
+	VBROADCASTSD  ·smooth+16(SB), Z2
+	VMOVUPD       ·smoothLanes+64(SB), Z3
+	VMOVUPD       ·smoothLanes+64(SB), Z4
+	VFMADD213PD   Z2, Z1, Z3
+	VFMADD213PD   Z2, Z0, Z4
+	VSUBPD        Z2, Z3, Z5
+	VSUBPD        Z2, Z4, Z2
+	VBROADCASTSD  ·smooth+24(SB), Z6
+	VFNMADD213PD  Z1, Z6, Z5
+	VFNMADD213PD  Z0, Z6, Z2
+	VPSLLQ        $0x34, Z3, Z0
+	VPSLLQ        $0x34, Z4, Z1
+	VBROADCASTSD  ·smooth+88(SB), Z3
+	VPADDQ        Z3, Z0, Z0
+	VPADDQ        Z3, Z1, Z1
+	VMOVUPD       ·smoothLanes+256(SB), Z3
+	VMOVUPD       ·smoothLanes+256(SB), Z4
+	VFMADD213PD   ·smoothLanes+320(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+320(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+384(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+384(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+448(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+448(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+512(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+512(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+576(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+576(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+640(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+640(SB), Z2, Z4
+	VMULPD        Z3, Z5, Z3
+	VMULPD        Z4, Z2, Z2
+	VFMADD213PD   Z0, Z0, Z3
+	VFMADD213PD   Z1, Z1, Z2
 	VBROADCASTSD  ·smooth+88(SB), Z0
-	VADDPD        Z5, Z0, Z1
-	VADDPD        Z4, Z0, Z0
-	VBROADCASTSD  ·smooth+104(SB), Z6
-	VMULPD        Z5, Z6, Z5
-	VMULPD        Z4, Z6, Z4
+	VADDPD        Z3, Z0, Z1
+	VADDPD        Z2, Z0, Z0
+	VBROADCASTSD  ·smooth+104(SB), Z4
+	VMULPD        Z3, Z4, Z3
+	VMULPD        Z2, Z4, Z2
 	VMULPD        Z1, Z1, Z1
 	VMULPD        Z0, Z0, Z0
-	VDIVPD        Z1, Z5, Z1
-	VDIVPD        Z0, Z4, Z0
-	VMOVUPS       (CX)(DI*4), Z4
-	VCVTPS2PD     Y4, Z5
-	VEXTRACTF64X4 $0x01, Z4, Y2
-	VCVTPS2PD     Y2, Z4
-	VMULPD        Z1, Z5, Z1
-	VMULPD        Z0, Z4, Z0
-	VCVTPD2PS     Z1, Y2
+	VDIVPD        Z1, Z3, Z1
+	VDIVPD        Z0, Z2, Z0
+	VMOVUPS       (CX)(SI*4), Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y2, Z2
+	VMULPD        Z1, Z3, Z1
+	VMULPD        Z0, Z2, Z0
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z2, Z2
-	VMOVUPS       Z2, (AX)(DI*4)
-	ADDQ          $0x10, DI
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, (AX)(SI*4)
+	ADDQ          $0x10, SI
 
 test:
-	CMPQ          DI, SI
-	JLT           loop
-	SUBQ          DI, BX
+	CMPQ          SI, DI
+	JLE           loop
+	SUBQ          SI, BX
 	JZ            done
-	MOVL          $-1, SI
-	BZHIL         BX, SI, SI
-	KMOVW         SI, K1
-	VMOVUPS.Z     (DX)(DI*4), K1, Z0
+	MOVL          $-1, DI
+	BZHIL         BX, DI, DI
+	KMOVW         DI, K1
+	VMOVUPS.Z     (DX)(SI*4), K1, Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
@@ -1873,64 +2425,58 @@ test:
 	VMAXPD        Z1, Z2, Z1
 	VMAXPD        Z0, Z2, Z0
 	VBROADCASTSD  ·smooth+16(SB), Z2
-	VBROADCASTSD  ·smooth+8(SB), Z4
-	VBROADCASTSD  ·smooth+8(SB), Z5
-	VFMADD213PD   Z2, Z1, Z4
-	VFMADD213PD   Z2, Z0, Z5
-	VSUBPD        Z2, Z4, Z6
-	VSUBPD        Z2, Z5, Z2
-	VBROADCASTSD  ·smooth+24(SB), Z7
-	VFNMADD213PD  Z1, Z7, Z6
-	VFNMADD213PD  Z0, Z7, Z2
-	VPSLLQ        $0x34, Z4, Z0
-	VPSLLQ        $0x34, Z5, Z1
-	VBROADCASTSD  ·smooth+88(SB), Z4
-	VPADDQ        Z4, Z0, Z0
-	VPADDQ        Z4, Z1, Z1
-	VBROADCASTSD  ·smooth+32(SB), Z4
-	VBROADCASTSD  ·smooth+32(SB), Z5
-	VBROADCASTSD  ·smooth+40(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+48(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+56(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+64(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+72(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+80(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VMULPD        Z4, Z6, Z4
-	VMULPD        Z5, Z2, Z2
-	VFMADD213PD   Z0, Z0, Z4
+	VMOVUPD       ·smoothLanes+64(SB), Z3
+	VMOVUPD       ·smoothLanes+64(SB), Z4
+	VFMADD213PD   Z2, Z1, Z3
+	VFMADD213PD   Z2, Z0, Z4
+	VSUBPD        Z2, Z3, Z5
+	VSUBPD        Z2, Z4, Z2
+	VBROADCASTSD  ·smooth+24(SB), Z6
+	VFNMADD213PD  Z1, Z6, Z5
+	VFNMADD213PD  Z0, Z6, Z2
+	VPSLLQ        $0x34, Z3, Z0
+	VPSLLQ        $0x34, Z4, Z1
+	VBROADCASTSD  ·smooth+88(SB), Z3
+	VPADDQ        Z3, Z0, Z0
+	VPADDQ        Z3, Z1, Z1
+	VMOVUPD       ·smoothLanes+256(SB), Z3
+	VMOVUPD       ·smoothLanes+256(SB), Z4
+	VFMADD213PD   ·smoothLanes+320(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+320(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+384(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+384(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+448(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+448(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+512(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+512(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+576(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+576(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+640(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+640(SB), Z2, Z4
+	VMULPD        Z3, Z5, Z3
+	VMULPD        Z4, Z2, Z2
+	VFMADD213PD   Z0, Z0, Z3
 	VFMADD213PD   Z1, Z1, Z2
 	VBROADCASTSD  ·smooth+88(SB), Z0
-	VADDPD        Z4, Z0, Z1
+	VADDPD        Z3, Z0, Z1
 	VADDPD        Z2, Z0, Z0
-	VBROADCASTSD  ·smooth+104(SB), Z5
-	VMULPD        Z4, Z5, Z4
-	VMULPD        Z2, Z5, Z2
+	VBROADCASTSD  ·smooth+104(SB), Z4
+	VMULPD        Z3, Z4, Z3
+	VMULPD        Z2, Z4, Z2
 	VMULPD        Z1, Z1, Z1
 	VMULPD        Z0, Z0, Z0
-	VDIVPD        Z1, Z4, Z1
+	VDIVPD        Z1, Z3, Z1
 	VDIVPD        Z0, Z2, Z0
-	VMOVUPS.Z     (CX)(DI*4), K1, Z2
-	VCVTPS2PD     Y2, Z4
+	VMOVUPS.Z     (CX)(SI*4), K1, Z2
+	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VCVTPS2PD     Y2, Z2
-	VMULPD        Z1, Z4, Z1
+	VMULPD        Z1, Z3, Z1
 	VMULPD        Z0, Z2, Z0
-	VCVTPD2PS     Z1, Y3
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z3, Z3
-	VMOVUPS       Z3, K1, (AX)(DI*4)
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -1942,139 +2488,126 @@ TEXT ·eluAVX2(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-8, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -8(DX), SI
 	JMP  test
 
 loop:
-	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (CX)(BX*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
-	VXORPS       Y4, Y4, Y4
-	VBROADCASTSD ·smooth+0(SB), Y5
-	VMAXPD       Y1, Y5, Y6
-	VMAXPD       Y0, Y5, Y5
-	VBROADCASTSD ·smooth+16(SB), Y7
-	VBROADCASTSD ·smooth+8(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VFMADD213PD  Y7, Y6, Y8
-	VFMADD213PD  Y7, Y5, Y9
-	VSUBPD       Y7, Y8, Y10
-	VSUBPD       Y7, Y9, Y7
-	VBROADCASTSD ·smooth+24(SB), Y11
-	VFNMADD213PD Y6, Y11, Y10
-	VFNMADD213PD Y5, Y11, Y7
-	VPSLLQ       $0x34, Y8, Y5
-	VPSLLQ       $0x34, Y9, Y6
-	VBROADCASTSD ·smooth+88(SB), Y8
-	VPADDQ       Y8, Y5, Y5
-	VPADDQ       Y8, Y6, Y6
-	VBROADCASTSD ·smooth+32(SB), Y8
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+40(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+48(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+56(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+64(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+72(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+80(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VMULPD       Y8, Y10, Y8
-	VMULPD       Y9, Y7, Y7
-	VBROADCASTSD ·smooth+88(SB), Y9
-	VSUBPD       Y9, Y5, Y10
-	VSUBPD       Y9, Y6, Y9
-	VFMADD213PD  Y10, Y5, Y8
-	VFMADD213PD  Y9, Y6, Y7
-	VCMPPD       $0x11, Y4, Y1, Y5
-	VBLENDVPD    Y5, Y8, Y1, Y1
-	VCMPPD       $0x11, Y4, Y0, Y4
-	VBLENDVPD    Y4, Y7, Y0, Y0
-	VCVTPD2PSY   Y1, X2
+	VXORPS       Y2, Y2, Y2
+	VBROADCASTSD ·smooth+0(SB), Y3
+	VMAXPD       Y1, Y3, Y4
+	VMAXPD       Y0, Y3, Y3
+	VBROADCASTSD ·smooth+16(SB), Y5
+	VMOVUPD      ·smoothLanes+64(SB), Y6
+	VMOVUPD      ·smoothLanes+64(SB), Y7
+	VFMADD213PD  Y5, Y4, Y6
+	VFMADD213PD  Y5, Y3, Y7
+	VSUBPD       Y5, Y6, Y8
+	VSUBPD       Y5, Y7, Y5
+	VBROADCASTSD ·smooth+24(SB), Y9
+	VFNMADD213PD Y4, Y9, Y8
+	VFNMADD213PD Y3, Y9, Y5
+	VPSLLQ       $0x34, Y6, Y3
+	VPSLLQ       $0x34, Y7, Y4
+	VBROADCASTSD ·smooth+88(SB), Y6
+	VPADDQ       Y6, Y3, Y3
+	VPADDQ       Y6, Y4, Y4
+	VMOVUPD      ·smoothLanes+256(SB), Y6
+	VMOVUPD      ·smoothLanes+256(SB), Y7
+	VFMADD213PD  ·smoothLanes+320(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+320(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+384(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+384(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+448(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+448(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+512(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+512(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+576(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+576(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+640(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+640(SB), Y5, Y7
+	VMULPD       Y6, Y8, Y6
+	VMULPD       Y7, Y5, Y5
+	VBROADCASTSD ·smooth+88(SB), Y7
+	VSUBPD       Y7, Y3, Y8
+	VSUBPD       Y7, Y4, Y7
+	VFMADD213PD  Y8, Y3, Y6
+	VFMADD213PD  Y7, Y4, Y5
+	VCMPPD       $0x11, Y2, Y1, Y3
+	VBLENDVPD    Y3, Y6, Y1, Y1
+	VCMPPD       $0x11, Y2, Y0, Y2
+	VBLENDVPD    Y2, Y5, Y0, Y0
+	VCVTPD2PSY   Y1, X1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
-	ADDQ         $0x08, SI
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
+	ADDQ         $0x08, BX
 
 test:
-	CMPQ         SI, BX
-	JLT          loop
-	SUBQ         SI, DX
+	CMPQ         BX, SI
+	JLE          loop
+	SUBQ         BX, DX
 	JZ           done
-	LEAQ         laneMasks<>+0(SB), BX
+	LEAQ         laneMasks<>+0(SB), SI
 	SHLQ         $0x02, DX
-	SUBQ         DX, BX
-	VMOVUPS      32(BX), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	SUBQ         DX, SI
+	VMOVUPS      32(SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VXORPS       Y4, Y4, Y4
-	VBROADCASTSD ·smooth+0(SB), Y5
-	VMAXPD       Y2, Y5, Y6
-	VMAXPD       Y1, Y5, Y5
-	VBROADCASTSD ·smooth+16(SB), Y7
-	VBROADCASTSD ·smooth+8(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VFMADD213PD  Y7, Y6, Y8
-	VFMADD213PD  Y7, Y5, Y9
-	VSUBPD       Y7, Y8, Y10
-	VSUBPD       Y7, Y9, Y7
-	VBROADCASTSD ·smooth+24(SB), Y11
-	VFNMADD213PD Y6, Y11, Y10
-	VFNMADD213PD Y5, Y11, Y7
+	VXORPS       Y3, Y3, Y3
+	VBROADCASTSD ·smooth+0(SB), Y4
+	VMAXPD       Y2, Y4, Y5
+	VMAXPD       Y1, Y4, Y4
+	VBROADCASTSD ·smooth+16(SB), Y6
+	VMOVUPD      ·smoothLanes+64(SB), Y7
+	VMOVUPD      ·smoothLanes+64(SB), Y8
+	VFMADD213PD  Y6, Y5, Y7
+	VFMADD213PD  Y6, Y4, Y8
+	VSUBPD       Y6, Y7, Y9
+	VSUBPD       Y6, Y8, Y6
+	VBROADCASTSD ·smooth+24(SB), Y10
+	VFNMADD213PD Y5, Y10, Y9
+	VFNMADD213PD Y4, Y10, Y6
+	VPSLLQ       $0x34, Y7, Y4
 	VPSLLQ       $0x34, Y8, Y5
-	VPSLLQ       $0x34, Y9, Y6
+	VBROADCASTSD ·smooth+88(SB), Y7
+	VPADDQ       Y7, Y4, Y4
+	VPADDQ       Y7, Y5, Y5
+	VMOVUPD      ·smoothLanes+256(SB), Y7
+	VMOVUPD      ·smoothLanes+256(SB), Y8
+	VFMADD213PD  ·smoothLanes+320(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+320(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+384(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+384(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+448(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+448(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+512(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+512(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+576(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+576(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+640(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+640(SB), Y6, Y8
+	VMULPD       Y7, Y9, Y7
+	VMULPD       Y8, Y6, Y6
 	VBROADCASTSD ·smooth+88(SB), Y8
-	VPADDQ       Y8, Y5, Y5
-	VPADDQ       Y8, Y6, Y6
-	VBROADCASTSD ·smooth+32(SB), Y8
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+40(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+48(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+56(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+64(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+72(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+80(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VMULPD       Y8, Y10, Y8
-	VMULPD       Y9, Y7, Y7
-	VBROADCASTSD ·smooth+88(SB), Y9
-	VSUBPD       Y9, Y5, Y10
-	VSUBPD       Y9, Y6, Y9
-	VFMADD213PD  Y10, Y5, Y8
-	VFMADD213PD  Y9, Y6, Y7
-	VCMPPD       $0x11, Y4, Y2, Y5
-	VBLENDVPD    Y5, Y8, Y2, Y2
-	VCMPPD       $0x11, Y4, Y1, Y4
-	VBLENDVPD    Y4, Y7, Y1, Y1
-	VCVTPD2PSY   Y2, X3
+	VSUBPD       Y8, Y4, Y9
+	VSUBPD       Y8, Y5, Y8
+	VFMADD213PD  Y9, Y4, Y7
+	VFMADD213PD  Y8, Y5, Y6
+	VCMPPD       $0x11, Y3, Y2, Y4
+	VBLENDVPD    Y4, Y7, Y2, Y2
+	VCMPPD       $0x11, Y3, Y1, Y3
+	VBLENDVPD    Y3, Y6, Y1, Y1
+	VCVTPD2PSY   Y2, X2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
+	VINSERTF128  $0x01, X1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -2086,138 +2619,125 @@ TEXT ·eluAVX512(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-16, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -16(DX), SI
 	JMP  test
 
 loop:
-	VMOVUPS       (CX)(SI*4), Z0
+	VMOVUPS       (CX)(BX*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VXORPS        Z8, Z8, Z8
-	VBROADCASTSD  ·smooth+0(SB), Z9
-	VMAXPD        Z1, Z9, Z10
-	VMAXPD        Z0, Z9, Z9
-	VBROADCASTSD  ·smooth+16(SB), Z11
-	VBROADCASTSD  ·smooth+8(SB), Z12
-	VBROADCASTSD  ·smooth+8(SB), Z13
-	VFMADD213PD   Z11, Z10, Z12
-	VFMADD213PD   Z11, Z9, Z13
-	VSUBPD        Z11, Z12, Z14
-	VSUBPD        Z11, Z13, Z11
-	VBROADCASTSD  ·smooth+24(SB), Z15
-	VFNMADD213PD  Z10, Z15, Z14
-	VFNMADD213PD  Z9, Z15, Z11
-	VPSLLQ        $0x34, Z12, Z9
-	VPSLLQ        $0x34, Z13, Z10
-	VBROADCASTSD  ·smooth+88(SB), Z12
-	VPADDQ        Z12, Z9, Z9
-	VPADDQ        Z12, Z10, Z10
-	VBROADCASTSD  ·smooth+32(SB), Z12
-	VBROADCASTSD  ·smooth+32(SB), Z13
-	VBROADCASTSD  ·smooth+40(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+48(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+56(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+64(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+72(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+80(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VMULPD        Z12, Z14, Z12
-	VMULPD        Z13, Z11, Z11
-	VBROADCASTSD  ·smooth+88(SB), Z13
-	VSUBPD        Z13, Z9, Z14
-	VSUBPD        Z13, Z10, Z13
-	VFMADD213PD   Z14, Z9, Z12
-	VFMADD213PD   Z13, Z10, Z11
-	VCMPPD        $0x11, Z8, Z1, K1
-	VBLENDMPD     Z12, Z1, K1, Z2
-	VCMPPD        $0x11, Z8, Z0, K1
-	VBLENDMPD     Z11, Z0, K1, Z3
-	VCVTPD2PS     Z2, Y4
+	VXORPS        Z6, Z6, Z6
+	VBROADCASTSD  ·smooth+0(SB), Z7
+	VMAXPD        Z1, Z7, Z8
+	VMAXPD        Z0, Z7, Z7
+	VBROADCASTSD  ·smooth+16(SB), Z9
+	VMOVUPD       ·smoothLanes+64(SB), Z10
+	VMOVUPD       ·smoothLanes+64(SB), Z11
+	VFMADD213PD   Z9, Z8, Z10
+	VFMADD213PD   Z9, Z7, Z11
+	VSUBPD        Z9, Z10, Z12
+	VSUBPD        Z9, Z11, Z9
+	VBROADCASTSD  ·smooth+24(SB), Z13
+	VFNMADD213PD  Z8, Z13, Z12
+	VFNMADD213PD  Z7, Z13, Z9
+	VPSLLQ        $0x34, Z10, Z7
+	VPSLLQ        $0x34, Z11, Z8
+	VBROADCASTSD  ·smooth+88(SB), Z10
+	VPADDQ        Z10, Z7, Z7
+	VPADDQ        Z10, Z8, Z8
+	VMOVUPD       ·smoothLanes+256(SB), Z10
+	VMOVUPD       ·smoothLanes+256(SB), Z11
+	VFMADD213PD   ·smoothLanes+320(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+320(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+384(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+384(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+448(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+448(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+512(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+512(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+576(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+576(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+640(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+640(SB), Z9, Z11
+	VMULPD        Z10, Z12, Z10
+	VMULPD        Z11, Z9, Z9
+	VBROADCASTSD  ·smooth+88(SB), Z11
+	VSUBPD        Z11, Z7, Z12
+	VSUBPD        Z11, Z8, Z11
+	VFMADD213PD   Z12, Z7, Z10
+	VFMADD213PD   Z11, Z8, Z9
+	VCMPPD        $0x11, Z6, Z1, K1
+	VBLENDMPD     Z10, Z1, K1, Z2
+	VCMPPD        $0x11, Z6, Z0, K1
+	VBLENDMPD     Z9, Z0, K1, Z3
+	VCVTPD2PS     Z2, Y2
 	VCVTPD2PS     Z3, Y0
-	VINSERTF64X4  $0x01, Y0, Z4, Z4
-	VMOVUPS       Z4, (AX)(SI*4)
-	ADDQ          $0x10, SI
+	VINSERTF64X4  $0x01, Y0, Z2, Z2
+	VMOVUPS       Z2, (AX)(BX*4)
+	ADDQ          $0x10, BX
 
 test:
-	CMPQ          SI, BX
-	JLT           loop
-	SUBQ          SI, DX
+	CMPQ          BX, SI
+	JLE           loop
+	SUBQ          BX, DX
 	JZ            done
-	MOVL          $-1, BX
-	BZHIL         DX, BX, BX
-	KMOVW         BX, K1
-	VMOVUPS.Z     (CX)(SI*4), K1, Z0
+	MOVL          $-1, SI
+	BZHIL         DX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (CX)(BX*4), K1, Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	VXORPS        Z2, Z2, Z2
 	VBROADCASTSD  ·smooth+0(SB), Z3
-	VMAXPD        Z1, Z3, Z4
+	VMAXPD        Z1, Z3, Z6
 	VMAXPD        Z0, Z3, Z3
-	VBROADCASTSD  ·smooth+16(SB), Z8
-	VBROADCASTSD  ·smooth+8(SB), Z9
-	VBROADCASTSD  ·smooth+8(SB), Z10
-	VFMADD213PD   Z8, Z4, Z9
-	VFMADD213PD   Z8, Z3, Z10
-	VSUBPD        Z8, Z9, Z11
-	VSUBPD        Z8, Z10, Z8
-	VBROADCASTSD  ·smooth+24(SB), Z12
-	VFNMADD213PD  Z4, Z12, Z11
-	VFNMADD213PD  Z3, Z12, Z8
-	VPSLLQ        $0x34, Z9, Z3
-	VPSLLQ        $0x34, Z10, Z4
+	VBROADCASTSD  ·smooth+16(SB), Z7
+	VMOVUPD       ·smoothLanes+64(SB), Z8
+	VMOVUPD       ·smoothLanes+64(SB), Z9
+	VFMADD213PD   Z7, Z6, Z8
+	VFMADD213PD   Z7, Z3, Z9
+	VSUBPD        Z7, Z8, Z10
+	VSUBPD        Z7, Z9, Z7
+	VBROADCASTSD  ·smooth+24(SB), Z11
+	VFNMADD213PD  Z6, Z11, Z10
+	VFNMADD213PD  Z3, Z11, Z7
+	VPSLLQ        $0x34, Z8, Z3
+	VPSLLQ        $0x34, Z9, Z6
+	VBROADCASTSD  ·smooth+88(SB), Z8
+	VPADDQ        Z8, Z3, Z3
+	VPADDQ        Z8, Z6, Z6
+	VMOVUPD       ·smoothLanes+256(SB), Z8
+	VMOVUPD       ·smoothLanes+256(SB), Z9
+	VFMADD213PD   ·smoothLanes+320(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+320(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+384(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+384(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+448(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+448(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+512(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+512(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+576(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+576(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+640(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+640(SB), Z7, Z9
+	VMULPD        Z8, Z10, Z8
+	VMULPD        Z9, Z7, Z7
 	VBROADCASTSD  ·smooth+88(SB), Z9
-	VPADDQ        Z9, Z3, Z3
-	VPADDQ        Z9, Z4, Z4
-	VBROADCASTSD  ·smooth+32(SB), Z9
-	VBROADCASTSD  ·smooth+32(SB), Z10
-	VBROADCASTSD  ·smooth+40(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+48(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+56(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+64(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+72(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+80(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VMULPD        Z9, Z11, Z9
-	VMULPD        Z10, Z8, Z8
-	VBROADCASTSD  ·smooth+88(SB), Z10
-	VSUBPD        Z10, Z3, Z11
-	VSUBPD        Z10, Z4, Z10
-	VFMADD213PD   Z11, Z3, Z9
-	VFMADD213PD   Z10, Z4, Z8
+	VSUBPD        Z9, Z3, Z10
+	VSUBPD        Z9, Z6, Z9
+	VFMADD213PD   Z10, Z3, Z8
+	VFMADD213PD   Z9, Z6, Z7
 	VCMPPD        $0x11, Z2, Z1, K2
-	VBLENDMPD     Z9, Z1, K2, Z5
+	VBLENDMPD     Z8, Z1, K2, Z4
 	VCMPPD        $0x11, Z2, Z0, K2
-	VBLENDMPD     Z8, Z0, K2, Z6
-	VCVTPD2PS     Z5, Y7
-	VCVTPD2PS     Z6, Y0
-	VINSERTF64X4  $0x01, Y0, Z7, Z7
-	VMOVUPS       Z7, K1, (AX)(SI*4)
+	VBLENDMPD     Z7, Z0, K2, Z5
+	VCVTPD2PS     Z4, Y4
+	VCVTPD2PS     Z5, Y0
+	VINSERTF64X4  $0x01, Y0, Z4, Z4
+	VMOVUPS       Z4, K1, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -2230,141 +2750,128 @@ TEXT ·eluGradAVX2(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ x_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-8, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -8(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS      (DX)(DI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
-	VXORPS       Y4, Y4, Y4
-	VMINPD       Y1, Y4, Y1
-	VMINPD       Y0, Y4, Y0
-	VBROADCASTSD ·smooth+0(SB), Y4
-	VMAXPD       Y1, Y4, Y1
-	VMAXPD       Y0, Y4, Y0
-	VBROADCASTSD ·smooth+16(SB), Y4
-	VBROADCASTSD ·smooth+8(SB), Y5
-	VBROADCASTSD ·smooth+8(SB), Y6
-	VFMADD213PD  Y4, Y1, Y5
-	VFMADD213PD  Y4, Y0, Y6
-	VSUBPD       Y4, Y5, Y7
-	VSUBPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+24(SB), Y8
-	VFNMADD213PD Y1, Y8, Y7
-	VFNMADD213PD Y0, Y8, Y4
-	VPSLLQ       $0x34, Y5, Y0
-	VPSLLQ       $0x34, Y6, Y1
-	VBROADCASTSD ·smooth+88(SB), Y5
-	VPADDQ       Y5, Y0, Y0
-	VPADDQ       Y5, Y1, Y1
-	VBROADCASTSD ·smooth+32(SB), Y5
-	VBROADCASTSD ·smooth+32(SB), Y6
-	VBROADCASTSD ·smooth+40(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+48(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+56(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+64(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+72(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+80(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VMULPD       Y5, Y7, Y5
-	VMULPD       Y6, Y4, Y4
-	VFMADD213PD  Y0, Y0, Y5
-	VFMADD213PD  Y1, Y1, Y4
-	VMOVUPS      (CX)(DI*4), Y0
+	VXORPS       Y2, Y2, Y2
+	VMINPD       Y1, Y2, Y1
+	VMINPD       Y0, Y2, Y0
+	VBROADCASTSD ·smooth+0(SB), Y2
+	VMAXPD       Y1, Y2, Y1
+	VMAXPD       Y0, Y2, Y0
+	VBROADCASTSD ·smooth+16(SB), Y2
+	VMOVUPD      ·smoothLanes+64(SB), Y3
+	VMOVUPD      ·smoothLanes+64(SB), Y4
+	VFMADD213PD  Y2, Y1, Y3
+	VFMADD213PD  Y2, Y0, Y4
+	VSUBPD       Y2, Y3, Y5
+	VSUBPD       Y2, Y4, Y2
+	VBROADCASTSD ·smooth+24(SB), Y6
+	VFNMADD213PD Y1, Y6, Y5
+	VFNMADD213PD Y0, Y6, Y2
+	VPSLLQ       $0x34, Y3, Y0
+	VPSLLQ       $0x34, Y4, Y1
+	VBROADCASTSD ·smooth+88(SB), Y3
+	VPADDQ       Y3, Y0, Y0
+	VPADDQ       Y3, Y1, Y1
+	VMOVUPD      ·smoothLanes+256(SB), Y3
+	VMOVUPD      ·smoothLanes+256(SB), Y4
+	VFMADD213PD  ·smoothLanes+320(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+320(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+384(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+384(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+448(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+448(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+512(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+512(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+576(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+576(SB), Y2, Y4
+	VFMADD213PD  ·smoothLanes+640(SB), Y5, Y3
+	VFMADD213PD  ·smoothLanes+640(SB), Y2, Y4
+	VMULPD       Y3, Y5, Y3
+	VMULPD       Y4, Y2, Y2
+	VFMADD213PD  Y0, Y0, Y3
+	VFMADD213PD  Y1, Y1, Y2
+	VMOVUPS      (CX)(SI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
-	VMULPD       Y5, Y1, Y1
-	VMULPD       Y4, Y0, Y0
-	VCVTPD2PSY   Y1, X2
+	VMULPD       Y3, Y1, Y1
+	VMULPD       Y2, Y0, Y0
+	VCVTPD2PSY   Y1, X1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	ADDQ         $0x08, DI
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x08, SI
 
 test:
-	CMPQ         DI, SI
-	JLT          loop
-	SUBQ         DI, BX
+	CMPQ         SI, DI
+	JLE          loop
+	SUBQ         SI, BX
 	JZ           done
-	LEAQ         laneMasks<>+0(SB), SI
+	LEAQ         laneMasks<>+0(SB), DI
 	SHLQ         $0x02, BX
-	SUBQ         BX, SI
-	VMOVUPS      32(SI), Y0
-	VMASKMOVPS   (DX)(DI*4), Y0, Y1
+	SUBQ         BX, DI
+	VMOVUPS      32(DI), Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VXORPS       Y4, Y4, Y4
-	VMINPD       Y2, Y4, Y2
-	VMINPD       Y1, Y4, Y1
-	VBROADCASTSD ·smooth+0(SB), Y4
-	VMAXPD       Y2, Y4, Y2
-	VMAXPD       Y1, Y4, Y1
-	VBROADCASTSD ·smooth+16(SB), Y4
-	VBROADCASTSD ·smooth+8(SB), Y5
-	VBROADCASTSD ·smooth+8(SB), Y6
-	VFMADD213PD  Y4, Y2, Y5
-	VFMADD213PD  Y4, Y1, Y6
-	VSUBPD       Y4, Y5, Y7
-	VSUBPD       Y4, Y6, Y4
-	VBROADCASTSD ·smooth+24(SB), Y8
-	VFNMADD213PD Y2, Y8, Y7
-	VFNMADD213PD Y1, Y8, Y4
-	VPSLLQ       $0x34, Y5, Y1
-	VPSLLQ       $0x34, Y6, Y2
-	VBROADCASTSD ·smooth+88(SB), Y5
-	VPADDQ       Y5, Y1, Y1
-	VPADDQ       Y5, Y2, Y2
-	VBROADCASTSD ·smooth+32(SB), Y5
-	VBROADCASTSD ·smooth+32(SB), Y6
-	VBROADCASTSD ·smooth+40(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+48(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+56(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+64(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+72(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VBROADCASTSD ·smooth+80(SB), Y8
-	VFMADD213PD  Y8, Y7, Y5
-	VFMADD213PD  Y8, Y4, Y6
-	VMULPD       Y5, Y7, Y5
-	VMULPD       Y6, Y4, Y4
-	VFMADD213PD  Y1, Y1, Y5
-	VFMADD213PD  Y2, Y2, Y4
-	VMASKMOVPS   (CX)(DI*4), Y0, Y1
+	VXORPS       Y3, Y3, Y3
+	VMINPD       Y2, Y3, Y2
+	VMINPD       Y1, Y3, Y1
+	VBROADCASTSD ·smooth+0(SB), Y3
+	VMAXPD       Y2, Y3, Y2
+	VMAXPD       Y1, Y3, Y1
+	VBROADCASTSD ·smooth+16(SB), Y3
+	VMOVUPD      ·smoothLanes+64(SB), Y4
+	VMOVUPD      ·smoothLanes+64(SB), Y5
+	VFMADD213PD  Y3, Y2, Y4
+	VFMADD213PD  Y3, Y1, Y5
+	VSUBPD       Y3, Y4, Y6
+	VSUBPD       Y3, Y5, Y3
+	VBROADCASTSD ·smooth+24(SB), Y7
+	VFNMADD213PD Y2, Y7, Y6
+	VFNMADD213PD Y1, Y7, Y3
+	VPSLLQ       $0x34, Y4, Y1
+	VPSLLQ       $0x34, Y5, Y2
+	VBROADCASTSD ·smooth+88(SB), Y4
+	VPADDQ       Y4, Y1, Y1
+	VPADDQ       Y4, Y2, Y2
+	VMOVUPD      ·smoothLanes+256(SB), Y4
+	VMOVUPD      ·smoothLanes+256(SB), Y5
+	VFMADD213PD  ·smoothLanes+320(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+320(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+384(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+384(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+448(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+448(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+512(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+512(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+576(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+576(SB), Y3, Y5
+	VFMADD213PD  ·smoothLanes+640(SB), Y6, Y4
+	VFMADD213PD  ·smoothLanes+640(SB), Y3, Y5
+	VMULPD       Y4, Y6, Y4
+	VMULPD       Y5, Y3, Y3
+	VFMADD213PD  Y1, Y1, Y4
+	VFMADD213PD  Y2, Y2, Y3
+	VMASKMOVPS   (CX)(SI*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VMULPD       Y5, Y2, Y2
-	VMULPD       Y4, Y1, Y1
-	VCVTPD2PSY   Y2, X3
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y3, Y1, Y1
+	VCVTPD2PSY   Y2, X2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)(DI*4)
+	VINSERTF128  $0x01, X1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -2377,82 +2884,12 @@ TEXT ·eluGradAVX512(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ x_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-16, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -16(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS       (DX)(DI*4), Z0
-	VCVTPS2PD     Y0, Z1
-	VEXTRACTF64X4 $0x01, Z0, Y0
-	VCVTPS2PD     Y0, Z0
-	VXORPS        Z4, Z4, Z4
-	VMINPD        Z1, Z4, Z1
-	VMINPD        Z0, Z4, Z0
-	VBROADCASTSD  ·smooth+0(SB), Z4
-	VMAXPD        Z1, Z4, Z1
-	VMAXPD        Z0, Z4, Z0
-	VBROADCASTSD  ·smooth+16(SB), Z4
-	VBROADCASTSD  ·smooth+8(SB), Z5
-	VBROADCASTSD  ·smooth+8(SB), Z6
-	VFMADD213PD   Z4, Z1, Z5
-	VFMADD213PD   Z4, Z0, Z6
-	VSUBPD        Z4, Z5, Z7
-	VSUBPD        Z4, Z6, Z4
-	VBROADCASTSD  ·smooth+24(SB), Z8
-	VFNMADD213PD  Z1, Z8, Z7
-	VFNMADD213PD  Z0, Z8, Z4
-	VPSLLQ        $0x34, Z5, Z0
-	VPSLLQ        $0x34, Z6, Z1
-	VBROADCASTSD  ·smooth+88(SB), Z5
-	VPADDQ        Z5, Z0, Z0
-	VPADDQ        Z5, Z1, Z1
-	VBROADCASTSD  ·smooth+32(SB), Z5
-	VBROADCASTSD  ·smooth+32(SB), Z6
-	VBROADCASTSD  ·smooth+40(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+48(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+56(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+64(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+72(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VBROADCASTSD  ·smooth+80(SB), Z8
-	VFMADD213PD   Z8, Z7, Z5
-	VFMADD213PD   Z8, Z4, Z6
-	VMULPD        Z5, Z7, Z5
-	VMULPD        Z6, Z4, Z4
-	VFMADD213PD   Z0, Z0, Z5
-	VFMADD213PD   Z1, Z1, Z4
-	VMOVUPS       (CX)(DI*4), Z0
-	VCVTPS2PD     Y0, Z1
-	VEXTRACTF64X4 $0x01, Z0, Y0
-	VCVTPS2PD     Y0, Z0
-	VMULPD        Z5, Z1, Z1
-	VMULPD        Z4, Z0, Z0
-	VCVTPD2PS     Z1, Y2
-	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z2, Z2
-	VMOVUPS       Z2, (AX)(DI*4)
-	ADDQ          $0x10, DI
-
-test:
-	CMPQ          DI, SI
-	JLT           loop
-	SUBQ          DI, BX
-	JZ            done
-	MOVL          $-1, SI
-	BZHIL         BX, SI, SI
-	KMOVW         SI, K1
-	VMOVUPS.Z     (DX)(DI*4), K1, Z0
+	VMOVUPS       (DX)(SI*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
@@ -2463,54 +2900,111 @@ test:
 	VMAXPD        Z1, Z2, Z1
 	VMAXPD        Z0, Z2, Z0
 	VBROADCASTSD  ·smooth+16(SB), Z2
-	VBROADCASTSD  ·smooth+8(SB), Z4
-	VBROADCASTSD  ·smooth+8(SB), Z5
-	VFMADD213PD   Z2, Z1, Z4
-	VFMADD213PD   Z2, Z0, Z5
-	VSUBPD        Z2, Z4, Z6
-	VSUBPD        Z2, Z5, Z2
-	VBROADCASTSD  ·smooth+24(SB), Z7
-	VFNMADD213PD  Z1, Z7, Z6
-	VFNMADD213PD  Z0, Z7, Z2
-	VPSLLQ        $0x34, Z4, Z0
-	VPSLLQ        $0x34, Z5, Z1
-	VBROADCASTSD  ·smooth+88(SB), Z4
-	VPADDQ        Z4, Z0, Z0
-	VPADDQ        Z4, Z1, Z1
-	VBROADCASTSD  ·smooth+32(SB), Z4
-	VBROADCASTSD  ·smooth+32(SB), Z5
-	VBROADCASTSD  ·smooth+40(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+48(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+56(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+64(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+72(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VBROADCASTSD  ·smooth+80(SB), Z7
-	VFMADD213PD   Z7, Z6, Z4
-	VFMADD213PD   Z7, Z2, Z5
-	VMULPD        Z4, Z6, Z4
-	VMULPD        Z5, Z2, Z2
-	VFMADD213PD   Z0, Z0, Z4
+	VMOVUPD       ·smoothLanes+64(SB), Z3
+	VMOVUPD       ·smoothLanes+64(SB), Z4
+	VFMADD213PD   Z2, Z1, Z3
+	VFMADD213PD   Z2, Z0, Z4
+	VSUBPD        Z2, Z3, Z5
+	VSUBPD        Z2, Z4, Z2
+	VBROADCASTSD  ·smooth+24(SB), Z6
+	VFNMADD213PD  Z1, Z6, Z5
+	VFNMADD213PD  Z0, Z6, Z2
+	VPSLLQ        $0x34, Z3, Z0
+	VPSLLQ        $0x34, Z4, Z1
+	VBROADCASTSD  ·smooth+88(SB), Z3
+	VPADDQ        Z3, Z0, Z0
+	VPADDQ        Z3, Z1, Z1
+	VMOVUPD       ·smoothLanes+256(SB), Z3
+	VMOVUPD       ·smoothLanes+256(SB), Z4
+	VFMADD213PD   ·smoothLanes+320(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+320(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+384(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+384(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+448(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+448(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+512(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+512(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+576(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+576(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+640(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+640(SB), Z2, Z4
+	VMULPD        Z3, Z5, Z3
+	VMULPD        Z4, Z2, Z2
+	VFMADD213PD   Z0, Z0, Z3
 	VFMADD213PD   Z1, Z1, Z2
-	VMOVUPS.Z     (CX)(DI*4), K1, Z0
+	VMOVUPS       (CX)(SI*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VMULPD        Z4, Z1, Z1
+	VMULPD        Z3, Z1, Z1
 	VMULPD        Z2, Z0, Z0
-	VCVTPD2PS     Z1, Y3
+	VCVTPD2PS     Z1, Y1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z3, Z3
-	VMOVUPS       Z3, K1, (AX)(DI*4)
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, (AX)(SI*4)
+	ADDQ          $0x10, SI
+
+test:
+	CMPQ          SI, DI
+	JLE           loop
+	SUBQ          SI, BX
+	JZ            done
+	MOVL          $-1, DI
+	BZHIL         BX, DI, DI
+	KMOVW         DI, K1
+	VMOVUPS.Z     (DX)(SI*4), K1, Z0
+	VCVTPS2PD     Y0, Z1
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	VCVTPS2PD     Y0, Z0
+	VXORPS        Z2, Z2, Z2
+	VMINPD        Z1, Z2, Z1
+	VMINPD        Z0, Z2, Z0
+	VBROADCASTSD  ·smooth+0(SB), Z2
+	VMAXPD        Z1, Z2, Z1
+	VMAXPD        Z0, Z2, Z0
+	VBROADCASTSD  ·smooth+16(SB), Z2
+	VMOVUPD       ·smoothLanes+64(SB), Z3
+	VMOVUPD       ·smoothLanes+64(SB), Z4
+	VFMADD213PD   Z2, Z1, Z3
+	VFMADD213PD   Z2, Z0, Z4
+	VSUBPD        Z2, Z3, Z5
+	VSUBPD        Z2, Z4, Z2
+	VBROADCASTSD  ·smooth+24(SB), Z6
+	VFNMADD213PD  Z1, Z6, Z5
+	VFNMADD213PD  Z0, Z6, Z2
+	VPSLLQ        $0x34, Z3, Z0
+	VPSLLQ        $0x34, Z4, Z1
+	VBROADCASTSD  ·smooth+88(SB), Z3
+	VPADDQ        Z3, Z0, Z0
+	VPADDQ        Z3, Z1, Z1
+	VMOVUPD       ·smoothLanes+256(SB), Z3
+	VMOVUPD       ·smoothLanes+256(SB), Z4
+	VFMADD213PD   ·smoothLanes+320(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+320(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+384(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+384(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+448(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+448(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+512(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+512(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+576(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+576(SB), Z2, Z4
+	VFMADD213PD   ·smoothLanes+640(SB), Z5, Z3
+	VFMADD213PD   ·smoothLanes+640(SB), Z2, Z4
+	VMULPD        Z3, Z5, Z3
+	VMULPD        Z4, Z2, Z2
+	VFMADD213PD   Z0, Z0, Z3
+	VFMADD213PD   Z1, Z1, Z2
+	VMOVUPS.Z     (CX)(SI*4), K1, Z0
+	VCVTPS2PD     Y0, Z1
+	VEXTRACTF64X4 $0x01, Z0, Y0
+	VCVTPS2PD     Y0, Z0
+	VMULPD        Z3, Z1, Z1
+	VMULPD        Z2, Z0, Z0
+	VCVTPD2PS     Z1, Y1
+	VCVTPD2PS     Z0, Y0
+	VINSERTF64X4  $0x01, Y0, Z1, Z1
+	VMOVUPS       Z1, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -2522,151 +3016,138 @@ TEXT ·seluAVX2(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-8, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -8(DX), SI
 	JMP  test
 
 loop:
-	VMOVUPS      (CX)(SI*4), Y0
+	VMOVUPS      (CX)(BX*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
-	VBROADCASTSD ·smooth+112(SB), Y4
-	VBROADCASTSD ·smooth+0(SB), Y5
-	VMAXPD       Y1, Y5, Y6
-	VMAXPD       Y0, Y5, Y5
-	VBROADCASTSD ·smooth+16(SB), Y7
-	VBROADCASTSD ·smooth+8(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VFMADD213PD  Y7, Y6, Y8
-	VFMADD213PD  Y7, Y5, Y9
-	VSUBPD       Y7, Y8, Y10
-	VSUBPD       Y7, Y9, Y7
-	VBROADCASTSD ·smooth+24(SB), Y11
-	VFNMADD213PD Y6, Y11, Y10
-	VFNMADD213PD Y5, Y11, Y7
-	VPSLLQ       $0x34, Y8, Y5
-	VPSLLQ       $0x34, Y9, Y6
-	VBROADCASTSD ·smooth+88(SB), Y8
-	VPADDQ       Y8, Y5, Y5
-	VPADDQ       Y8, Y6, Y6
-	VBROADCASTSD ·smooth+32(SB), Y8
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+40(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+48(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+56(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+64(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+72(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+80(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VMULPD       Y8, Y10, Y8
-	VMULPD       Y9, Y7, Y7
-	VBROADCASTSD ·smooth+88(SB), Y9
-	VSUBPD       Y9, Y5, Y10
-	VSUBPD       Y9, Y6, Y9
-	VFMADD213PD  Y10, Y5, Y8
-	VFMADD213PD  Y9, Y6, Y7
-	VMULPD       Y8, Y4, Y5
-	VMULPD       Y7, Y4, Y4
-	VBROADCASTSD ·smooth+120(SB), Y6
-	VXORPS       Y7, Y7, Y7
-	VCMPPD       $0x11, Y7, Y1, Y8
-	VBLENDVPD    Y8, Y5, Y1, Y1
-	VCMPPD       $0x11, Y7, Y0, Y5
-	VBLENDVPD    Y5, Y4, Y0, Y0
-	VMULPD       Y1, Y6, Y1
-	VMULPD       Y0, Y6, Y0
-	VCVTPD2PSY   Y1, X2
+	VBROADCASTSD ·smooth+112(SB), Y2
+	VBROADCASTSD ·smooth+0(SB), Y3
+	VMAXPD       Y1, Y3, Y4
+	VMAXPD       Y0, Y3, Y3
+	VBROADCASTSD ·smooth+16(SB), Y5
+	VMOVUPD      ·smoothLanes+64(SB), Y6
+	VMOVUPD      ·smoothLanes+64(SB), Y7
+	VFMADD213PD  Y5, Y4, Y6
+	VFMADD213PD  Y5, Y3, Y7
+	VSUBPD       Y5, Y6, Y8
+	VSUBPD       Y5, Y7, Y5
+	VBROADCASTSD ·smooth+24(SB), Y9
+	VFNMADD213PD Y4, Y9, Y8
+	VFNMADD213PD Y3, Y9, Y5
+	VPSLLQ       $0x34, Y6, Y3
+	VPSLLQ       $0x34, Y7, Y4
+	VBROADCASTSD ·smooth+88(SB), Y6
+	VPADDQ       Y6, Y3, Y3
+	VPADDQ       Y6, Y4, Y4
+	VMOVUPD      ·smoothLanes+256(SB), Y6
+	VMOVUPD      ·smoothLanes+256(SB), Y7
+	VFMADD213PD  ·smoothLanes+320(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+320(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+384(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+384(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+448(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+448(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+512(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+512(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+576(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+576(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+640(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+640(SB), Y5, Y7
+	VMULPD       Y6, Y8, Y6
+	VMULPD       Y7, Y5, Y5
+	VBROADCASTSD ·smooth+88(SB), Y7
+	VSUBPD       Y7, Y3, Y8
+	VSUBPD       Y7, Y4, Y7
+	VFMADD213PD  Y8, Y3, Y6
+	VFMADD213PD  Y7, Y4, Y5
+	VMULPD       Y6, Y2, Y3
+	VMULPD       Y5, Y2, Y2
+	VBROADCASTSD ·smooth+120(SB), Y4
+	VXORPS       Y5, Y5, Y5
+	VCMPPD       $0x11, Y5, Y1, Y6
+	VBLENDVPD    Y6, Y3, Y1, Y1
+	VCMPPD       $0x11, Y5, Y0, Y3
+	VBLENDVPD    Y3, Y2, Y0, Y0
+	VMULPD       Y1, Y4, Y1
+	VMULPD       Y0, Y4, Y0
+	VCVTPD2PSY   Y1, X1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
-	VMOVUPS      Y2, (AX)(SI*4)
-	ADDQ         $0x08, SI
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(BX*4)
+	ADDQ         $0x08, BX
 
 test:
-	CMPQ         SI, BX
-	JLT          loop
-	SUBQ         SI, DX
+	CMPQ         BX, SI
+	JLE          loop
+	SUBQ         BX, DX
 	JZ           done
-	LEAQ         laneMasks<>+0(SB), BX
+	LEAQ         laneMasks<>+0(SB), SI
 	SHLQ         $0x02, DX
-	SUBQ         DX, BX
-	VMOVUPS      32(BX), Y0
-	VMASKMOVPS   (CX)(SI*4), Y0, Y1
+	SUBQ         DX, SI
+	VMOVUPS      32(SI), Y0
+	VMASKMOVPS   (CX)(BX*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VBROADCASTSD ·smooth+112(SB), Y4
-	VBROADCASTSD ·smooth+0(SB), Y5
-	VMAXPD       Y2, Y5, Y6
-	VMAXPD       Y1, Y5, Y5
-	VBROADCASTSD ·smooth+16(SB), Y7
-	VBROADCASTSD ·smooth+8(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VFMADD213PD  Y7, Y6, Y8
-	VFMADD213PD  Y7, Y5, Y9
-	VSUBPD       Y7, Y8, Y10
-	VSUBPD       Y7, Y9, Y7
-	VBROADCASTSD ·smooth+24(SB), Y11
-	VFNMADD213PD Y6, Y11, Y10
-	VFNMADD213PD Y5, Y11, Y7
+	VBROADCASTSD ·smooth+112(SB), Y3
+	VBROADCASTSD ·smooth+0(SB), Y4
+	VMAXPD       Y2, Y4, Y5
+	VMAXPD       Y1, Y4, Y4
+	VBROADCASTSD ·smooth+16(SB), Y6
+	VMOVUPD      ·smoothLanes+64(SB), Y7
+	VMOVUPD      ·smoothLanes+64(SB), Y8
+	VFMADD213PD  Y6, Y5, Y7
+	VFMADD213PD  Y6, Y4, Y8
+	VSUBPD       Y6, Y7, Y9
+	VSUBPD       Y6, Y8, Y6
+	VBROADCASTSD ·smooth+24(SB), Y10
+	VFNMADD213PD Y5, Y10, Y9
+	VFNMADD213PD Y4, Y10, Y6
+	VPSLLQ       $0x34, Y7, Y4
 	VPSLLQ       $0x34, Y8, Y5
-	VPSLLQ       $0x34, Y9, Y6
+	VBROADCASTSD ·smooth+88(SB), Y7
+	VPADDQ       Y7, Y4, Y4
+	VPADDQ       Y7, Y5, Y5
+	VMOVUPD      ·smoothLanes+256(SB), Y7
+	VMOVUPD      ·smoothLanes+256(SB), Y8
+	VFMADD213PD  ·smoothLanes+320(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+320(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+384(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+384(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+448(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+448(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+512(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+512(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+576(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+576(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+640(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+640(SB), Y6, Y8
+	VMULPD       Y7, Y9, Y7
+	VMULPD       Y8, Y6, Y6
 	VBROADCASTSD ·smooth+88(SB), Y8
-	VPADDQ       Y8, Y5, Y5
-	VPADDQ       Y8, Y6, Y6
-	VBROADCASTSD ·smooth+32(SB), Y8
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+40(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+48(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+56(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+64(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+72(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+80(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VMULPD       Y8, Y10, Y8
-	VMULPD       Y9, Y7, Y7
-	VBROADCASTSD ·smooth+88(SB), Y9
-	VSUBPD       Y9, Y5, Y10
-	VSUBPD       Y9, Y6, Y9
-	VFMADD213PD  Y10, Y5, Y8
-	VFMADD213PD  Y9, Y6, Y7
-	VMULPD       Y8, Y4, Y5
-	VMULPD       Y7, Y4, Y4
-	VBROADCASTSD ·smooth+120(SB), Y6
-	VXORPS       Y7, Y7, Y7
-	VCMPPD       $0x11, Y7, Y2, Y8
-	VBLENDVPD    Y8, Y5, Y2, Y2
-	VCMPPD       $0x11, Y7, Y1, Y5
-	VBLENDVPD    Y5, Y4, Y1, Y1
-	VMULPD       Y2, Y6, Y2
-	VMULPD       Y1, Y6, Y1
-	VCVTPD2PSY   Y2, X3
+	VSUBPD       Y8, Y4, Y9
+	VSUBPD       Y8, Y5, Y8
+	VFMADD213PD  Y9, Y4, Y7
+	VFMADD213PD  Y8, Y5, Y6
+	VMULPD       Y7, Y3, Y4
+	VMULPD       Y6, Y3, Y3
+	VBROADCASTSD ·smooth+120(SB), Y5
+	VXORPS       Y6, Y6, Y6
+	VCMPPD       $0x11, Y6, Y2, Y7
+	VBLENDVPD    Y7, Y4, Y2, Y2
+	VCMPPD       $0x11, Y6, Y1, Y4
+	VBLENDVPD    Y4, Y3, Y1, Y1
+	VMULPD       Y2, Y5, Y2
+	VMULPD       Y1, Y5, Y1
+	VCVTPD2PSY   Y2, X2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)(SI*4)
+	VINSERTF128  $0x01, X1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -2678,150 +3159,137 @@ TEXT ·seluAVX512(SB), $0-48
 	MOVQ y_base+0(FP), AX
 	MOVQ x_base+24(FP), CX
 	MOVQ y_len+8(FP), DX
-	MOVQ DX, BX
-	ANDQ $-16, BX
-	XORQ SI, SI
+	XORQ BX, BX
+	LEAQ -16(DX), SI
 	JMP  test
 
 loop:
-	VMOVUPS       (CX)(SI*4), Z0
+	VMOVUPS       (CX)(BX*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VBROADCASTSD  ·smooth+112(SB), Z8
-	VBROADCASTSD  ·smooth+0(SB), Z9
-	VMAXPD        Z1, Z9, Z10
-	VMAXPD        Z0, Z9, Z9
-	VBROADCASTSD  ·smooth+16(SB), Z11
-	VBROADCASTSD  ·smooth+8(SB), Z12
-	VBROADCASTSD  ·smooth+8(SB), Z13
-	VFMADD213PD   Z11, Z10, Z12
-	VFMADD213PD   Z11, Z9, Z13
-	VSUBPD        Z11, Z12, Z14
-	VSUBPD        Z11, Z13, Z11
-	VBROADCASTSD  ·smooth+24(SB), Z15
-	VFNMADD213PD  Z10, Z15, Z14
-	VFNMADD213PD  Z9, Z15, Z11
-	VPSLLQ        $0x34, Z12, Z9
-	VPSLLQ        $0x34, Z13, Z10
-	VBROADCASTSD  ·smooth+88(SB), Z12
-	VPADDQ        Z12, Z9, Z9
-	VPADDQ        Z12, Z10, Z10
-	VBROADCASTSD  ·smooth+32(SB), Z12
-	VBROADCASTSD  ·smooth+32(SB), Z13
-	VBROADCASTSD  ·smooth+40(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+48(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+56(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+64(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+72(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+80(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VMULPD        Z12, Z14, Z12
-	VMULPD        Z13, Z11, Z11
-	VBROADCASTSD  ·smooth+88(SB), Z13
-	VSUBPD        Z13, Z9, Z14
-	VSUBPD        Z13, Z10, Z13
-	VFMADD213PD   Z14, Z9, Z12
-	VFMADD213PD   Z13, Z10, Z11
-	VMULPD        Z12, Z8, Z9
-	VMULPD        Z11, Z8, Z8
-	VBROADCASTSD  ·smooth+120(SB), Z10
-	VXORPS        Z11, Z11, Z11
-	VCMPPD        $0x11, Z11, Z1, K1
-	VBLENDMPD     Z9, Z1, K1, Z2
-	VCMPPD        $0x11, Z11, Z0, K1
-	VBLENDMPD     Z8, Z0, K1, Z3
-	VMULPD        Z2, Z10, Z0
-	VMULPD        Z3, Z10, Z1
-	VCVTPD2PS     Z0, Y4
-	VCVTPD2PS     Z1, Y0
-	VINSERTF64X4  $0x01, Y0, Z4, Z4
-	VMOVUPS       Z4, (AX)(SI*4)
-	ADDQ          $0x10, SI
+	VBROADCASTSD  ·smooth+112(SB), Z6
+	VBROADCASTSD  ·smooth+0(SB), Z7
+	VMAXPD        Z1, Z7, Z8
+	VMAXPD        Z0, Z7, Z7
+	VBROADCASTSD  ·smooth+16(SB), Z9
+	VMOVUPD       ·smoothLanes+64(SB), Z10
+	VMOVUPD       ·smoothLanes+64(SB), Z11
+	VFMADD213PD   Z9, Z8, Z10
+	VFMADD213PD   Z9, Z7, Z11
+	VSUBPD        Z9, Z10, Z12
+	VSUBPD        Z9, Z11, Z9
+	VBROADCASTSD  ·smooth+24(SB), Z13
+	VFNMADD213PD  Z8, Z13, Z12
+	VFNMADD213PD  Z7, Z13, Z9
+	VPSLLQ        $0x34, Z10, Z7
+	VPSLLQ        $0x34, Z11, Z8
+	VBROADCASTSD  ·smooth+88(SB), Z10
+	VPADDQ        Z10, Z7, Z7
+	VPADDQ        Z10, Z8, Z8
+	VMOVUPD       ·smoothLanes+256(SB), Z10
+	VMOVUPD       ·smoothLanes+256(SB), Z11
+	VFMADD213PD   ·smoothLanes+320(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+320(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+384(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+384(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+448(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+448(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+512(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+512(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+576(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+576(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+640(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+640(SB), Z9, Z11
+	VMULPD        Z10, Z12, Z10
+	VMULPD        Z11, Z9, Z9
+	VBROADCASTSD  ·smooth+88(SB), Z11
+	VSUBPD        Z11, Z7, Z12
+	VSUBPD        Z11, Z8, Z11
+	VFMADD213PD   Z12, Z7, Z10
+	VFMADD213PD   Z11, Z8, Z9
+	VMULPD        Z10, Z6, Z7
+	VMULPD        Z9, Z6, Z6
+	VBROADCASTSD  ·smooth+120(SB), Z8
+	VXORPS        Z9, Z9, Z9
+	VCMPPD        $0x11, Z9, Z1, K1
+	VBLENDMPD     Z7, Z1, K1, Z2
+	VCMPPD        $0x11, Z9, Z0, K1
+	VBLENDMPD     Z6, Z0, K1, Z3
+	VMULPD        Z2, Z8, Z0
+	VMULPD        Z3, Z8, Z1
+	VCVTPD2PS     Z0, Y0
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, (AX)(BX*4)
+	ADDQ          $0x10, BX
 
 test:
-	CMPQ          SI, BX
-	JLT           loop
-	SUBQ          SI, DX
+	CMPQ          BX, SI
+	JLE           loop
+	SUBQ          BX, DX
 	JZ            done
-	MOVL          $-1, BX
-	BZHIL         DX, BX, BX
-	KMOVW         BX, K1
-	VMOVUPS.Z     (CX)(SI*4), K1, Z0
+	MOVL          $-1, SI
+	BZHIL         DX, SI, SI
+	KMOVW         SI, K1
+	VMOVUPS.Z     (CX)(BX*4), K1, Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	VBROADCASTSD  ·smooth+112(SB), Z2
 	VBROADCASTSD  ·smooth+0(SB), Z3
-	VMAXPD        Z1, Z3, Z4
+	VMAXPD        Z1, Z3, Z6
 	VMAXPD        Z0, Z3, Z3
-	VBROADCASTSD  ·smooth+16(SB), Z8
-	VBROADCASTSD  ·smooth+8(SB), Z9
-	VBROADCASTSD  ·smooth+8(SB), Z10
-	VFMADD213PD   Z8, Z4, Z9
-	VFMADD213PD   Z8, Z3, Z10
-	VSUBPD        Z8, Z9, Z11
-	VSUBPD        Z8, Z10, Z8
-	VBROADCASTSD  ·smooth+24(SB), Z12
-	VFNMADD213PD  Z4, Z12, Z11
-	VFNMADD213PD  Z3, Z12, Z8
-	VPSLLQ        $0x34, Z9, Z3
-	VPSLLQ        $0x34, Z10, Z4
+	VBROADCASTSD  ·smooth+16(SB), Z7
+	VMOVUPD       ·smoothLanes+64(SB), Z8
+	VMOVUPD       ·smoothLanes+64(SB), Z9
+	VFMADD213PD   Z7, Z6, Z8
+	VFMADD213PD   Z7, Z3, Z9
+	VSUBPD        Z7, Z8, Z10
+	VSUBPD        Z7, Z9, Z7
+	VBROADCASTSD  ·smooth+24(SB), Z11
+	VFNMADD213PD  Z6, Z11, Z10
+	VFNMADD213PD  Z3, Z11, Z7
+	VPSLLQ        $0x34, Z8, Z3
+	VPSLLQ        $0x34, Z9, Z6
+	VBROADCASTSD  ·smooth+88(SB), Z8
+	VPADDQ        Z8, Z3, Z3
+	VPADDQ        Z8, Z6, Z6
+	VMOVUPD       ·smoothLanes+256(SB), Z8
+	VMOVUPD       ·smoothLanes+256(SB), Z9
+	VFMADD213PD   ·smoothLanes+320(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+320(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+384(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+384(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+448(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+448(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+512(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+512(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+576(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+576(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+640(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+640(SB), Z7, Z9
+	VMULPD        Z8, Z10, Z8
+	VMULPD        Z9, Z7, Z7
 	VBROADCASTSD  ·smooth+88(SB), Z9
-	VPADDQ        Z9, Z3, Z3
-	VPADDQ        Z9, Z4, Z4
-	VBROADCASTSD  ·smooth+32(SB), Z9
-	VBROADCASTSD  ·smooth+32(SB), Z10
-	VBROADCASTSD  ·smooth+40(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+48(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+56(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+64(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+72(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+80(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VMULPD        Z9, Z11, Z9
-	VMULPD        Z10, Z8, Z8
-	VBROADCASTSD  ·smooth+88(SB), Z10
-	VSUBPD        Z10, Z3, Z11
-	VSUBPD        Z10, Z4, Z10
-	VFMADD213PD   Z11, Z3, Z9
-	VFMADD213PD   Z10, Z4, Z8
-	VMULPD        Z9, Z2, Z3
-	VMULPD        Z8, Z2, Z2
-	VBROADCASTSD  ·smooth+120(SB), Z4
-	VXORPS        Z8, Z8, Z8
-	VCMPPD        $0x11, Z8, Z1, K2
-	VBLENDMPD     Z3, Z1, K2, Z5
-	VCMPPD        $0x11, Z8, Z0, K2
-	VBLENDMPD     Z2, Z0, K2, Z6
-	VMULPD        Z5, Z4, Z0
-	VMULPD        Z6, Z4, Z1
-	VCVTPD2PS     Z0, Y7
-	VCVTPD2PS     Z1, Y0
-	VINSERTF64X4  $0x01, Y0, Z7, Z7
-	VMOVUPS       Z7, K1, (AX)(SI*4)
+	VSUBPD        Z9, Z3, Z10
+	VSUBPD        Z9, Z6, Z9
+	VFMADD213PD   Z10, Z3, Z8
+	VFMADD213PD   Z9, Z6, Z7
+	VMULPD        Z8, Z2, Z3
+	VMULPD        Z7, Z2, Z2
+	VBROADCASTSD  ·smooth+120(SB), Z6
+	VXORPS        Z7, Z7, Z7
+	VCMPPD        $0x11, Z7, Z1, K2
+	VBLENDMPD     Z3, Z1, K2, Z4
+	VCMPPD        $0x11, Z7, Z0, K2
+	VBLENDMPD     Z2, Z0, K2, Z5
+	VMULPD        Z4, Z6, Z0
+	VMULPD        Z5, Z6, Z1
+	VCVTPD2PS     Z0, Y0
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, K1, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -2834,165 +3302,152 @@ TEXT ·seluGradAVX2(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ x_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-8, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -8(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS      (DX)(DI*4), Y0
+	VMOVUPS      (DX)(SI*4), Y0
 	VCVTPS2PD    X0, Y1
 	VEXTRACTF128 $0x01, Y0, X0
 	VCVTPS2PD    X0, Y0
-	VBROADCASTSD ·smooth+112(SB), Y4
+	VBROADCASTSD ·smooth+112(SB), Y2
+	VXORPS       Y3, Y3, Y3
+	VMINPD       Y1, Y3, Y4
+	VMINPD       Y0, Y3, Y3
+	VBROADCASTSD ·smooth+0(SB), Y5
+	VMAXPD       Y4, Y5, Y4
+	VMAXPD       Y3, Y5, Y3
+	VBROADCASTSD ·smooth+16(SB), Y5
+	VMOVUPD      ·smoothLanes+64(SB), Y6
+	VMOVUPD      ·smoothLanes+64(SB), Y7
+	VFMADD213PD  Y5, Y4, Y6
+	VFMADD213PD  Y5, Y3, Y7
+	VSUBPD       Y5, Y6, Y8
+	VSUBPD       Y5, Y7, Y5
+	VBROADCASTSD ·smooth+24(SB), Y9
+	VFNMADD213PD Y4, Y9, Y8
+	VFNMADD213PD Y3, Y9, Y5
+	VPSLLQ       $0x34, Y6, Y3
+	VPSLLQ       $0x34, Y7, Y4
+	VBROADCASTSD ·smooth+88(SB), Y6
+	VPADDQ       Y6, Y3, Y3
+	VPADDQ       Y6, Y4, Y4
+	VMOVUPD      ·smoothLanes+256(SB), Y6
+	VMOVUPD      ·smoothLanes+256(SB), Y7
+	VFMADD213PD  ·smoothLanes+320(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+320(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+384(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+384(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+448(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+448(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+512(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+512(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+576(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+576(SB), Y5, Y7
+	VFMADD213PD  ·smoothLanes+640(SB), Y8, Y6
+	VFMADD213PD  ·smoothLanes+640(SB), Y5, Y7
+	VMULPD       Y6, Y8, Y6
+	VMULPD       Y7, Y5, Y5
+	VFMADD213PD  Y3, Y3, Y6
+	VFMADD213PD  Y4, Y4, Y5
+	VMULPD       Y6, Y2, Y3
+	VMULPD       Y5, Y2, Y2
+	VBROADCASTSD ·smooth+120(SB), Y4
 	VXORPS       Y5, Y5, Y5
-	VMINPD       Y1, Y5, Y6
-	VMINPD       Y0, Y5, Y5
-	VBROADCASTSD ·smooth+0(SB), Y7
-	VMAXPD       Y6, Y7, Y6
-	VMAXPD       Y5, Y7, Y5
-	VBROADCASTSD ·smooth+16(SB), Y7
-	VBROADCASTSD ·smooth+8(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VFMADD213PD  Y7, Y6, Y8
-	VFMADD213PD  Y7, Y5, Y9
-	VSUBPD       Y7, Y8, Y10
-	VSUBPD       Y7, Y9, Y7
-	VBROADCASTSD ·smooth+24(SB), Y11
-	VFNMADD213PD Y6, Y11, Y10
-	VFNMADD213PD Y5, Y11, Y7
-	VPSLLQ       $0x34, Y8, Y5
-	VPSLLQ       $0x34, Y9, Y6
-	VBROADCASTSD ·smooth+88(SB), Y8
-	VPADDQ       Y8, Y5, Y5
-	VPADDQ       Y8, Y6, Y6
-	VBROADCASTSD ·smooth+32(SB), Y8
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+40(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+48(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+56(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+64(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+72(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+80(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VMULPD       Y8, Y10, Y8
-	VMULPD       Y9, Y7, Y7
-	VFMADD213PD  Y5, Y5, Y8
-	VFMADD213PD  Y6, Y6, Y7
-	VMULPD       Y8, Y4, Y5
-	VMULPD       Y7, Y4, Y4
-	VBROADCASTSD ·smooth+120(SB), Y6
-	VXORPS       Y7, Y7, Y7
-	VBROADCASTSD ·smooth+88(SB), Y8
-	VCMPPD       $0x11, Y1, Y7, Y1
-	VBLENDVPD    Y1, Y8, Y5, Y1
-	VCMPPD       $0x11, Y0, Y7, Y0
-	VBLENDVPD    Y0, Y8, Y4, Y0
-	VMULPD       Y1, Y6, Y1
-	VMULPD       Y0, Y6, Y0
-	VMOVUPS      (CX)(DI*4), Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X2
-	VCVTPS2PD    X2, Y4
-	VMULPD       Y1, Y5, Y1
+	VBROADCASTSD ·smooth+88(SB), Y6
+	VCMPPD       $0x11, Y1, Y5, Y1
+	VBLENDVPD    Y1, Y6, Y3, Y1
+	VCMPPD       $0x11, Y0, Y5, Y0
+	VBLENDVPD    Y0, Y6, Y2, Y0
+	VMULPD       Y1, Y4, Y1
 	VMULPD       Y0, Y4, Y0
-	VCVTPD2PSY   Y1, X2
+	VMOVUPS      (CX)(SI*4), Y2
+	VCVTPS2PD    X2, Y3
+	VEXTRACTF128 $0x01, Y2, X2
+	VCVTPS2PD    X2, Y2
+	VMULPD       Y1, Y3, Y1
+	VMULPD       Y0, Y2, Y0
+	VCVTPD2PSY   Y1, X1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y2, Y2
-	VMOVUPS      Y2, (AX)(DI*4)
-	ADDQ         $0x08, DI
+	VINSERTF128  $0x01, X0, Y1, Y1
+	VMOVUPS      Y1, (AX)(SI*4)
+	ADDQ         $0x08, SI
 
 test:
-	CMPQ         DI, SI
-	JLT          loop
-	SUBQ         DI, BX
+	CMPQ         SI, DI
+	JLE          loop
+	SUBQ         SI, BX
 	JZ           done
-	LEAQ         laneMasks<>+0(SB), SI
+	LEAQ         laneMasks<>+0(SB), DI
 	SHLQ         $0x02, BX
-	SUBQ         BX, SI
-	VMOVUPS      32(SI), Y0
-	VMASKMOVPS   (DX)(DI*4), Y0, Y1
+	SUBQ         BX, DI
+	VMOVUPS      32(DI), Y0
+	VMASKMOVPS   (DX)(SI*4), Y0, Y1
 	VCVTPS2PD    X1, Y2
 	VEXTRACTF128 $0x01, Y1, X1
 	VCVTPS2PD    X1, Y1
-	VBROADCASTSD ·smooth+112(SB), Y4
-	VXORPS       Y5, Y5, Y5
-	VMINPD       Y2, Y5, Y6
-	VMINPD       Y1, Y5, Y5
-	VBROADCASTSD ·smooth+0(SB), Y7
-	VMAXPD       Y6, Y7, Y6
-	VMAXPD       Y5, Y7, Y5
-	VBROADCASTSD ·smooth+16(SB), Y7
-	VBROADCASTSD ·smooth+8(SB), Y8
-	VBROADCASTSD ·smooth+8(SB), Y9
-	VFMADD213PD  Y7, Y6, Y8
-	VFMADD213PD  Y7, Y5, Y9
-	VSUBPD       Y7, Y8, Y10
-	VSUBPD       Y7, Y9, Y7
-	VBROADCASTSD ·smooth+24(SB), Y11
-	VFNMADD213PD Y6, Y11, Y10
-	VFNMADD213PD Y5, Y11, Y7
+	VBROADCASTSD ·smooth+112(SB), Y3
+	VXORPS       Y4, Y4, Y4
+	VMINPD       Y2, Y4, Y5
+	VMINPD       Y1, Y4, Y4
+	VBROADCASTSD ·smooth+0(SB), Y6
+	VMAXPD       Y5, Y6, Y5
+	VMAXPD       Y4, Y6, Y4
+	VBROADCASTSD ·smooth+16(SB), Y6
+	VMOVUPD      ·smoothLanes+64(SB), Y7
+	VMOVUPD      ·smoothLanes+64(SB), Y8
+	VFMADD213PD  Y6, Y5, Y7
+	VFMADD213PD  Y6, Y4, Y8
+	VSUBPD       Y6, Y7, Y9
+	VSUBPD       Y6, Y8, Y6
+	VBROADCASTSD ·smooth+24(SB), Y10
+	VFNMADD213PD Y5, Y10, Y9
+	VFNMADD213PD Y4, Y10, Y6
+	VPSLLQ       $0x34, Y7, Y4
 	VPSLLQ       $0x34, Y8, Y5
-	VPSLLQ       $0x34, Y9, Y6
-	VBROADCASTSD ·smooth+88(SB), Y8
-	VPADDQ       Y8, Y5, Y5
-	VPADDQ       Y8, Y6, Y6
-	VBROADCASTSD ·smooth+32(SB), Y8
-	VBROADCASTSD ·smooth+32(SB), Y9
-	VBROADCASTSD ·smooth+40(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+48(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+56(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+64(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+72(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VBROADCASTSD ·smooth+80(SB), Y11
-	VFMADD213PD  Y11, Y10, Y8
-	VFMADD213PD  Y11, Y7, Y9
-	VMULPD       Y8, Y10, Y8
-	VMULPD       Y9, Y7, Y7
-	VFMADD213PD  Y5, Y5, Y8
-	VFMADD213PD  Y6, Y6, Y7
-	VMULPD       Y8, Y4, Y5
-	VMULPD       Y7, Y4, Y4
-	VBROADCASTSD ·smooth+120(SB), Y6
-	VXORPS       Y7, Y7, Y7
-	VBROADCASTSD ·smooth+88(SB), Y8
-	VCMPPD       $0x11, Y2, Y7, Y2
-	VBLENDVPD    Y2, Y8, Y5, Y2
-	VCMPPD       $0x11, Y1, Y7, Y1
-	VBLENDVPD    Y1, Y8, Y4, Y1
-	VMULPD       Y2, Y6, Y2
-	VMULPD       Y1, Y6, Y1
-	VMASKMOVPS   (CX)(DI*4), Y0, Y4
-	VCVTPS2PD    X4, Y5
-	VEXTRACTF128 $0x01, Y4, X3
-	VCVTPS2PD    X3, Y4
+	VBROADCASTSD ·smooth+88(SB), Y7
+	VPADDQ       Y7, Y4, Y4
+	VPADDQ       Y7, Y5, Y5
+	VMOVUPD      ·smoothLanes+256(SB), Y7
+	VMOVUPD      ·smoothLanes+256(SB), Y8
+	VFMADD213PD  ·smoothLanes+320(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+320(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+384(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+384(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+448(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+448(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+512(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+512(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+576(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+576(SB), Y6, Y8
+	VFMADD213PD  ·smoothLanes+640(SB), Y9, Y7
+	VFMADD213PD  ·smoothLanes+640(SB), Y6, Y8
+	VMULPD       Y7, Y9, Y7
+	VMULPD       Y8, Y6, Y6
+	VFMADD213PD  Y4, Y4, Y7
+	VFMADD213PD  Y5, Y5, Y6
+	VMULPD       Y7, Y3, Y4
+	VMULPD       Y6, Y3, Y3
+	VBROADCASTSD ·smooth+120(SB), Y5
+	VXORPS       Y6, Y6, Y6
+	VBROADCASTSD ·smooth+88(SB), Y7
+	VCMPPD       $0x11, Y2, Y6, Y2
+	VBLENDVPD    Y2, Y7, Y4, Y2
+	VCMPPD       $0x11, Y1, Y6, Y1
+	VBLENDVPD    Y1, Y7, Y3, Y1
 	VMULPD       Y2, Y5, Y2
-	VMULPD       Y1, Y4, Y1
-	VCVTPD2PSY   Y2, X3
+	VMULPD       Y1, Y5, Y1
+	VMASKMOVPS   (CX)(SI*4), Y0, Y3
+	VCVTPS2PD    X3, Y4
+	VEXTRACTF128 $0x01, Y3, X3
+	VCVTPS2PD    X3, Y3
+	VMULPD       Y2, Y4, Y2
+	VMULPD       Y1, Y3, Y1
+	VCVTPD2PSY   Y2, X2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y3, Y3
-	VMASKMOVPS   Y3, Y0, (AX)(DI*4)
+	VINSERTF128  $0x01, X1, Y2, Y2
+	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -3005,164 +3460,151 @@ TEXT ·seluGradAVX512(SB), $0-72
 	MOVQ dy_base+24(FP), CX
 	MOVQ x_base+48(FP), DX
 	MOVQ dx_len+8(FP), BX
-	MOVQ BX, SI
-	ANDQ $-16, SI
-	XORQ DI, DI
+	XORQ SI, SI
+	LEAQ -16(BX), DI
 	JMP  test
 
 loop:
-	VMOVUPS       (DX)(DI*4), Z0
+	VMOVUPS       (DX)(SI*4), Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
-	VBROADCASTSD  ·smooth+112(SB), Z8
+	VBROADCASTSD  ·smooth+112(SB), Z6
+	VXORPS        Z7, Z7, Z7
+	VMINPD        Z1, Z7, Z8
+	VMINPD        Z0, Z7, Z7
+	VBROADCASTSD  ·smooth+0(SB), Z9
+	VMAXPD        Z8, Z9, Z8
+	VMAXPD        Z7, Z9, Z7
+	VBROADCASTSD  ·smooth+16(SB), Z9
+	VMOVUPD       ·smoothLanes+64(SB), Z10
+	VMOVUPD       ·smoothLanes+64(SB), Z11
+	VFMADD213PD   Z9, Z8, Z10
+	VFMADD213PD   Z9, Z7, Z11
+	VSUBPD        Z9, Z10, Z12
+	VSUBPD        Z9, Z11, Z9
+	VBROADCASTSD  ·smooth+24(SB), Z13
+	VFNMADD213PD  Z8, Z13, Z12
+	VFNMADD213PD  Z7, Z13, Z9
+	VPSLLQ        $0x34, Z10, Z7
+	VPSLLQ        $0x34, Z11, Z8
+	VBROADCASTSD  ·smooth+88(SB), Z10
+	VPADDQ        Z10, Z7, Z7
+	VPADDQ        Z10, Z8, Z8
+	VMOVUPD       ·smoothLanes+256(SB), Z10
+	VMOVUPD       ·smoothLanes+256(SB), Z11
+	VFMADD213PD   ·smoothLanes+320(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+320(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+384(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+384(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+448(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+448(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+512(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+512(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+576(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+576(SB), Z9, Z11
+	VFMADD213PD   ·smoothLanes+640(SB), Z12, Z10
+	VFMADD213PD   ·smoothLanes+640(SB), Z9, Z11
+	VMULPD        Z10, Z12, Z10
+	VMULPD        Z11, Z9, Z9
+	VFMADD213PD   Z7, Z7, Z10
+	VFMADD213PD   Z8, Z8, Z9
+	VMULPD        Z10, Z6, Z7
+	VMULPD        Z9, Z6, Z6
+	VBROADCASTSD  ·smooth+120(SB), Z8
 	VXORPS        Z9, Z9, Z9
-	VMINPD        Z1, Z9, Z10
-	VMINPD        Z0, Z9, Z9
-	VBROADCASTSD  ·smooth+0(SB), Z11
-	VMAXPD        Z10, Z11, Z10
-	VMAXPD        Z9, Z11, Z9
-	VBROADCASTSD  ·smooth+16(SB), Z11
-	VBROADCASTSD  ·smooth+8(SB), Z12
-	VBROADCASTSD  ·smooth+8(SB), Z13
-	VFMADD213PD   Z11, Z10, Z12
-	VFMADD213PD   Z11, Z9, Z13
-	VSUBPD        Z11, Z12, Z14
-	VSUBPD        Z11, Z13, Z11
-	VBROADCASTSD  ·smooth+24(SB), Z15
-	VFNMADD213PD  Z10, Z15, Z14
-	VFNMADD213PD  Z9, Z15, Z11
-	VPSLLQ        $0x34, Z12, Z9
-	VPSLLQ        $0x34, Z13, Z10
-	VBROADCASTSD  ·smooth+88(SB), Z12
-	VPADDQ        Z12, Z9, Z9
-	VPADDQ        Z12, Z10, Z10
-	VBROADCASTSD  ·smooth+32(SB), Z12
-	VBROADCASTSD  ·smooth+32(SB), Z13
-	VBROADCASTSD  ·smooth+40(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+48(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+56(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+64(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+72(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VBROADCASTSD  ·smooth+80(SB), Z15
-	VFMADD213PD   Z15, Z14, Z12
-	VFMADD213PD   Z15, Z11, Z13
-	VMULPD        Z12, Z14, Z12
-	VMULPD        Z13, Z11, Z11
-	VFMADD213PD   Z9, Z9, Z12
-	VFMADD213PD   Z10, Z10, Z11
-	VMULPD        Z12, Z8, Z9
-	VMULPD        Z11, Z8, Z8
-	VBROADCASTSD  ·smooth+120(SB), Z10
-	VXORPS        Z11, Z11, Z11
-	VBROADCASTSD  ·smooth+88(SB), Z12
-	VCMPPD        $0x11, Z1, Z11, K1
-	VBLENDMPD     Z12, Z9, K1, Z2
-	VCMPPD        $0x11, Z0, Z11, K1
-	VBLENDMPD     Z12, Z8, K1, Z3
-	VMULPD        Z2, Z10, Z0
-	VMULPD        Z3, Z10, Z1
-	VMOVUPS       (CX)(DI*4), Z8
-	VCVTPS2PD     Y8, Z9
-	VEXTRACTF64X4 $0x01, Z8, Y4
-	VCVTPS2PD     Y4, Z8
-	VMULPD        Z0, Z9, Z0
-	VMULPD        Z1, Z8, Z1
-	VCVTPD2PS     Z0, Y4
-	VCVTPD2PS     Z1, Y0
-	VINSERTF64X4  $0x01, Y0, Z4, Z4
-	VMOVUPS       Z4, (AX)(DI*4)
-	ADDQ          $0x10, DI
+	VBROADCASTSD  ·smooth+88(SB), Z10
+	VCMPPD        $0x11, Z1, Z9, K1
+	VBLENDMPD     Z10, Z7, K1, Z2
+	VCMPPD        $0x11, Z0, Z9, K1
+	VBLENDMPD     Z10, Z6, K1, Z3
+	VMULPD        Z2, Z8, Z0
+	VMULPD        Z3, Z8, Z1
+	VMOVUPS       (CX)(SI*4), Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VCVTPS2PD     Y6, Z6
+	VMULPD        Z0, Z7, Z0
+	VMULPD        Z1, Z6, Z1
+	VCVTPD2PS     Z0, Y0
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, (AX)(SI*4)
+	ADDQ          $0x10, SI
 
 test:
-	CMPQ          DI, SI
-	JLT           loop
-	SUBQ          DI, BX
+	CMPQ          SI, DI
+	JLE           loop
+	SUBQ          SI, BX
 	JZ            done
-	MOVL          $-1, SI
-	BZHIL         BX, SI, SI
-	KMOVW         SI, K1
-	VMOVUPS.Z     (DX)(DI*4), K1, Z0
+	MOVL          $-1, DI
+	BZHIL         BX, DI, DI
+	KMOVW         DI, K1
+	VMOVUPS.Z     (DX)(SI*4), K1, Z0
 	VCVTPS2PD     Y0, Z1
 	VEXTRACTF64X4 $0x01, Z0, Y0
 	VCVTPS2PD     Y0, Z0
 	VBROADCASTSD  ·smooth+112(SB), Z2
 	VXORPS        Z3, Z3, Z3
-	VMINPD        Z1, Z3, Z4
+	VMINPD        Z1, Z3, Z6
 	VMINPD        Z0, Z3, Z3
-	VBROADCASTSD  ·smooth+0(SB), Z8
-	VMAXPD        Z4, Z8, Z4
-	VMAXPD        Z3, Z8, Z3
-	VBROADCASTSD  ·smooth+16(SB), Z8
-	VBROADCASTSD  ·smooth+8(SB), Z9
-	VBROADCASTSD  ·smooth+8(SB), Z10
-	VFMADD213PD   Z8, Z4, Z9
-	VFMADD213PD   Z8, Z3, Z10
-	VSUBPD        Z8, Z9, Z11
-	VSUBPD        Z8, Z10, Z8
-	VBROADCASTSD  ·smooth+24(SB), Z12
-	VFNMADD213PD  Z4, Z12, Z11
-	VFNMADD213PD  Z3, Z12, Z8
-	VPSLLQ        $0x34, Z9, Z3
-	VPSLLQ        $0x34, Z10, Z4
-	VBROADCASTSD  ·smooth+88(SB), Z9
-	VPADDQ        Z9, Z3, Z3
-	VPADDQ        Z9, Z4, Z4
-	VBROADCASTSD  ·smooth+32(SB), Z9
-	VBROADCASTSD  ·smooth+32(SB), Z10
-	VBROADCASTSD  ·smooth+40(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+48(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+56(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+64(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+72(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VBROADCASTSD  ·smooth+80(SB), Z12
-	VFMADD213PD   Z12, Z11, Z9
-	VFMADD213PD   Z12, Z8, Z10
-	VMULPD        Z9, Z11, Z9
-	VMULPD        Z10, Z8, Z8
-	VFMADD213PD   Z3, Z3, Z9
-	VFMADD213PD   Z4, Z4, Z8
-	VMULPD        Z9, Z2, Z3
-	VMULPD        Z8, Z2, Z2
-	VBROADCASTSD  ·smooth+120(SB), Z4
-	VXORPS        Z8, Z8, Z8
-	VBROADCASTSD  ·smooth+88(SB), Z9
-	VCMPPD        $0x11, Z1, Z8, K2
-	VBLENDMPD     Z9, Z3, K2, Z5
-	VCMPPD        $0x11, Z0, Z8, K2
-	VBLENDMPD     Z9, Z2, K2, Z6
-	VMULPD        Z5, Z4, Z0
-	VMULPD        Z6, Z4, Z1
-	VMOVUPS.Z     (CX)(DI*4), K1, Z2
+	VBROADCASTSD  ·smooth+0(SB), Z7
+	VMAXPD        Z6, Z7, Z6
+	VMAXPD        Z3, Z7, Z3
+	VBROADCASTSD  ·smooth+16(SB), Z7
+	VMOVUPD       ·smoothLanes+64(SB), Z8
+	VMOVUPD       ·smoothLanes+64(SB), Z9
+	VFMADD213PD   Z7, Z6, Z8
+	VFMADD213PD   Z7, Z3, Z9
+	VSUBPD        Z7, Z8, Z10
+	VSUBPD        Z7, Z9, Z7
+	VBROADCASTSD  ·smooth+24(SB), Z11
+	VFNMADD213PD  Z6, Z11, Z10
+	VFNMADD213PD  Z3, Z11, Z7
+	VPSLLQ        $0x34, Z8, Z3
+	VPSLLQ        $0x34, Z9, Z6
+	VBROADCASTSD  ·smooth+88(SB), Z8
+	VPADDQ        Z8, Z3, Z3
+	VPADDQ        Z8, Z6, Z6
+	VMOVUPD       ·smoothLanes+256(SB), Z8
+	VMOVUPD       ·smoothLanes+256(SB), Z9
+	VFMADD213PD   ·smoothLanes+320(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+320(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+384(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+384(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+448(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+448(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+512(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+512(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+576(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+576(SB), Z7, Z9
+	VFMADD213PD   ·smoothLanes+640(SB), Z10, Z8
+	VFMADD213PD   ·smoothLanes+640(SB), Z7, Z9
+	VMULPD        Z8, Z10, Z8
+	VMULPD        Z9, Z7, Z7
+	VFMADD213PD   Z3, Z3, Z8
+	VFMADD213PD   Z6, Z6, Z7
+	VMULPD        Z8, Z2, Z3
+	VMULPD        Z7, Z2, Z2
+	VBROADCASTSD  ·smooth+120(SB), Z6
+	VXORPS        Z7, Z7, Z7
+	VBROADCASTSD  ·smooth+88(SB), Z8
+	VCMPPD        $0x11, Z1, Z7, K2
+	VBLENDMPD     Z8, Z3, K2, Z4
+	VCMPPD        $0x11, Z0, Z7, K2
+	VBLENDMPD     Z8, Z2, K2, Z5
+	VMULPD        Z4, Z6, Z0
+	VMULPD        Z5, Z6, Z1
+	VMOVUPS.Z     (CX)(SI*4), K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VCVTPS2PD     Y2, Z2
 	VMULPD        Z0, Z3, Z0
 	VMULPD        Z1, Z2, Z1
-	VCVTPD2PS     Z0, Y7
-	VCVTPD2PS     Z1, Y0
-	VINSERTF64X4  $0x01, Y0, Z7, Z7
-	VMOVUPS       Z7, K1, (AX)(DI*4)
+	VCVTPD2PS     Z0, Y0
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER

@@ -15,6 +15,7 @@ type instructions struct {
 
 	product func(c, a, b, start Matrix) // as product, with at least one row, column and term
 	peak    peakLoop
+	conv    *convKernels // nil is the plain way
 
 	relu      func(y, x []float32)
 	reluGrad  func(dx, dy, y []float32)
@@ -32,13 +33,17 @@ type instructions struct {
 	prefetch func(x []uint8)
 	claim    func(x []float32)
 
+	maxPool      func(y, x []float32, channels, height, width, next int)
+	maxPoolGrad  func(dx, dy, x, y []float32, channels, height, width, next int)
+	meanPool     func(y, x []float32, channels, height, width, next int, count float32)
+	meanPoolGrad func(dx, dy []float32, channels, height, width, next int, count float32)
+
 	intensities func(y []float32, pixels []uint8)
 	softmax     func(p []float32, exps []float64, x []float32, largest float64) (sum float64)
 
-	rowMoments        func(x []float32) (mean, squares float64)
-	normalize         func(y, x, alpha, beta []float32, mean, inv float64)
-	layerNormGradSums func(dy, x, alpha []float32, mean, inv float64) (sum, projection float64)
-	layerNormGradRow  func(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64)
+	widen             func(to []float64, from []float32)
+	layerNormRows     func(y, x []float32, alpha, beta, work []float64, inside, outside float64, mean, inv, correction []float64)
+	layerNormGradRows func(dx, dy, x []float32, alpha, g, xHat, sums, mean, inv, correction []float64)
 	layerNormColumns  func(dAlpha, dBeta, dy, x []float32, mean, inv []float64, left, n int)
 
 	sgd             func(w, g []float32, rate, decay float32)
@@ -75,13 +80,17 @@ var generic = instructions{
 	prefetch: prefetchNothing,
 	claim:    claimNothing,
 
+	maxPool:      maxPoolGo,
+	maxPoolGrad:  maxPoolGradGo,
+	meanPool:     meanPoolGo,
+	meanPoolGrad: meanPoolGradGo,
+
 	intensities: intensitiesGo,
 	softmax:     softmaxGo,
 
-	rowMoments:        rowMomentsGo,
-	normalize:         normalizeGo,
-	layerNormGradSums: layerNormGradSumsGo,
-	layerNormGradRow:  layerNormGradRowGo,
+	widen:             widenGo,
+	layerNormRows:     layerNormRowsGo,
+	layerNormGradRows: layerNormGradRowsGo,
 	layerNormColumns:  layerNormColumnsGo,
 
 	sgd:             sgdGo,

@@ -22,6 +22,7 @@ var avx2 = instructions{
 
 	product: productAVX2,
 	peak:    peakLoop{peakAVX2, 2 * 12 * 8},
+	conv:    &convAVX2,
 
 	relu:      reluAVX2,
 	reluGrad:  reluGradAVX2,
@@ -39,13 +40,17 @@ var avx2 = instructions{
 	prefetch: prefetchLines,
 	claim:    claimCacheLines,
 
+	maxPool:      maxPoolAVX2,
+	maxPoolGrad:  maxPoolGradAVX2,
+	meanPool:     meanPoolAVX2,
+	meanPoolGrad: meanPoolGradAVX2,
+
 	intensities: intensitiesAVX2,
 	softmax:     softmaxAVX2,
 
-	rowMoments:        rowMomentsAVX2,
-	normalize:         normalizeAVX2,
-	layerNormGradSums: layerNormGradSumsAVX2,
-	layerNormGradRow:  layerNormGradRowAVX2,
+	widen:             widenAVX2,
+	layerNormRows:     layerNormRowsAVX2,
+	layerNormGradRows: layerNormGradRowsAVX2,
 	layerNormColumns:  layerNormColumnsAVX2,
 
 	sgd:             sgdAVX2,
@@ -65,6 +70,7 @@ var avx512 = instructions{
 
 	product: productAVX512,
 	peak:    peakLoop{peakAVX512, 2 * 12 * 16},
+	conv:    &convAVX512,
 
 	relu:      reluAVX512,
 	reluGrad:  reluGradAVX512,
@@ -82,13 +88,17 @@ var avx512 = instructions{
 	prefetch: prefetchLines,
 	claim:    claimCacheLines,
 
+	maxPool:      maxPoolAVX512,
+	maxPoolGrad:  maxPoolGradAVX512,
+	meanPool:     meanPoolAVX512,
+	meanPoolGrad: meanPoolGradAVX512,
+
 	intensities: intensitiesAVX512,
 	softmax:     softmaxAVX512,
 
-	rowMoments:        rowMomentsAVX512,
-	normalize:         normalizeAVX512,
-	layerNormGradSums: layerNormGradSumsAVX512,
-	layerNormGradRow:  layerNormGradRowAVX512,
+	widen:             widenAVX512,
+	layerNormRows:     layerNormRowsAVX512,
+	layerNormGradRows: layerNormGradRowsAVX512,
 	layerNormColumns:  layerNormColumnsAVX512,
 
 	sgd:             sgdAVX512,

@@ -80,9 +80,24 @@ func TestKernelsAtEdge(t *testing.T) {
 				LayerNorm(matrix(0), matrix(1), s[2], s[3], 1e-3, false, stats)
 				LayerNormGrad(matrix(0), matrix(1), matrix(2), s[2], stats)
 				LayerNormParameterGrad(s[3], s[4], matrix(1), matrix(2), stats, 0, n)
+				for _, pool := range poolTwins {
+					pool.do(Pool{1, rows, n, 1, rows}, eachOf(pool.maps, matrix, func(i int) []float32 { return s[i] }))
+				}
 				CrossEntropyRow(s[0], cut(exps, n, end), s[1], 0)
 				Intensities(s[0], cut(pixels, n, end))
 			}
 		}
 	})
+}
+
+// eachOf is, for each slice of a kernel, a map or the values of a window.
+func eachOf(maps []bool, theMap, window func(i int) []float32) (slices [][]float32) {
+	for i, is := range maps {
+		if is {
+			slices = append(slices, theMap(i))
+		} else {
+			slices = append(slices, window(i))
+		}
+	}
+	return slices
 }

@@ -31,26 +31,22 @@ func LayerNorm(y, x, alpha, beta []float32, epsilon float64, sqrtForm bool, s La
 	check("LayerNorm", "beta", len(beta), n)
 	check("LayerNorm", "x", len(x), len(s.Mean)*n)
 	check("LayerNorm", "y", len(y), len(x))
-	for r := range s.Mean {
-		row := x[r*n : (r+1)*n]
-		mean, squares := active.rowMoments(row)
-		variance := squares / float64(n)
-
-		var scale, correction float64
-		if sqrtForm {
-			scale, correction = math.Sqrt(variance+epsilon), 1
-		} else {
-			sigma := math.Sqrt(variance)
-			scale = sigma + epsilon
-			if sigma != 0 {
-				correction = scale / sigma
-			}
-		}
-		inv := 1 / scale
-		s.Mean[r], s.InvScale[r], s.Correction[r] = mean, inv, correction
-
-		active.normalize(y[r*n:(r+1)*n], row, alpha, beta, mean, inv)
+	inside, outside := 0.0, epsilon
+	if sqrtForm {
+		inside, outside = epsilon, 0
 	}
+	rows := blockRows(n)
+	w := layerNormWorks.get()
+	values := w.take(2*roomFor(n) + roomFor(rows*n))
+	a, b, work := values[:n], values[roomFor(n):][:n], values[2*roomFor(n):]
+	active.widen(a, alpha)
+	active.widen(b, beta)
+	for top := 0; top < len(s.Mean); top += rows {
+		bottom := min(top+rows, len(s.Mean))
+		block := s.Rows(top, bottom)
+		active.layerNormRows(y[top*n:bottom*n], x[top*n:bottom*n], a, b, work, inside, outside, block.Mean, block.InvScale, block.Correction)
+	}
+	layerNormWorks.put(w)
 }
 
 // LayerNormGrad sets dx from the gradient dy of the output, the input x and the statistics of the forward pass: with
@@ -65,14 +61,18 @@ func LayerNormGrad(dx, dy, x, alpha []float32, s LayerNormStats) {
 	check("LayerNormGrad", "x", len(x), len(s.Mean)*n)
 	check("LayerNormGrad", "dy", len(dy), len(x))
 	check("LayerNormGrad", "dx", len(dx), len(x))
-	for r, mean := range s.Mean {
-		row, grad, out := x[r*n:(r+1)*n], dy[r*n:(r+1)*n], dx[r*n:(r+1)*n]
-		inv := s.InvScale[r]
-		sum, projection := active.layerNormGradSums(grad, row, alpha, mean, inv)
-		meanG := sum / float64(n)
-		slope := s.Correction[r] * projection / float64(n)
-		active.layerNormGradRow(out, grad, row, alpha, mean, inv, meanG, slope)
+	rows := blockRows(n)
+	w := layerNormWorks.get()
+	values := w.take(roomFor(n) + 2*roomFor(rows*n) + 2*rows)
+	a, g, xHat, sums := values[:n], values[roomFor(n):], values[roomFor(n)+roomFor(rows*n):], values[len(values)-2*rows:]
+	active.widen(a, alpha)
+	for top := 0; top < len(s.Mean); top += rows {
+		bottom := min(top+rows, len(s.Mean))
+		block := s.Rows(top, bottom)
+		active.layerNormGradRows(dx[top*n:bottom*n], dy[top*n:bottom*n], x[top*n:bottom*n], a, g, xHat, sums,
+			block.Mean, block.InvScale, block.Correction)
 	}
+	layerNormWorks.put(w)
 }
 
 // LayerNormParameterGrad sets dα = Σ dy⊗x̂ and dβ = Σ dy, sums over the rows in their order and in float64, for the columns
@@ -85,6 +85,26 @@ func LayerNormParameterGrad(dAlpha, dBeta, dy, x []float32, s LayerNormStats, le
 	active.layerNormColumns(dAlpha[left:right], dBeta[left:right], dy, x, s.Mean, s.InvScale, left, n)
 }
 
+// A layerNormWork is working memory of LayerNorm: α, β and the values of some rows in float64.
+type layerNormWork struct{ values []float64 }
+
+var layerNormWorks = newScratch[layerNormWork]()
+
+// take is memory of n values. It is allocated if no earlier call took as much.
+func (w *layerNormWork) take(n int) []float64 {
+	if len(w.values) < n {
+		w.values = make([]float64, n)
+	}
+	return w.values[:n]
+}
+
+// roomFor is the room for n values in working memory: the assembly reads and writes whole vectors of four, so the last vector of a row
+// may go on for three values.
+func roomFor(n int) int { return n + 3 }
+
+// blockRows is the number of rows of n values that are taken at a time: their values in float64 fit in the first cache.
+func blockRows(n int) int { return max(1, 1024/max(1, n)) }
+
 // laneSums are the sums of a row: the value at index j goes to lane j modulo 8, as in the vector registers of the assembly,
 // where the last values of a row are a vector under a mask.
 type laneSums [8]float64
@@ -93,8 +113,31 @@ func (s *laneSums) total() float64 {
 	return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 
-// rowMomentsGo returns the mean of the values and the sum of their squared distances from it.
-func rowMomentsGo(x []float32) (mean, squares float64) {
+// widenGo sets to = from.
+func widenGo(to []float64, from []float32) {
+	for j, v := range from {
+		to[j] = float64(v)
+	}
+}
+
+// layerNormRowsGo is [LayerNorm] of some rows, with the scale √(σ²+inside)+outside. The assembly keeps values in work.
+func layerNormRowsGo(y, x []float32, alpha, beta, work []float64, inside, outside float64, mean, inv, correction []float64) {
+	n := len(alpha)
+	for r := range mean {
+		row := x[r*n : (r+1)*n]
+		m, squares := rowMoments(row)
+		root := math.Sqrt(squares/float64(n) + inside)
+		scale := root + outside
+		mean[r], inv[r], correction[r] = m, 1/scale, 0
+		if root != 0 {
+			correction[r] = scale / root
+		}
+		normalize(y[r*n:(r+1)*n], row, alpha, beta, m, inv[r])
+	}
+}
+
+// rowMoments returns the mean of the values and the sum of their squared distances from it.
+func rowMoments(x []float32) (mean, squares float64) {
 	var sums laneSums
 	for j, v := range x {
 		sums[j%8] += float64(v)
@@ -109,24 +152,45 @@ func rowMomentsGo(x []float32) (mean, squares float64) {
 	return mean, sums.total()
 }
 
-// normalizeGo sets y to α⊗x̂ + β, where x̂ is (x−mean)·inv.
-func normalizeGo(y, x, alpha, beta []float32, mean, inv float64) {
+// normalize sets y to α⊗x̂ + β, where x̂ is (x−mean)·inv.
+func normalize(y, x []float32, alpha, beta []float64, mean, inv float64) {
 	for j, v := range x {
 		xHat := (float64(v) - mean) * inv
-		y[j] = float32(float64(float64(alpha[j])*xHat) + float64(beta[j]))
+		y[j] = float32(float64(alpha[j]*xHat) + beta[j])
 	}
 }
 
-// layerNormGradSumsGo returns Σg and Σg⊗x̂ over a row.
-func layerNormGradSumsGo(dy, x, alpha []float32, mean, inv float64) (sum, projection float64) {
+// layerNormGradRowsGo is [LayerNormGrad] of some rows. The assembly keeps g, x̂ and the sums of the rows.
+func layerNormGradRowsGo(dx, dy, x []float32, alpha, g, xHat, sums, mean, inv, correction []float64) {
+	n := len(alpha)
+	for r, m := range mean {
+		row, grad, out := x[r*n:(r+1)*n], dy[r*n:(r+1)*n], dx[r*n:(r+1)*n]
+		sum, projection := layerNormGradSums(grad, row, alpha, m, inv[r])
+		meanG := sum / float64(n)
+		slope := correction[r] * projection / float64(n)
+		layerNormGradRow(out, grad, row, alpha, m, inv[r], meanG, slope)
+	}
+}
+
+// layerNormGradSums returns Σg and Σg⊗x̂ over a row.
+func layerNormGradSums(dy, x []float32, alpha []float64, mean, inv float64) (sum, projection float64) {
 	var sums, projections laneSums
 	for j, d := range dy {
-		g := float64(float64(alpha[j]) * float64(d))
+		g := float64(alpha[j] * float64(d))
 		xHat := float64((float64(x[j]) - mean) * inv)
 		sums[j%8] += g
 		projections[j%8] += float64(g * xHat)
 	}
 	return sums.total(), projections.total()
+}
+
+// layerNormGradRow sets a row of dx from the row's mean(g) and slope = correction·mean(g⊗x̂).
+func layerNormGradRow(dx, dy, x []float32, alpha []float64, mean, inv, meanG, slope float64) {
+	for j, d := range dy {
+		xHat := (float64(x[j]) - mean) * inv
+		g := float64(alpha[j] * float64(d))
+		dx[j] = float32((g - meanG - float64(slope*xHat)) * inv)
+	}
 }
 
 // layerNormColumnsGo sets dα and dβ of len(dAlpha) columns of the rows of n values, from the column left on. It takes eight
@@ -149,14 +213,5 @@ func layerNormColumnsGo(dAlpha, dBeta, dy, x []float32, mean, inv []float64, lef
 			dAlpha[j], dBeta[j] = float32(alphaSums[j]), float32(betaSums[j])
 		}
 		dAlpha, dBeta = dAlpha[columns:], dBeta[columns:]
-	}
-}
-
-// layerNormGradRowGo sets a row of dx from the row's mean(g) and slope = correction·mean(g⊗x̂).
-func layerNormGradRowGo(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64) {
-	for j, d := range dy {
-		xHat := (float64(x[j]) - mean) * inv
-		g := float64(float64(alpha[j]) * float64(d))
-		dx[j] = float32((g - meanG - float64(slope*xHat)) * inv)
 	}
 }

@@ -4,134 +4,56 @@
 
 #include "textflag.h"
 
-// func rowMomentsAVX2(x []float32) (mean float64, squares float64)
+// func widenAVX2(to []float64, from []float32)
 // Requires: AVX, AVX2
-TEXT ·rowMomentsAVX2(SB), $0-40
-	MOVQ   x_base+0(FP), AX
-	MOVQ   x_len+8(FP), CX
-	VXORPD Y0, Y0, Y0
-	VXORPD Y1, Y1, Y1
-	XORQ   DX, DX
-	LEAQ   -8(CX), BX
-	JMP    sumTest
+TEXT ·widenAVX2(SB), $0-48
+	MOVQ to_base+0(FP), AX
+	MOVQ from_base+24(FP), CX
+	MOVQ from_len+32(FP), DX
+	XORQ BX, BX
+	LEAQ -8(DX), SI
+	JMP  valuesTest
 
-sum:
-	VCVTPS2PD (AX)(DX*4), Y2
-	VADDPD    Y2, Y0, Y0
-	VCVTPS2PD 16(AX)(DX*4), Y2
-	VADDPD    Y2, Y1, Y1
-	ADDQ      $0x08, DX
+values:
+	VCVTPS2PD (CX)(BX*4), Y0
+	VMOVUPD   Y0, (AX)(BX*8)
+	VCVTPS2PD 16(CX)(BX*4), Y0
+	VMOVUPD   Y0, 32(AX)(BX*8)
+	ADDQ      $0x08, BX
 
-sumTest:
-	CMPQ       DX, BX
-	JLE        sum
-	MOVQ       CX, BX
-	SUBQ       DX, BX
-	CMPQ       BX, $0x04
-	JLT        sumFew
-	VCVTPS2PD  (AX)(DX*4), Y2
-	VADDPD     Y2, Y0, Y0
-	SUBQ       $0x04, BX
-	JZ         sumDone
+valuesTest:
+	CMPQ       BX, SI
+	JLE        values
+	SUBQ       BX, DX
+	CMPQ       DX, $0x04
+	JLT        valuesFew
+	VCVTPS2PD  (CX)(BX*4), Y0
+	VMOVUPD    Y0, (AX)(BX*8)
+	SUBQ       $0x04, DX
+	JZ         valuesDone
 	LEAQ       laneMasks<>+0(SB), SI
-	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    32(SI), X2
-	VPMOVSXDQ  32(SI), Y3
-	VMASKMOVPS 16(AX)(DX*4), X2, X2
-	VCVTPS2PD  X2, Y2
-	VANDPD     Y3, Y2, Y2
-	VADDPD     Y2, Y1, Y1
-	JMP        sumDone
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), X0
+	VPMOVSXDQ  32(SI), Y1
+	VMASKMOVPS 16(CX)(BX*4), X0, X0
+	VCVTPS2PD  X0, Y0
+	VMASKMOVPD Y0, Y1, 32(AX)(BX*8)
+	JMP        valuesDone
 
-sumFew:
-	TESTQ      BX, BX
-	JZ         sumDone
+valuesFew:
+	TESTQ      DX, DX
+	JZ         valuesDone
 	LEAQ       laneMasks<>+0(SB), SI
-	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    32(SI), X2
-	VPMOVSXDQ  32(SI), Y3
-	VMASKMOVPS (AX)(DX*4), X2, X2
-	VCVTPS2PD  X2, Y2
-	VANDPD     Y3, Y2, Y2
-	VADDPD     Y2, Y0, Y0
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), X0
+	VPMOVSXDQ  32(SI), Y1
+	VMASKMOVPS (CX)(BX*4), X0, X0
+	VCVTPS2PD  X0, Y0
+	VMASKMOVPD Y0, Y1, (AX)(BX*8)
 
-sumDone:
-	VXORPS       X2, X2, X2
-	VCVTSI2SDQ   CX, X2, X2
-	VADDPD       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VUNPCKHPD    X0, X0, X1
-	VADDSD       X1, X0, X0
-	VDIVSD       X2, X0, X0
-	VMOVSD       X0, mean+24(FP)
-	VBROADCASTSD X0, Y0
-	VXORPD       Y1, Y1, Y1
-	VXORPD       Y2, Y2, Y2
-	XORQ         DX, DX
-	LEAQ         -8(CX), BX
-	JMP          squaresTest
-
-squares:
-	VCVTPS2PD (AX)(DX*4), Y3
-	VSUBPD    Y0, Y3, Y3
-	VMULPD    Y3, Y3, Y3
-	VADDPD    Y3, Y1, Y1
-	VCVTPS2PD 16(AX)(DX*4), Y3
-	VSUBPD    Y0, Y3, Y3
-	VMULPD    Y3, Y3, Y3
-	VADDPD    Y3, Y2, Y2
-	ADDQ      $0x08, DX
-
-squaresTest:
-	CMPQ       DX, BX
-	JLE        squares
-	SUBQ       DX, CX
-	CMPQ       CX, $0x04
-	JLT        squaresFew
-	VCVTPS2PD  (AX)(DX*4), Y3
-	VSUBPD     Y0, Y3, Y3
-	VMULPD     Y3, Y3, Y3
-	VADDPD     Y3, Y1, Y1
-	SUBQ       $0x04, CX
-	JZ         squaresDone
-	LEAQ       laneMasks<>+0(SB), BX
-	SHLQ       $0x02, CX
-	SUBQ       CX, BX
-	VMOVUPS    32(BX), X3
-	VPMOVSXDQ  32(BX), Y4
-	VMASKMOVPS 16(AX)(DX*4), X3, X3
-	VCVTPS2PD  X3, Y3
-	VSUBPD     Y0, Y3, Y0
-	VMULPD     Y0, Y0, Y0
-	VANDPD     Y4, Y0, Y0
-	VADDPD     Y0, Y2, Y2
-	JMP        squaresDone
-
-squaresFew:
-	TESTQ      CX, CX
-	JZ         squaresDone
-	LEAQ       laneMasks<>+0(SB), BX
-	SHLQ       $0x02, CX
-	SUBQ       CX, BX
-	VMOVUPS    32(BX), X3
-	VPMOVSXDQ  32(BX), Y4
-	VMASKMOVPS (AX)(DX*4), X3, X3
-	VCVTPS2PD  X3, Y3
-	VSUBPD     Y0, Y3, Y0
-	VMULPD     Y0, Y0, Y0
-	VANDPD     Y4, Y0, Y0
-	VADDPD     Y0, Y1, Y1
-
-squaresDone:
-	VADDPD       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X0
-	VADDPD       X0, X1, X1
-	VUNPCKHPD    X1, X1, X0
-	VADDSD       X0, X1, X1
-	VMOVSD       X1, squares+32(FP)
+valuesDone:
 	VZEROUPPER
 	RET
 
@@ -153,214 +75,644 @@ DATA laneMasks<>+56(SB)/4, $0x00000000
 DATA laneMasks<>+60(SB)/4, $0x00000000
 GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
 
-// func normalizeAVX2(y []float32, x []float32, alpha []float32, beta []float32, mean float64, inv float64)
+// func layerNormRowsAVX2(y []float32, x []float32, alpha []float64, beta []float64, work []float64, inside float64, outside float64, mean []float64, inv []float64, correction []float64)
 // Requires: AVX, AVX2
-TEXT ·normalizeAVX2(SB), $0-112
-	MOVQ         y_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         alpha_base+48(FP), DX
-	MOVQ         beta_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Y0
-	VBROADCASTSD inv+104(FP), Y1
-	MOVQ         y_len+8(FP), SI
-	XORQ         DI, DI
-	LEAQ         -8(SI), R8
-	JMP          valuesTest
+TEXT ·layerNormRowsAVX2(SB), $0-208
+	MOVQ         alpha_len+56(FP), AX
+	VXORPS       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	MOVQ         x_base+24(FP), DX
+	MOVQ         work_base+96(FP), BX
+	MOVQ         mean_base+136(FP), SI
+	MOVQ         mean_len+144(FP), DI
 
-values:
-	VCVTPS2PD  (DX)(DI*4), Y2
-	VCVTPS2PD  (CX)(DI*4), Y3
-	VSUBPD     Y0, Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y3, Y2, Y2
-	VCVTPS2PD  (BX)(DI*4), Y3
-	VADDPD     Y3, Y2, Y2
-	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, (AX)(DI*4)
-	VCVTPS2PD  16(DX)(DI*4), Y2
-	VCVTPS2PD  16(CX)(DI*4), Y3
-	VSUBPD     Y0, Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y3, Y2, Y2
-	VCVTPS2PD  16(BX)(DI*4), Y3
-	VADDPD     Y3, Y2, Y2
-	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, 16(AX)(DI*4)
-	ADDQ       $0x08, DI
+sumRows:
+	VXORPD Y1, Y1, Y1
+	VXORPD Y2, Y2, Y2
+	XORQ   CX, CX
+	LEAQ   -8(AX), R8
+	JMP    sumTest
 
-valuesTest:
-	CMPQ       DI, R8
-	JLE        values
-	SUBQ       DI, SI
-	CMPQ       SI, $0x04
-	JLT        valuesFew
-	VCVTPS2PD  (DX)(DI*4), Y2
-	VCVTPS2PD  (CX)(DI*4), Y3
-	VSUBPD     Y0, Y3, Y3
-	VMULPD     Y1, Y3, Y3
-	VMULPD     Y3, Y2, Y2
-	VCVTPS2PD  (BX)(DI*4), Y3
-	VADDPD     Y3, Y2, Y2
-	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, (AX)(DI*4)
-	SUBQ       $0x04, SI
-	JZ         valuesDone
-	LEAQ       laneMasks<>+0(SB), R8
-	SHLQ       $0x02, SI
-	SUBQ       SI, R8
-	VMOVUPS    32(R8), X2
-	VPMOVSXDQ  32(R8), Y3
-	VMASKMOVPS 16(DX)(DI*4), X2, X3
+sum:
+	VCVTPS2PD (DX)(CX*4), Y3
+	VMOVUPD   Y3, (BX)(CX*8)
+	VADDPD    Y3, Y1, Y1
+	VCVTPS2PD 16(DX)(CX*4), Y3
+	VMOVUPD   Y3, 32(BX)(CX*8)
+	VADDPD    Y3, Y2, Y2
+	ADDQ      $0x08, CX
+
+sumTest:
+	CMPQ       CX, R8
+	JLE        sum
+	MOVQ       AX, R8
+	SUBQ       CX, R8
+	CMPQ       R8, $0x04
+	JLT        sumFew
+	VCVTPS2PD  (DX)(CX*4), Y3
+	VMOVUPD    Y3, (BX)(CX*8)
+	VADDPD     Y3, Y1, Y1
+	SUBQ       $0x04, R8
+	JZ         sumDone
+	LEAQ       laneMasks<>+0(SB), R9
+	SHLQ       $0x02, R8
+	SUBQ       R8, R9
+	VMOVUPS    32(R9), X3
+	VPMOVSXDQ  32(R9), Y4
+	VMASKMOVPS 16(DX)(CX*4), X3, X3
 	VCVTPS2PD  X3, Y3
-	VMASKMOVPS 16(CX)(DI*4), X2, X4
-	VCVTPS2PD  X4, Y4
+	VMOVUPD    Y3, 32(BX)(CX*8)
+	VANDPD     Y4, Y3, Y3
+	VADDPD     Y3, Y2, Y2
+	JMP        sumDone
+
+sumFew:
+	TESTQ      R8, R8
+	JZ         sumDone
+	LEAQ       laneMasks<>+0(SB), R9
+	SHLQ       $0x02, R8
+	SUBQ       R8, R9
+	VMOVUPS    32(R9), X3
+	VPMOVSXDQ  32(R9), Y4
+	VMASKMOVPS (DX)(CX*4), X3, X3
+	VCVTPS2PD  X3, Y3
+	VMOVUPD    Y3, (BX)(CX*8)
+	VANDPD     Y4, Y3, Y3
+	VADDPD     Y3, Y1, Y1
+
+sumDone:
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VUNPCKHPD    X1, X1, X2
+	VADDSD       X2, X1, X1
+	VMOVSD       X1, (SI)
+	LEAQ         (DX)(AX*4), DX
+	LEAQ         (BX)(AX*8), BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          sumRows
+	MOVQ         mean_base+136(FP), CX
+	MOVQ         mean_len+144(FP), DX
+	XORQ         BX, BX
+	LEAQ         -8(DX), SI
+	JMP          meansTest
+
+means:
+	VMOVUPD (CX)(BX*8), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, (CX)(BX*8)
+	VMOVUPD 32(CX)(BX*8), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, 32(CX)(BX*8)
+	ADDQ    $0x08, BX
+
+meansTest:
+	CMPQ       BX, SI
+	JLE        means
+	SUBQ       BX, DX
+	CMPQ       DX, $0x04
+	JLT        meansFew
+	VMOVUPD    (CX)(BX*8), Y1
+	VDIVPD     Y0, Y1, Y1
+	VMOVUPD    Y1, (CX)(BX*8)
+	SUBQ       $0x04, DX
+	JZ         meansDone
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), X1
+	VPMOVSXDQ  32(SI), Y1
+	VMASKMOVPD 32(CX)(BX*8), Y1, Y2
+	VDIVPD     Y0, Y2, Y2
+	VMASKMOVPD Y2, Y1, 32(CX)(BX*8)
+	JMP        meansDone
+
+meansFew:
+	TESTQ      DX, DX
+	JZ         meansDone
+	LEAQ       laneMasks<>+0(SB), SI
+	SHLQ       $0x02, DX
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), X1
+	VPMOVSXDQ  32(SI), Y1
+	VMASKMOVPD (CX)(BX*8), Y1, Y2
+	VDIVPD     Y0, Y2, Y2
+	VMASKMOVPD Y2, Y1, (CX)(BX*8)
+
+meansDone:
+	MOVQ work_base+96(FP), DX
+	MOVQ mean_base+136(FP), BX
+	MOVQ inv_base+160(FP), SI
+	MOVQ mean_len+144(FP), DI
+
+squareRows:
+	VBROADCASTSD (BX), Y1
+	VXORPD       Y2, Y2, Y2
+	VXORPD       Y3, Y3, Y3
+	XORQ         CX, CX
+	LEAQ         -8(AX), R8
+	JMP          squaresTest
+
+squares:
+	VMOVUPD (DX)(CX*8), Y4
+	VSUBPD  Y1, Y4, Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVUPD 32(DX)(CX*8), Y4
+	VSUBPD  Y1, Y4, Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	ADDQ    $0x08, CX
+
+squaresTest:
+	CMPQ      CX, R8
+	JLE       squares
+	MOVQ      AX, R8
+	SUBQ      CX, R8
+	CMPQ      R8, $0x04
+	JLT       squaresFew
+	VMOVUPD   (DX)(CX*8), Y4
+	VSUBPD    Y1, Y4, Y4
+	VMULPD    Y4, Y4, Y4
+	VADDPD    Y4, Y2, Y2
+	SUBQ      $0x04, R8
+	JZ        squaresDone
+	LEAQ      laneMasks<>+0(SB), R9
+	SHLQ      $0x02, R8
+	SUBQ      R8, R9
+	VMOVUPS   32(R9), X4
+	VPMOVSXDQ 32(R9), Y4
+	VMOVUPD   32(DX)(CX*8), Y5
+	VSUBPD    Y1, Y5, Y1
+	VMULPD    Y1, Y1, Y1
+	VANDPD    Y4, Y1, Y1
+	VADDPD    Y1, Y3, Y3
+	JMP       squaresDone
+
+squaresFew:
+	TESTQ     R8, R8
+	JZ        squaresDone
+	LEAQ      laneMasks<>+0(SB), R9
+	SHLQ      $0x02, R8
+	SUBQ      R8, R9
+	VMOVUPS   32(R9), X4
+	VPMOVSXDQ 32(R9), Y4
+	VMOVUPD   (DX)(CX*8), Y5
+	VSUBPD    Y1, Y5, Y1
+	VMULPD    Y1, Y1, Y1
+	VANDPD    Y4, Y1, Y1
+	VADDPD    Y1, Y2, Y2
+
+squaresDone:
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VUNPCKHPD    X2, X2, X1
+	VADDSD       X1, X2, X2
+	VMOVSD       X2, (SI)
+	LEAQ         (DX)(AX*8), DX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          squareRows
+	MOVQ         inv_base+160(FP), CX
+	MOVQ         correction_base+184(FP), DX
+	VBROADCASTSD inside+120(FP), Y1
+	VBROADCASTSD outside+128(FP), Y2
+	MOVQ         $0x3ff0000000000000, BX
+	VMOVQ        BX, X3
+	VBROADCASTSD X3, Y3
+	MOVQ         mean_len+144(FP), BX
+	XORQ         SI, SI
+	LEAQ         -8(BX), DI
+	JMP          scalesTest
+
+scales:
+	VMOVUPD (CX)(SI*8), Y4
+	VDIVPD  Y0, Y4, Y4
+	VADDPD  Y1, Y4, Y4
+	VSQRTPD Y4, Y4
+	VADDPD  Y2, Y4, Y6
+	VXORPD  Y5, Y5, Y5
+	VCMPPD  $0x04, Y5, Y4, Y5
+	VDIVPD  Y4, Y6, Y4
+	VANDPD  Y5, Y4, Y4
+	VMOVUPD Y4, (DX)(SI*8)
+	VDIVPD  Y6, Y3, Y4
+	VMOVUPD Y4, (CX)(SI*8)
+	VMOVUPD 32(CX)(SI*8), Y4
+	VDIVPD  Y0, Y4, Y4
+	VADDPD  Y1, Y4, Y4
+	VSQRTPD Y4, Y4
+	VADDPD  Y2, Y4, Y6
+	VXORPD  Y5, Y5, Y5
+	VCMPPD  $0x04, Y5, Y4, Y5
+	VDIVPD  Y4, Y6, Y4
+	VANDPD  Y5, Y4, Y4
+	VMOVUPD Y4, 32(DX)(SI*8)
+	VDIVPD  Y6, Y3, Y4
+	VMOVUPD Y4, 32(CX)(SI*8)
+	ADDQ    $0x08, SI
+
+scalesTest:
+	CMPQ       SI, DI
+	JLE        scales
+	SUBQ       SI, BX
+	CMPQ       BX, $0x04
+	JLT        scalesFew
+	VMOVUPD    (CX)(SI*8), Y4
+	VDIVPD     Y0, Y4, Y4
+	VADDPD     Y1, Y4, Y4
+	VSQRTPD    Y4, Y4
+	VADDPD     Y2, Y4, Y6
+	VXORPD     Y5, Y5, Y5
+	VCMPPD     $0x04, Y5, Y4, Y5
+	VDIVPD     Y4, Y6, Y4
+	VANDPD     Y5, Y4, Y4
+	VMOVUPD    Y4, (DX)(SI*8)
+	VDIVPD     Y6, Y3, Y4
+	VMOVUPD    Y4, (CX)(SI*8)
+	SUBQ       $0x04, BX
+	JZ         scalesDone
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), X4
+	VPMOVSXDQ  32(DI), Y4
+	VMASKMOVPD 32(CX)(SI*8), Y4, Y5
+	VDIVPD     Y0, Y5, Y0
+	VADDPD     Y1, Y0, Y0
+	VSQRTPD    Y0, Y0
+	VADDPD     Y2, Y0, Y2
+	VXORPD     Y1, Y1, Y1
+	VCMPPD     $0x04, Y1, Y0, Y1
+	VDIVPD     Y0, Y2, Y0
+	VANDPD     Y1, Y0, Y0
+	VMASKMOVPD Y0, Y4, 32(DX)(SI*8)
+	VDIVPD     Y2, Y3, Y0
+	VMASKMOVPD Y0, Y4, 32(CX)(SI*8)
+	JMP        scalesDone
+
+scalesFew:
+	TESTQ      BX, BX
+	JZ         scalesDone
+	LEAQ       laneMasks<>+0(SB), DI
+	SHLQ       $0x02, BX
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), X4
+	VPMOVSXDQ  32(DI), Y4
+	VMASKMOVPD (CX)(SI*8), Y4, Y5
+	VDIVPD     Y0, Y5, Y0
+	VADDPD     Y1, Y0, Y0
+	VSQRTPD    Y0, Y0
+	VADDPD     Y2, Y0, Y2
+	VXORPD     Y1, Y1, Y1
+	VCMPPD     $0x04, Y1, Y0, Y1
+	VDIVPD     Y0, Y2, Y0
+	VANDPD     Y1, Y0, Y0
+	VMASKMOVPD Y0, Y4, (DX)(SI*8)
+	VDIVPD     Y2, Y3, Y0
+	VMASKMOVPD Y0, Y4, (CX)(SI*8)
+
+scalesDone:
+	MOVQ y_base+0(FP), DX
+	MOVQ alpha_base+48(FP), BX
+	MOVQ beta_base+72(FP), SI
+	MOVQ work_base+96(FP), DI
+	MOVQ mean_base+136(FP), R8
+	MOVQ inv_base+160(FP), R9
+	MOVQ mean_len+144(FP), R10
+
+normalRows:
+	VBROADCASTSD (R8), Y0
+	VBROADCASTSD (R9), Y1
+	XORQ         CX, CX
+	LEAQ         -8(AX), R11
+	JMP          normalTest
+
+normal:
+	VMOVUPD    (BX)(CX*8), Y2
+	VMOVUPD    (DI)(CX*8), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VMOVUPD    (SI)(CX*8), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (DX)(CX*4)
+	VMOVUPD    32(BX)(CX*8), Y2
+	VMOVUPD    32(DI)(CX*8), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VMOVUPD    32(SI)(CX*8), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, 16(DX)(CX*4)
+	ADDQ       $0x08, CX
+
+normalTest:
+	CMPQ       CX, R11
+	JLE        normal
+	MOVQ       AX, R11
+	SUBQ       CX, R11
+	CMPQ       R11, $0x04
+	JLT        normalFew
+	VMOVUPD    (BX)(CX*8), Y2
+	VMOVUPD    (DI)(CX*8), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VMOVUPD    (SI)(CX*8), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (DX)(CX*4)
+	SUBQ       $0x04, R11
+	JZ         normalDone
+	LEAQ       laneMasks<>+0(SB), R12
+	SHLQ       $0x02, R11
+	SUBQ       R11, R12
+	VMOVUPS    32(R12), X2
+	VPMOVSXDQ  32(R12), Y3
+	VMOVUPD    32(BX)(CX*8), Y3
+	VMOVUPD    32(DI)(CX*8), Y4
 	VSUBPD     Y0, Y4, Y0
 	VMULPD     Y1, Y0, Y0
 	VMULPD     Y0, Y3, Y0
-	VMASKMOVPS 16(BX)(DI*4), X2, X1
-	VCVTPS2PD  X1, Y1
+	VMOVUPD    32(SI)(CX*8), Y1
 	VADDPD     Y1, Y0, Y0
 	VCVTPD2PSY Y0, X0
-	VMASKMOVPS X0, X2, 16(AX)(DI*4)
-	JMP        valuesDone
+	VMASKMOVPS X0, X2, 16(DX)(CX*4)
+	JMP        normalDone
 
-valuesFew:
-	TESTQ      SI, SI
-	JZ         valuesDone
-	LEAQ       laneMasks<>+0(SB), R8
-	SHLQ       $0x02, SI
-	SUBQ       SI, R8
-	VMOVUPS    32(R8), X2
-	VPMOVSXDQ  32(R8), Y3
-	VMASKMOVPS (DX)(DI*4), X2, X3
-	VCVTPS2PD  X3, Y3
-	VMASKMOVPS (CX)(DI*4), X2, X4
-	VCVTPS2PD  X4, Y4
+normalFew:
+	TESTQ      R11, R11
+	JZ         normalDone
+	LEAQ       laneMasks<>+0(SB), R12
+	SHLQ       $0x02, R11
+	SUBQ       R11, R12
+	VMOVUPS    32(R12), X2
+	VPMOVSXDQ  32(R12), Y3
+	VMOVUPD    (BX)(CX*8), Y3
+	VMOVUPD    (DI)(CX*8), Y4
 	VSUBPD     Y0, Y4, Y0
 	VMULPD     Y1, Y0, Y0
 	VMULPD     Y0, Y3, Y0
-	VMASKMOVPS (BX)(DI*4), X2, X1
-	VCVTPS2PD  X1, Y1
+	VMOVUPD    (SI)(CX*8), Y1
 	VADDPD     Y1, Y0, Y0
 	VCVTPD2PSY Y0, X0
-	VMASKMOVPS X0, X2, (AX)(DI*4)
+	VMASKMOVPS X0, X2, (DX)(CX*4)
 
-valuesDone:
+normalDone:
+	LEAQ (DX)(AX*4), DX
+	LEAQ (DI)(AX*8), DI
+	ADDQ $0x08, R8
+	ADDQ $0x08, R9
+	DECQ R10
+	JNZ  normalRows
 	VZEROUPPER
 	RET
 
-// func layerNormGradSumsAVX2(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
+// func layerNormGradRowsAVX2(dx []float32, dy []float32, x []float32, alpha []float64, g []float64, xHat []float64, sums []float64, mean []float64, inv []float64, correction []float64)
 // Requires: AVX, AVX2
-TEXT ·layerNormGradSumsAVX2(SB), $0-104
-	MOVQ         dy_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         alpha_base+48(FP), DX
-	VBROADCASTSD mean+72(FP), Y0
-	VBROADCASTSD inv+80(FP), Y1
-	MOVQ         dy_len+8(FP), BX
-	VXORPD       Y2, Y2, Y2
+TEXT ·layerNormGradRowsAVX2(SB), $0-240
+	MOVQ       alpha_len+80(FP), AX
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ AX, X0, X0
+	MOVQ       dy_base+24(FP), DX
+	MOVQ       x_base+48(FP), BX
+	MOVQ       alpha_base+72(FP), SI
+	MOVQ       g_base+96(FP), DI
+	MOVQ       xHat_base+120(FP), R8
+	MOVQ       sums_base+144(FP), R9
+	MOVQ       mean_base+168(FP), R10
+	MOVQ       inv_base+192(FP), R11
+	MOVQ       mean_len+176(FP), R12
+
+sumRows:
+	VBROADCASTSD (R10), Y1
+	VBROADCASTSD (R11), Y2
 	VXORPD       Y3, Y3, Y3
 	VXORPD       Y4, Y4, Y4
 	VXORPD       Y5, Y5, Y5
-	XORQ         SI, SI
-	LEAQ         -8(BX), DI
-	JMP          valuesTest
+	VXORPD       Y6, Y6, Y6
+	XORQ         CX, CX
+	LEAQ         -8(AX), R13
+	JMP          sumsTest
 
-values:
-	VCVTPS2PD (DX)(SI*4), Y6
-	VCVTPS2PD (AX)(SI*4), Y7
-	VMULPD    Y7, Y6, Y6
-	VADDPD    Y6, Y2, Y2
-	VCVTPS2PD (CX)(SI*4), Y7
-	VSUBPD    Y0, Y7, Y7
-	VMULPD    Y1, Y7, Y7
-	VMULPD    Y7, Y6, Y6
-	VADDPD    Y6, Y4, Y4
-	VCVTPS2PD 16(DX)(SI*4), Y6
-	VCVTPS2PD 16(AX)(SI*4), Y7
-	VMULPD    Y7, Y6, Y6
-	VADDPD    Y6, Y3, Y3
-	VCVTPS2PD 16(CX)(SI*4), Y7
-	VSUBPD    Y0, Y7, Y7
-	VMULPD    Y1, Y7, Y7
-	VMULPD    Y7, Y6, Y6
-	VADDPD    Y6, Y5, Y5
-	ADDQ      $0x08, SI
+sums:
+	VMOVUPD   (SI)(CX*8), Y7
+	VCVTPS2PD (DX)(CX*4), Y8
+	VMULPD    Y8, Y7, Y7
+	VMOVUPD   Y7, (DI)(CX*8)
+	VADDPD    Y7, Y3, Y3
+	VCVTPS2PD (BX)(CX*4), Y8
+	VSUBPD    Y1, Y8, Y8
+	VMULPD    Y2, Y8, Y8
+	VMOVUPD   Y8, (R8)(CX*8)
+	VMULPD    Y8, Y7, Y7
+	VADDPD    Y7, Y5, Y5
+	VMOVUPD   32(SI)(CX*8), Y7
+	VCVTPS2PD 16(DX)(CX*4), Y8
+	VMULPD    Y8, Y7, Y7
+	VMOVUPD   Y7, 32(DI)(CX*8)
+	VADDPD    Y7, Y4, Y4
+	VCVTPS2PD 16(BX)(CX*4), Y8
+	VSUBPD    Y1, Y8, Y8
+	VMULPD    Y2, Y8, Y8
+	VMOVUPD   Y8, 32(R8)(CX*8)
+	VMULPD    Y8, Y7, Y7
+	VADDPD    Y7, Y6, Y6
+	ADDQ      $0x08, CX
 
-valuesTest:
-	CMPQ       SI, DI
-	JLE        values
-	SUBQ       SI, BX
-	CMPQ       BX, $0x04
-	JLT        valuesFew
-	VCVTPS2PD  (DX)(SI*4), Y6
-	VCVTPS2PD  (AX)(SI*4), Y7
-	VMULPD     Y7, Y6, Y6
-	VADDPD     Y6, Y2, Y2
-	VCVTPS2PD  (CX)(SI*4), Y7
-	VSUBPD     Y0, Y7, Y7
-	VMULPD     Y1, Y7, Y7
-	VMULPD     Y7, Y6, Y6
-	VADDPD     Y6, Y4, Y4
-	SUBQ       $0x04, BX
-	JZ         valuesDone
-	LEAQ       laneMasks<>+0(SB), DI
-	SHLQ       $0x02, BX
-	SUBQ       BX, DI
-	VMOVUPS    32(DI), X6
-	VPMOVSXDQ  32(DI), Y7
-	VMASKMOVPS 16(DX)(SI*4), X6, X8
-	VCVTPS2PD  X8, Y8
-	VMASKMOVPS 16(AX)(SI*4), X6, X9
-	VCVTPS2PD  X9, Y9
-	VMULPD     Y9, Y8, Y8
-	VANDPD     Y7, Y8, Y9
-	VADDPD     Y9, Y3, Y3
-	VMASKMOVPS 16(CX)(SI*4), X6, X6
-	VCVTPS2PD  X6, Y6
-	VSUBPD     Y0, Y6, Y0
-	VMULPD     Y1, Y0, Y0
-	VMULPD     Y0, Y8, Y0
-	VANDPD     Y7, Y0, Y0
-	VADDPD     Y0, Y5, Y5
-	JMP        valuesDone
+sumsTest:
+	CMPQ       CX, R13
+	JLE        sums
+	MOVQ       AX, R13
+	SUBQ       CX, R13
+	CMPQ       R13, $0x04
+	JLT        sumsFew
+	VMOVUPD    (SI)(CX*8), Y7
+	VCVTPS2PD  (DX)(CX*4), Y8
+	VMULPD     Y8, Y7, Y7
+	VMOVUPD    Y7, (DI)(CX*8)
+	VADDPD     Y7, Y3, Y3
+	VCVTPS2PD  (BX)(CX*4), Y8
+	VSUBPD     Y1, Y8, Y8
+	VMULPD     Y2, Y8, Y8
+	VMOVUPD    Y8, (R8)(CX*8)
+	VMULPD     Y8, Y7, Y7
+	VADDPD     Y7, Y5, Y5
+	SUBQ       $0x04, R13
+	JZ         sumsDone
+	LEAQ       laneMasks<>+0(SB), R14
+	SHLQ       $0x02, R13
+	SUBQ       R13, R14
+	VMOVUPS    32(R14), X7
+	VPMOVSXDQ  32(R14), Y8
+	VMOVUPD    32(SI)(CX*8), Y9
+	VMASKMOVPS 16(DX)(CX*4), X7, X10
+	VCVTPS2PD  X10, Y10
+	VMULPD     Y10, Y9, Y9
+	VMOVUPD    Y9, 32(DI)(CX*8)
+	VANDPD     Y8, Y9, Y10
+	VADDPD     Y10, Y4, Y4
+	VMASKMOVPS 16(BX)(CX*4), X7, X7
+	VCVTPS2PD  X7, Y7
+	VSUBPD     Y1, Y7, Y1
+	VMULPD     Y2, Y1, Y1
+	VMOVUPD    Y1, 32(R8)(CX*8)
+	VMULPD     Y1, Y9, Y1
+	VANDPD     Y8, Y1, Y1
+	VADDPD     Y1, Y6, Y6
+	JMP        sumsDone
 
-valuesFew:
-	TESTQ      BX, BX
-	JZ         valuesDone
-	LEAQ       laneMasks<>+0(SB), DI
-	SHLQ       $0x02, BX
-	SUBQ       BX, DI
-	VMOVUPS    32(DI), X6
-	VPMOVSXDQ  32(DI), Y7
-	VMASKMOVPS (DX)(SI*4), X6, X8
-	VCVTPS2PD  X8, Y8
-	VMASKMOVPS (AX)(SI*4), X6, X9
-	VCVTPS2PD  X9, Y9
-	VMULPD     Y9, Y8, Y8
-	VANDPD     Y7, Y8, Y9
-	VADDPD     Y9, Y2, Y2
-	VMASKMOVPS (CX)(SI*4), X6, X6
-	VCVTPS2PD  X6, Y6
-	VSUBPD     Y0, Y6, Y0
-	VMULPD     Y1, Y0, Y0
-	VMULPD     Y0, Y8, Y0
-	VANDPD     Y7, Y0, Y0
-	VADDPD     Y0, Y4, Y4
+sumsFew:
+	TESTQ      R13, R13
+	JZ         sumsDone
+	LEAQ       laneMasks<>+0(SB), R14
+	SHLQ       $0x02, R13
+	SUBQ       R13, R14
+	VMOVUPS    32(R14), X7
+	VPMOVSXDQ  32(R14), Y8
+	VMOVUPD    (SI)(CX*8), Y9
+	VMASKMOVPS (DX)(CX*4), X7, X10
+	VCVTPS2PD  X10, Y10
+	VMULPD     Y10, Y9, Y9
+	VMOVUPD    Y9, (DI)(CX*8)
+	VANDPD     Y8, Y9, Y10
+	VADDPD     Y10, Y3, Y3
+	VMASKMOVPS (BX)(CX*4), X7, X7
+	VCVTPS2PD  X7, Y7
+	VSUBPD     Y1, Y7, Y1
+	VMULPD     Y2, Y1, Y1
+	VMOVUPD    Y1, (R8)(CX*8)
+	VMULPD     Y1, Y9, Y1
+	VANDPD     Y8, Y1, Y1
+	VADDPD     Y1, Y5, Y5
 
-valuesDone:
-	VADDPD       Y3, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VUNPCKHPD    X2, X2, X0
-	VADDSD       X0, X2, X2
-	VMOVSD       X2, sum+88(FP)
-	VADDPD       Y5, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X0
-	VADDPD       X0, X4, X4
-	VUNPCKHPD    X4, X4, X0
-	VADDSD       X0, X4, X4
-	VMOVSD       X4, projection+96(FP)
+sumsDone:
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VUNPCKHPD    X3, X3, X1
+	VADDSD       X1, X3, X3
+	VMOVSD       X3, (R9)
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VUNPCKHPD    X5, X5, X1
+	VADDSD       X1, X5, X5
+	VMOVSD       X5, 8(R9)
+	LEAQ         (DX)(AX*4), DX
+	LEAQ         (BX)(AX*4), BX
+	LEAQ         (DI)(AX*8), DI
+	LEAQ         (R8)(AX*8), R8
+	ADDQ         $0x10, R9
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
+	DECQ         R12
+	JNZ          sumRows
+	MOVQ         dx_base+0(FP), DX
+	MOVQ         correction_base+216(FP), BX
+	MOVQ         g_base+96(FP), SI
+	MOVQ         xHat_base+120(FP), DI
+	MOVQ         sums_base+144(FP), R8
+	MOVQ         inv_base+192(FP), R9
+	MOVQ         mean_len+176(FP), R10
+
+gradRows:
+	VMOVSD       (R8), X1
+	VDIVSD       X0, X1, X1
+	VMOVSD       (BX), X2
+	VMULSD       8(R8), X2, X2
+	VDIVSD       X0, X2, X2
+	VBROADCASTSD X1, Y1
+	VBROADCASTSD X2, Y2
+	VBROADCASTSD (R9), Y3
+	XORQ         CX, CX
+	LEAQ         -8(AX), R11
+	JMP          gradTest
+
+grad:
+	VMOVUPD    (SI)(CX*8), Y4
+	VSUBPD     Y1, Y4, Y4
+	VMOVUPD    (DI)(CX*8), Y5
+	VMULPD     Y5, Y2, Y5
+	VSUBPD     Y5, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (DX)(CX*4)
+	VMOVUPD    32(SI)(CX*8), Y4
+	VSUBPD     Y1, Y4, Y4
+	VMOVUPD    32(DI)(CX*8), Y5
+	VMULPD     Y5, Y2, Y5
+	VSUBPD     Y5, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, 16(DX)(CX*4)
+	ADDQ       $0x08, CX
+
+gradTest:
+	CMPQ       CX, R11
+	JLE        grad
+	MOVQ       AX, R11
+	SUBQ       CX, R11
+	CMPQ       R11, $0x04
+	JLT        gradFew
+	VMOVUPD    (SI)(CX*8), Y4
+	VSUBPD     Y1, Y4, Y4
+	VMOVUPD    (DI)(CX*8), Y5
+	VMULPD     Y5, Y2, Y5
+	VSUBPD     Y5, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (DX)(CX*4)
+	SUBQ       $0x04, R11
+	JZ         gradDone
+	LEAQ       laneMasks<>+0(SB), R12
+	SHLQ       $0x02, R11
+	SUBQ       R11, R12
+	VMOVUPS    32(R12), X4
+	VPMOVSXDQ  32(R12), Y5
+	VMOVUPD    32(SI)(CX*8), Y5
+	VSUBPD     Y1, Y5, Y1
+	VMOVUPD    32(DI)(CX*8), Y5
+	VMULPD     Y5, Y2, Y2
+	VSUBPD     Y2, Y1, Y1
+	VMULPD     Y3, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMASKMOVPS X1, X4, 16(DX)(CX*4)
+	JMP        gradDone
+
+gradFew:
+	TESTQ      R11, R11
+	JZ         gradDone
+	LEAQ       laneMasks<>+0(SB), R12
+	SHLQ       $0x02, R11
+	SUBQ       R11, R12
+	VMOVUPS    32(R12), X4
+	VPMOVSXDQ  32(R12), Y5
+	VMOVUPD    (SI)(CX*8), Y5
+	VSUBPD     Y1, Y5, Y1
+	VMOVUPD    (DI)(CX*8), Y5
+	VMULPD     Y5, Y2, Y2
+	VSUBPD     Y2, Y1, Y1
+	VMULPD     Y3, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMASKMOVPS X1, X4, (DX)(CX*4)
+
+gradDone:
+	LEAQ (DX)(AX*4), DX
+	LEAQ (SI)(AX*8), SI
+	LEAQ (DI)(AX*8), DI
+	ADDQ $0x10, R8
+	ADDQ $0x08, R9
+	ADDQ $0x08, BX
+	DECQ R10
+	JNZ  gradRows
 	VZEROUPPER
 	RET
 
@@ -618,418 +970,649 @@ columnsDone:
 	VZEROUPPER
 	RET
 
-// func layerNormGradRowAVX2(dx []float32, dy []float32, x []float32, alpha []float32, mean float64, inv float64, meanG float64, slope float64)
-// Requires: AVX, AVX2
-TEXT ·layerNormGradRowAVX2(SB), $0-128
-	MOVQ         dx_base+0(FP), AX
-	MOVQ         dy_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         alpha_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Y0
-	VBROADCASTSD inv+104(FP), Y1
-	VBROADCASTSD meanG+112(FP), Y2
-	VBROADCASTSD slope+120(FP), Y3
-	MOVQ         dx_len+8(FP), SI
-	XORQ         DI, DI
-	LEAQ         -8(SI), R8
-	JMP          valuesTest
+// func widenAVX512(to []float64, from []float32)
+// Requires: AVX, AVX512F, AVX512VL, BMI2
+TEXT ·widenAVX512(SB), $0-48
+	MOVQ to_base+0(FP), AX
+	MOVQ from_base+24(FP), CX
+	MOVQ from_len+32(FP), DX
+	XORQ BX, BX
+	LEAQ -8(DX), SI
+	JMP  valuesTest
 
 values:
-	VCVTPS2PD  (DX)(DI*4), Y4
-	VSUBPD     Y0, Y4, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPS2PD  (BX)(DI*4), Y5
-	VCVTPS2PD  (CX)(DI*4), Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y5
-	VMULPD     Y4, Y3, Y4
-	VSUBPD     Y4, Y5, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPD2PSY Y4, X4
-	VMOVUPS    X4, (AX)(DI*4)
-	VCVTPS2PD  16(DX)(DI*4), Y4
-	VSUBPD     Y0, Y4, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPS2PD  16(BX)(DI*4), Y5
-	VCVTPS2PD  16(CX)(DI*4), Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y5
-	VMULPD     Y4, Y3, Y4
-	VSUBPD     Y4, Y5, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPD2PSY Y4, X4
-	VMOVUPS    X4, 16(AX)(DI*4)
-	ADDQ       $0x08, DI
+	VCVTPS2PD (CX)(BX*4), Y0
+	VMOVUPD   Y0, (AX)(BX*8)
+	VCVTPS2PD 16(CX)(BX*4), Y0
+	VMOVUPD   Y0, 32(AX)(BX*8)
+	ADDQ      $0x08, BX
 
 valuesTest:
-	CMPQ       DI, R8
-	JLE        values
-	SUBQ       DI, SI
-	CMPQ       SI, $0x04
-	JLT        valuesFew
-	VCVTPS2PD  (DX)(DI*4), Y4
-	VSUBPD     Y0, Y4, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPS2PD  (BX)(DI*4), Y5
-	VCVTPS2PD  (CX)(DI*4), Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y5
-	VMULPD     Y4, Y3, Y4
-	VSUBPD     Y4, Y5, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPD2PSY Y4, X4
-	VMOVUPS    X4, (AX)(DI*4)
-	SUBQ       $0x04, SI
-	JZ         valuesDone
-	LEAQ       laneMasks<>+0(SB), R8
-	SHLQ       $0x02, SI
-	SUBQ       SI, R8
-	VMOVUPS    32(R8), X4
-	VPMOVSXDQ  32(R8), Y5
-	VMASKMOVPS 16(DX)(DI*4), X4, X5
-	VCVTPS2PD  X5, Y5
-	VSUBPD     Y0, Y5, Y0
-	VMULPD     Y1, Y0, Y0
-	VMASKMOVPS 16(BX)(DI*4), X4, X5
-	VCVTPS2PD  X5, Y5
-	VMASKMOVPS 16(CX)(DI*4), X4, X6
-	VCVTPS2PD  X6, Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y2
-	VMULPD     Y0, Y3, Y0
-	VSUBPD     Y0, Y2, Y0
-	VMULPD     Y1, Y0, Y0
-	VCVTPD2PSY Y0, X0
-	VMASKMOVPS X0, X4, 16(AX)(DI*4)
-	JMP        valuesDone
+	CMPQ        BX, SI
+	JLE         values
+	SUBQ        BX, DX
+	CMPQ        DX, $0x04
+	JLT         valuesFew
+	VCVTPS2PD   (CX)(BX*4), Y0
+	VMOVUPD     Y0, (AX)(BX*8)
+	SUBQ        $0x04, DX
+	JZ          valuesDone
+	MOVL        $-1, SI
+	BZHIL       DX, SI, SI
+	KMOVW       SI, K1
+	VCVTPS2PD.Z 16(CX)(BX*4), K1, Y0
+	VMOVUPD     Y0, K1, 32(AX)(BX*8)
+	JMP         valuesDone
 
 valuesFew:
-	TESTQ      SI, SI
-	JZ         valuesDone
-	LEAQ       laneMasks<>+0(SB), R8
-	SHLQ       $0x02, SI
-	SUBQ       SI, R8
-	VMOVUPS    32(R8), X4
-	VPMOVSXDQ  32(R8), Y5
-	VMASKMOVPS (DX)(DI*4), X4, X5
-	VCVTPS2PD  X5, Y5
-	VSUBPD     Y0, Y5, Y0
-	VMULPD     Y1, Y0, Y0
-	VMASKMOVPS (BX)(DI*4), X4, X5
-	VCVTPS2PD  X5, Y5
-	VMASKMOVPS (CX)(DI*4), X4, X6
-	VCVTPS2PD  X6, Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y2
-	VMULPD     Y0, Y3, Y0
-	VSUBPD     Y0, Y2, Y0
-	VMULPD     Y1, Y0, Y0
-	VCVTPD2PSY Y0, X0
-	VMASKMOVPS X0, X4, (AX)(DI*4)
+	TESTQ       DX, DX
+	JZ          valuesDone
+	MOVL        $-1, SI
+	BZHIL       DX, SI, SI
+	KMOVW       SI, K1
+	VCVTPS2PD.Z (CX)(BX*4), K1, Y0
+	VMOVUPD     Y0, K1, (AX)(BX*8)
 
 valuesDone:
 	VZEROUPPER
 	RET
 
-// func rowMomentsAVX512(x []float32) (mean float64, squares float64)
+// func layerNormRowsAVX512(y []float32, x []float32, alpha []float64, beta []float64, work []float64, inside float64, outside float64, mean []float64, inv []float64, correction []float64)
 // Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2
-TEXT ·rowMomentsAVX512(SB), $0-40
-	MOVQ   x_base+0(FP), AX
-	MOVQ   x_len+8(FP), CX
-	VXORPD Y0, Y0, Y0
+TEXT ·layerNormRowsAVX512(SB), $0-208
+	MOVQ         alpha_len+56(FP), AX
+	VXORPS       X0, X0, X0
+	VCVTSI2SDQ   AX, X0, X0
+	VBROADCASTSD X0, Y0
+	MOVQ         x_base+24(FP), DX
+	MOVQ         work_base+96(FP), BX
+	MOVQ         mean_base+136(FP), SI
+	MOVQ         mean_len+144(FP), DI
+
+sumRows:
 	VXORPD Y1, Y1, Y1
-	XORQ   DX, DX
-	LEAQ   -8(CX), BX
+	VXORPD Y2, Y2, Y2
+	XORQ   CX, CX
+	LEAQ   -8(AX), R8
 	JMP    sumTest
 
 sum:
-	VCVTPS2PD (AX)(DX*4), Y2
-	VADDPD    Y2, Y0, Y0
-	VCVTPS2PD 16(AX)(DX*4), Y2
-	VADDPD    Y2, Y1, Y1
-	ADDQ      $0x08, DX
+	VCVTPS2PD (DX)(CX*4), Y3
+	VMOVUPD   Y3, (BX)(CX*8)
+	VADDPD    Y3, Y1, Y1
+	VCVTPS2PD 16(DX)(CX*4), Y3
+	VMOVUPD   Y3, 32(BX)(CX*8)
+	VADDPD    Y3, Y2, Y2
+	ADDQ      $0x08, CX
 
 sumTest:
-	CMPQ        DX, BX
+	CMPQ        CX, R8
 	JLE         sum
-	MOVQ        CX, BX
-	SUBQ        DX, BX
-	CMPQ        BX, $0x04
+	MOVQ        AX, R8
+	SUBQ        CX, R8
+	CMPQ        R8, $0x04
 	JLT         sumFew
-	VCVTPS2PD   (AX)(DX*4), Y2
-	VADDPD      Y2, Y0, Y0
-	SUBQ        $0x04, BX
+	VCVTPS2PD   (DX)(CX*4), Y3
+	VMOVUPD     Y3, (BX)(CX*8)
+	VADDPD      Y3, Y1, Y1
+	SUBQ        $0x04, R8
 	JZ          sumDone
-	MOVL        $-1, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VCVTPS2PD.Z 16(AX)(DX*4), K1, Y2
-	VADDPD      Y2, Y1, K1, Y1
+	MOVL        $-1, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VCVTPS2PD.Z 16(DX)(CX*4), K1, Y3
+	VMOVUPD     Y3, 32(BX)(CX*8)
+	VADDPD      Y3, Y2, K1, Y2
 	JMP         sumDone
 
 sumFew:
-	TESTQ       BX, BX
+	TESTQ       R8, R8
 	JZ          sumDone
-	MOVL        $-1, SI
-	BZHIL       BX, SI, SI
-	KMOVW       SI, K1
-	VCVTPS2PD.Z (AX)(DX*4), K1, Y2
-	VADDPD      Y2, Y0, K1, Y0
+	MOVL        $-1, R9
+	BZHIL       R8, R9, R9
+	KMOVW       R9, K1
+	VCVTPS2PD.Z (DX)(CX*4), K1, Y3
+	VMOVUPD     Y3, (BX)(CX*8)
+	VADDPD      Y3, Y1, K1, Y1
 
 sumDone:
-	VXORPS       X2, X2, X2
-	VCVTSI2SDQ   CX, X2, X2
-	VADDPD       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VUNPCKHPD    X0, X0, X1
-	VADDSD       X1, X0, X0
-	VDIVSD       X2, X0, X0
-	VMOVSD       X0, mean+24(FP)
-	VBROADCASTSD X0, Y0
-	VXORPD       Y1, Y1, Y1
+	VADDPD       Y2, Y1, Y1
+	VEXTRACTF128 $0x01, Y1, X2
+	VADDPD       X2, X1, X1
+	VUNPCKHPD    X1, X1, X2
+	VADDSD       X2, X1, X1
+	VMOVSD       X1, (SI)
+	LEAQ         (DX)(AX*4), DX
+	LEAQ         (BX)(AX*8), BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          sumRows
+	MOVQ         mean_base+136(FP), CX
+	MOVQ         mean_len+144(FP), DX
+	XORQ         BX, BX
+	LEAQ         -8(DX), SI
+	JMP          meansTest
+
+means:
+	VMOVUPD (CX)(BX*8), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, (CX)(BX*8)
+	VMOVUPD 32(CX)(BX*8), Y1
+	VDIVPD  Y0, Y1, Y1
+	VMOVUPD Y1, 32(CX)(BX*8)
+	ADDQ    $0x08, BX
+
+meansTest:
+	CMPQ      BX, SI
+	JLE       means
+	SUBQ      BX, DX
+	CMPQ      DX, $0x04
+	JLT       meansFew
+	VMOVUPD   (CX)(BX*8), Y1
+	VDIVPD    Y0, Y1, Y1
+	VMOVUPD   Y1, (CX)(BX*8)
+	SUBQ      $0x04, DX
+	JZ        meansDone
+	MOVL      $-1, SI
+	BZHIL     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z 32(CX)(BX*8), K1, Y1
+	VDIVPD    Y0, Y1, Y1
+	VMOVUPD   Y1, K1, 32(CX)(BX*8)
+	JMP       meansDone
+
+meansFew:
+	TESTQ     DX, DX
+	JZ        meansDone
+	MOVL      $-1, SI
+	BZHIL     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPD.Z (CX)(BX*8), K1, Y1
+	VDIVPD    Y0, Y1, Y1
+	VMOVUPD   Y1, K1, (CX)(BX*8)
+
+meansDone:
+	MOVQ work_base+96(FP), DX
+	MOVQ mean_base+136(FP), BX
+	MOVQ inv_base+160(FP), SI
+	MOVQ mean_len+144(FP), DI
+
+squareRows:
+	VBROADCASTSD (BX), Y1
 	VXORPD       Y2, Y2, Y2
-	XORQ         DX, DX
-	LEAQ         -8(CX), BX
+	VXORPD       Y3, Y3, Y3
+	XORQ         CX, CX
+	LEAQ         -8(AX), R8
 	JMP          squaresTest
 
 squares:
-	VCVTPS2PD (AX)(DX*4), Y3
-	VSUBPD    Y0, Y3, Y3
-	VMULPD    Y3, Y3, Y3
-	VADDPD    Y3, Y1, Y1
-	VCVTPS2PD 16(AX)(DX*4), Y3
-	VSUBPD    Y0, Y3, Y3
-	VMULPD    Y3, Y3, Y3
-	VADDPD    Y3, Y2, Y2
-	ADDQ      $0x08, DX
+	VMOVUPD (DX)(CX*8), Y4
+	VSUBPD  Y1, Y4, Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y2, Y2
+	VMOVUPD 32(DX)(CX*8), Y4
+	VSUBPD  Y1, Y4, Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y3, Y3
+	ADDQ    $0x08, CX
 
 squaresTest:
-	CMPQ        DX, BX
-	JLE         squares
-	SUBQ        DX, CX
-	CMPQ        CX, $0x04
-	JLT         squaresFew
-	VCVTPS2PD   (AX)(DX*4), Y3
-	VSUBPD      Y0, Y3, Y3
-	VMULPD      Y3, Y3, Y3
-	VADDPD      Y3, Y1, Y1
-	SUBQ        $0x04, CX
-	JZ          squaresDone
-	MOVL        $-1, BX
-	BZHIL       CX, BX, BX
-	KMOVW       BX, K1
-	VCVTPS2PD.Z 16(AX)(DX*4), K1, Y3
-	VSUBPD      Y0, Y3, Y0
-	VMULPD      Y0, Y0, Y0
-	VADDPD      Y0, Y2, K1, Y2
-	JMP         squaresDone
+	CMPQ    CX, R8
+	JLE     squares
+	MOVQ    AX, R8
+	SUBQ    CX, R8
+	CMPQ    R8, $0x04
+	JLT     squaresFew
+	VMOVUPD (DX)(CX*8), Y4
+	VSUBPD  Y1, Y4, Y4
+	VMULPD  Y4, Y4, Y4
+	VADDPD  Y4, Y2, Y2
+	SUBQ    $0x04, R8
+	JZ      squaresDone
+	MOVL    $-1, R9
+	BZHIL   R8, R9, R9
+	KMOVW   R9, K1
+	VMOVUPD 32(DX)(CX*8), Y4
+	VSUBPD  Y1, Y4, Y1
+	VMULPD  Y1, Y1, Y1
+	VADDPD  Y1, Y3, K1, Y3
+	JMP     squaresDone
 
 squaresFew:
-	TESTQ       CX, CX
-	JZ          squaresDone
-	MOVL        $-1, BX
-	BZHIL       CX, BX, BX
-	KMOVW       BX, K1
-	VCVTPS2PD.Z (AX)(DX*4), K1, Y3
-	VSUBPD      Y0, Y3, Y0
-	VMULPD      Y0, Y0, Y0
-	VADDPD      Y0, Y1, K1, Y1
+	TESTQ   R8, R8
+	JZ      squaresDone
+	MOVL    $-1, R9
+	BZHIL   R8, R9, R9
+	KMOVW   R9, K1
+	VMOVUPD (DX)(CX*8), Y4
+	VSUBPD  Y1, Y4, Y1
+	VMULPD  Y1, Y1, Y1
+	VADDPD  Y1, Y2, K1, Y2
 
 squaresDone:
-	VADDPD       Y2, Y1, Y1
-	VEXTRACTF128 $0x01, Y1, X0
-	VADDPD       X0, X1, X1
-	VUNPCKHPD    X1, X1, X0
-	VADDSD       X0, X1, X1
-	VMOVSD       X1, squares+32(FP)
-	VZEROUPPER
-	RET
+	VADDPD       Y3, Y2, Y2
+	VEXTRACTF128 $0x01, Y2, X1
+	VADDPD       X1, X2, X2
+	VUNPCKHPD    X2, X2, X1
+	VADDSD       X1, X2, X2
+	VMOVSD       X2, (SI)
+	LEAQ         (DX)(AX*8), DX
+	ADDQ         $0x08, BX
+	ADDQ         $0x08, SI
+	DECQ         DI
+	JNZ          squareRows
+	MOVQ         inv_base+160(FP), CX
+	MOVQ         correction_base+184(FP), DX
+	VBROADCASTSD inside+120(FP), Y1
+	VBROADCASTSD outside+128(FP), Y2
+	MOVQ         $0x3ff0000000000000, BX
+	VMOVQ        BX, X3
+	VBROADCASTSD X3, Y3
+	MOVQ         mean_len+144(FP), BX
+	XORQ         SI, SI
+	LEAQ         -8(BX), DI
+	JMP          scalesTest
 
-// func normalizeAVX512(y []float32, x []float32, alpha []float32, beta []float32, mean float64, inv float64)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·normalizeAVX512(SB), $0-112
-	MOVQ         y_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         alpha_base+48(FP), DX
-	MOVQ         beta_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Y0
-	VBROADCASTSD inv+104(FP), Y1
-	MOVQ         y_len+8(FP), SI
-	XORQ         DI, DI
-	LEAQ         -8(SI), R8
-	JMP          valuesTest
+scales:
+	VMOVUPD (CX)(SI*8), Y4
+	VDIVPD  Y0, Y4, Y4
+	VADDPD  Y1, Y4, Y4
+	VSQRTPD Y4, Y4
+	VADDPD  Y2, Y4, Y6
+	VXORPD  Y5, Y5, Y5
+	VCMPPD  $0x04, Y5, Y4, Y5
+	VDIVPD  Y4, Y6, Y4
+	VANDPD  Y5, Y4, Y4
+	VMOVUPD Y4, (DX)(SI*8)
+	VDIVPD  Y6, Y3, Y4
+	VMOVUPD Y4, (CX)(SI*8)
+	VMOVUPD 32(CX)(SI*8), Y4
+	VDIVPD  Y0, Y4, Y4
+	VADDPD  Y1, Y4, Y4
+	VSQRTPD Y4, Y4
+	VADDPD  Y2, Y4, Y6
+	VXORPD  Y5, Y5, Y5
+	VCMPPD  $0x04, Y5, Y4, Y5
+	VDIVPD  Y4, Y6, Y4
+	VANDPD  Y5, Y4, Y4
+	VMOVUPD Y4, 32(DX)(SI*8)
+	VDIVPD  Y6, Y3, Y4
+	VMOVUPD Y4, 32(CX)(SI*8)
+	ADDQ    $0x08, SI
 
-values:
-	VCVTPS2PD  (DX)(DI*4), Y2
-	VCVTPS2PD  (CX)(DI*4), Y3
+scalesTest:
+	CMPQ      SI, DI
+	JLE       scales
+	SUBQ      SI, BX
+	CMPQ      BX, $0x04
+	JLT       scalesFew
+	VMOVUPD   (CX)(SI*8), Y4
+	VDIVPD    Y0, Y4, Y4
+	VADDPD    Y1, Y4, Y4
+	VSQRTPD   Y4, Y4
+	VADDPD    Y2, Y4, Y6
+	VXORPD    Y5, Y5, Y5
+	VCMPPD    $0x04, Y5, Y4, Y5
+	VDIVPD    Y4, Y6, Y4
+	VANDPD    Y5, Y4, Y4
+	VMOVUPD   Y4, (DX)(SI*8)
+	VDIVPD    Y6, Y3, Y4
+	VMOVUPD   Y4, (CX)(SI*8)
+	SUBQ      $0x04, BX
+	JZ        scalesDone
+	MOVL      $-1, DI
+	BZHIL     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z 32(CX)(SI*8), K1, Y4
+	VDIVPD    Y0, Y4, Y0
+	VADDPD    Y1, Y0, Y0
+	VSQRTPD   Y0, Y0
+	VADDPD    Y2, Y0, Y2
+	VXORPD    Y1, Y1, Y1
+	VCMPPD    $0x04, Y1, Y0, Y1
+	VDIVPD    Y0, Y2, Y0
+	VANDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, K1, 32(DX)(SI*8)
+	VDIVPD    Y2, Y3, Y0
+	VMOVUPD   Y0, K1, 32(CX)(SI*8)
+	JMP       scalesDone
+
+scalesFew:
+	TESTQ     BX, BX
+	JZ        scalesDone
+	MOVL      $-1, DI
+	BZHIL     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPD.Z (CX)(SI*8), K1, Y4
+	VDIVPD    Y0, Y4, Y0
+	VADDPD    Y1, Y0, Y0
+	VSQRTPD   Y0, Y0
+	VADDPD    Y2, Y0, Y2
+	VXORPD    Y1, Y1, Y1
+	VCMPPD    $0x04, Y1, Y0, Y1
+	VDIVPD    Y0, Y2, Y0
+	VANDPD    Y1, Y0, Y0
+	VMOVUPD   Y0, K1, (DX)(SI*8)
+	VDIVPD    Y2, Y3, Y0
+	VMOVUPD   Y0, K1, (CX)(SI*8)
+
+scalesDone:
+	MOVQ y_base+0(FP), DX
+	MOVQ alpha_base+48(FP), BX
+	MOVQ beta_base+72(FP), SI
+	MOVQ work_base+96(FP), DI
+	MOVQ mean_base+136(FP), R8
+	MOVQ inv_base+160(FP), R9
+	MOVQ mean_len+144(FP), R10
+
+normalRows:
+	VBROADCASTSD (R8), Y0
+	VBROADCASTSD (R9), Y1
+	XORQ         CX, CX
+	LEAQ         -8(AX), R11
+	JMP          normalTest
+
+normal:
+	VMOVUPD    (BX)(CX*8), Y2
+	VMOVUPD    (DI)(CX*8), Y3
 	VSUBPD     Y0, Y3, Y3
 	VMULPD     Y1, Y3, Y3
 	VMULPD     Y3, Y2, Y2
-	VCVTPS2PD  (BX)(DI*4), Y3
+	VMOVUPD    (SI)(CX*8), Y3
 	VADDPD     Y3, Y2, Y2
 	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, (AX)(DI*4)
-	VCVTPS2PD  16(DX)(DI*4), Y2
-	VCVTPS2PD  16(CX)(DI*4), Y3
+	VMOVUPS    X2, (DX)(CX*4)
+	VMOVUPD    32(BX)(CX*8), Y2
+	VMOVUPD    32(DI)(CX*8), Y3
 	VSUBPD     Y0, Y3, Y3
 	VMULPD     Y1, Y3, Y3
 	VMULPD     Y3, Y2, Y2
-	VCVTPS2PD  16(BX)(DI*4), Y3
+	VMOVUPD    32(SI)(CX*8), Y3
 	VADDPD     Y3, Y2, Y2
 	VCVTPD2PSY Y2, X2
-	VMOVUPS    X2, 16(AX)(DI*4)
-	ADDQ       $0x08, DI
+	VMOVUPS    X2, 16(DX)(CX*4)
+	ADDQ       $0x08, CX
 
-valuesTest:
-	CMPQ        DI, R8
-	JLE         values
-	SUBQ        DI, SI
-	CMPQ        SI, $0x04
-	JLT         valuesFew
-	VCVTPS2PD   (DX)(DI*4), Y2
-	VCVTPS2PD   (CX)(DI*4), Y3
-	VSUBPD      Y0, Y3, Y3
-	VMULPD      Y1, Y3, Y3
-	VMULPD      Y3, Y2, Y2
-	VCVTPS2PD   (BX)(DI*4), Y3
-	VADDPD      Y3, Y2, Y2
-	VCVTPD2PSY  Y2, X2
-	VMOVUPS     X2, (AX)(DI*4)
-	SUBQ        $0x04, SI
-	JZ          valuesDone
-	MOVL        $-1, R8
-	BZHIL       SI, R8, R8
-	KMOVW       R8, K1
-	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y2
-	VCVTPS2PD.Z 16(CX)(DI*4), K1, Y3
-	VSUBPD      Y0, Y3, Y0
-	VMULPD      Y1, Y0, Y0
-	VMULPD      Y0, Y2, Y0
-	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y1
-	VADDPD      Y1, Y0, Y0
-	VCVTPD2PSY  Y0, X0
-	VMOVUPS     X0, K1, 16(AX)(DI*4)
-	JMP         valuesDone
+normalTest:
+	CMPQ       CX, R11
+	JLE        normal
+	MOVQ       AX, R11
+	SUBQ       CX, R11
+	CMPQ       R11, $0x04
+	JLT        normalFew
+	VMOVUPD    (BX)(CX*8), Y2
+	VMOVUPD    (DI)(CX*8), Y3
+	VSUBPD     Y0, Y3, Y3
+	VMULPD     Y1, Y3, Y3
+	VMULPD     Y3, Y2, Y2
+	VMOVUPD    (SI)(CX*8), Y3
+	VADDPD     Y3, Y2, Y2
+	VCVTPD2PSY Y2, X2
+	VMOVUPS    X2, (DX)(CX*4)
+	SUBQ       $0x04, R11
+	JZ         normalDone
+	MOVL       $-1, R12
+	BZHIL      R11, R12, R12
+	KMOVW      R12, K1
+	VMOVUPD    32(BX)(CX*8), Y2
+	VMOVUPD    32(DI)(CX*8), Y3
+	VSUBPD     Y0, Y3, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y2, Y0
+	VMOVUPD    32(SI)(CX*8), Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, K1, 16(DX)(CX*4)
+	JMP        normalDone
 
-valuesFew:
-	TESTQ       SI, SI
-	JZ          valuesDone
-	MOVL        $-1, R8
-	BZHIL       SI, R8, R8
-	KMOVW       R8, K1
-	VCVTPS2PD.Z (DX)(DI*4), K1, Y2
-	VCVTPS2PD.Z (CX)(DI*4), K1, Y3
-	VSUBPD      Y0, Y3, Y0
-	VMULPD      Y1, Y0, Y0
-	VMULPD      Y0, Y2, Y0
-	VCVTPS2PD.Z (BX)(DI*4), K1, Y1
-	VADDPD      Y1, Y0, Y0
-	VCVTPD2PSY  Y0, X0
-	VMOVUPS     X0, K1, (AX)(DI*4)
+normalFew:
+	TESTQ      R11, R11
+	JZ         normalDone
+	MOVL       $-1, R12
+	BZHIL      R11, R12, R12
+	KMOVW      R12, K1
+	VMOVUPD    (BX)(CX*8), Y2
+	VMOVUPD    (DI)(CX*8), Y3
+	VSUBPD     Y0, Y3, Y0
+	VMULPD     Y1, Y0, Y0
+	VMULPD     Y0, Y2, Y0
+	VMOVUPD    (SI)(CX*8), Y1
+	VADDPD     Y1, Y0, Y0
+	VCVTPD2PSY Y0, X0
+	VMOVUPS    X0, K1, (DX)(CX*4)
 
-valuesDone:
+normalDone:
+	LEAQ (DX)(AX*4), DX
+	LEAQ (DI)(AX*8), DI
+	ADDQ $0x08, R8
+	ADDQ $0x08, R9
+	DECQ R10
+	JNZ  normalRows
 	VZEROUPPER
 	RET
 
-// func layerNormGradSumsAVX512(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·layerNormGradSumsAVX512(SB), $0-104
-	MOVQ         dy_base+0(FP), AX
-	MOVQ         x_base+24(FP), CX
-	MOVQ         alpha_base+48(FP), DX
-	VBROADCASTSD mean+72(FP), Y0
-	VBROADCASTSD inv+80(FP), Y1
-	MOVQ         dy_len+8(FP), BX
-	VXORPD       Y2, Y2, Y2
+// func layerNormGradRowsAVX512(dx []float32, dy []float32, x []float32, alpha []float64, g []float64, xHat []float64, sums []float64, mean []float64, inv []float64, correction []float64)
+// Requires: AVX, AVX2, AVX512F, AVX512VL, BMI2
+TEXT ·layerNormGradRowsAVX512(SB), $0-240
+	MOVQ       alpha_len+80(FP), AX
+	VXORPS     X0, X0, X0
+	VCVTSI2SDQ AX, X0, X0
+	MOVQ       dy_base+24(FP), DX
+	MOVQ       x_base+48(FP), BX
+	MOVQ       alpha_base+72(FP), SI
+	MOVQ       g_base+96(FP), DI
+	MOVQ       xHat_base+120(FP), R8
+	MOVQ       sums_base+144(FP), R9
+	MOVQ       mean_base+168(FP), R10
+	MOVQ       inv_base+192(FP), R11
+	MOVQ       mean_len+176(FP), R12
+
+sumRows:
+	VBROADCASTSD (R10), Y1
+	VBROADCASTSD (R11), Y2
 	VXORPD       Y3, Y3, Y3
 	VXORPD       Y4, Y4, Y4
 	VXORPD       Y5, Y5, Y5
-	XORQ         SI, SI
-	LEAQ         -8(BX), DI
-	JMP          valuesTest
+	VXORPD       Y6, Y6, Y6
+	XORQ         CX, CX
+	LEAQ         -8(AX), R13
+	JMP          sumsTest
 
-values:
-	VCVTPS2PD (DX)(SI*4), Y6
-	VCVTPS2PD (AX)(SI*4), Y7
-	VMULPD    Y7, Y6, Y6
-	VADDPD    Y6, Y2, Y2
-	VCVTPS2PD (CX)(SI*4), Y7
-	VSUBPD    Y0, Y7, Y7
-	VMULPD    Y1, Y7, Y7
-	VMULPD    Y7, Y6, Y6
-	VADDPD    Y6, Y4, Y4
-	VCVTPS2PD 16(DX)(SI*4), Y6
-	VCVTPS2PD 16(AX)(SI*4), Y7
-	VMULPD    Y7, Y6, Y6
-	VADDPD    Y6, Y3, Y3
-	VCVTPS2PD 16(CX)(SI*4), Y7
-	VSUBPD    Y0, Y7, Y7
-	VMULPD    Y1, Y7, Y7
-	VMULPD    Y7, Y6, Y6
-	VADDPD    Y6, Y5, Y5
-	ADDQ      $0x08, SI
+sums:
+	VMOVUPD   (SI)(CX*8), Y7
+	VCVTPS2PD (DX)(CX*4), Y8
+	VMULPD    Y8, Y7, Y7
+	VMOVUPD   Y7, (DI)(CX*8)
+	VADDPD    Y7, Y3, Y3
+	VCVTPS2PD (BX)(CX*4), Y8
+	VSUBPD    Y1, Y8, Y8
+	VMULPD    Y2, Y8, Y8
+	VMOVUPD   Y8, (R8)(CX*8)
+	VMULPD    Y8, Y7, Y7
+	VADDPD    Y7, Y5, Y5
+	VMOVUPD   32(SI)(CX*8), Y7
+	VCVTPS2PD 16(DX)(CX*4), Y8
+	VMULPD    Y8, Y7, Y7
+	VMOVUPD   Y7, 32(DI)(CX*8)
+	VADDPD    Y7, Y4, Y4
+	VCVTPS2PD 16(BX)(CX*4), Y8
+	VSUBPD    Y1, Y8, Y8
+	VMULPD    Y2, Y8, Y8
+	VMOVUPD   Y8, 32(R8)(CX*8)
+	VMULPD    Y8, Y7, Y7
+	VADDPD    Y7, Y6, Y6
+	ADDQ      $0x08, CX
 
-valuesTest:
-	CMPQ        SI, DI
-	JLE         values
-	SUBQ        SI, BX
-	CMPQ        BX, $0x04
-	JLT         valuesFew
-	VCVTPS2PD   (DX)(SI*4), Y6
-	VCVTPS2PD   (AX)(SI*4), Y7
-	VMULPD      Y7, Y6, Y6
-	VADDPD      Y6, Y2, Y2
-	VCVTPS2PD   (CX)(SI*4), Y7
-	VSUBPD      Y0, Y7, Y7
-	VMULPD      Y1, Y7, Y7
-	VMULPD      Y7, Y6, Y6
-	VADDPD      Y6, Y4, Y4
-	SUBQ        $0x04, BX
-	JZ          valuesDone
-	MOVL        $-1, DI
-	BZHIL       BX, DI, DI
-	KMOVW       DI, K1
-	VCVTPS2PD.Z 16(DX)(SI*4), K1, Y6
-	VCVTPS2PD.Z 16(AX)(SI*4), K1, Y7
-	VMULPD      Y7, Y6, Y6
-	VADDPD      Y6, Y3, K1, Y3
-	VCVTPS2PD.Z 16(CX)(SI*4), K1, Y7
-	VSUBPD      Y0, Y7, Y0
-	VMULPD      Y1, Y0, Y0
-	VMULPD      Y0, Y6, Y0
-	VADDPD      Y0, Y5, K1, Y5
-	JMP         valuesDone
+sumsTest:
+	CMPQ        CX, R13
+	JLE         sums
+	MOVQ        AX, R13
+	SUBQ        CX, R13
+	CMPQ        R13, $0x04
+	JLT         sumsFew
+	VMOVUPD     (SI)(CX*8), Y7
+	VCVTPS2PD   (DX)(CX*4), Y8
+	VMULPD      Y8, Y7, Y7
+	VMOVUPD     Y7, (DI)(CX*8)
+	VADDPD      Y7, Y3, Y3
+	VCVTPS2PD   (BX)(CX*4), Y8
+	VSUBPD      Y1, Y8, Y8
+	VMULPD      Y2, Y8, Y8
+	VMOVUPD     Y8, (R8)(CX*8)
+	VMULPD      Y8, Y7, Y7
+	VADDPD      Y7, Y5, Y5
+	SUBQ        $0x04, R13
+	JZ          sumsDone
+	MOVL        $-1, R14
+	BZHIL       R13, R14, R14
+	KMOVW       R14, K1
+	VMOVUPD     32(SI)(CX*8), Y7
+	VCVTPS2PD.Z 16(DX)(CX*4), K1, Y8
+	VMULPD      Y8, Y7, Y7
+	VMOVUPD     Y7, 32(DI)(CX*8)
+	VADDPD      Y7, Y4, K1, Y4
+	VCVTPS2PD.Z 16(BX)(CX*4), K1, Y8
+	VSUBPD      Y1, Y8, Y1
+	VMULPD      Y2, Y1, Y1
+	VMOVUPD     Y1, 32(R8)(CX*8)
+	VMULPD      Y1, Y7, Y1
+	VADDPD      Y1, Y6, K1, Y6
+	JMP         sumsDone
 
-valuesFew:
-	TESTQ       BX, BX
-	JZ          valuesDone
-	MOVL        $-1, DI
-	BZHIL       BX, DI, DI
-	KMOVW       DI, K1
-	VCVTPS2PD.Z (DX)(SI*4), K1, Y6
-	VCVTPS2PD.Z (AX)(SI*4), K1, Y7
-	VMULPD      Y7, Y6, Y6
-	VADDPD      Y6, Y2, K1, Y2
-	VCVTPS2PD.Z (CX)(SI*4), K1, Y7
-	VSUBPD      Y0, Y7, Y0
-	VMULPD      Y1, Y0, Y0
-	VMULPD      Y0, Y6, Y0
-	VADDPD      Y0, Y4, K1, Y4
+sumsFew:
+	TESTQ       R13, R13
+	JZ          sumsDone
+	MOVL        $-1, R14
+	BZHIL       R13, R14, R14
+	KMOVW       R14, K1
+	VMOVUPD     (SI)(CX*8), Y7
+	VCVTPS2PD.Z (DX)(CX*4), K1, Y8
+	VMULPD      Y8, Y7, Y7
+	VMOVUPD     Y7, (DI)(CX*8)
+	VADDPD      Y7, Y3, K1, Y3
+	VCVTPS2PD.Z (BX)(CX*4), K1, Y8
+	VSUBPD      Y1, Y8, Y1
+	VMULPD      Y2, Y1, Y1
+	VMOVUPD     Y1, (R8)(CX*8)
+	VMULPD      Y1, Y7, Y1
+	VADDPD      Y1, Y5, K1, Y5
 
-valuesDone:
-	VADDPD       Y3, Y2, Y2
-	VEXTRACTF128 $0x01, Y2, X0
-	VADDPD       X0, X2, X2
-	VUNPCKHPD    X2, X2, X0
-	VADDSD       X0, X2, X2
-	VMOVSD       X2, sum+88(FP)
-	VADDPD       Y5, Y4, Y4
-	VEXTRACTF128 $0x01, Y4, X0
-	VADDPD       X0, X4, X4
-	VUNPCKHPD    X4, X4, X0
-	VADDSD       X0, X4, X4
-	VMOVSD       X4, projection+96(FP)
+sumsDone:
+	VADDPD       Y4, Y3, Y3
+	VEXTRACTF128 $0x01, Y3, X1
+	VADDPD       X1, X3, X3
+	VUNPCKHPD    X3, X3, X1
+	VADDSD       X1, X3, X3
+	VMOVSD       X3, (R9)
+	VADDPD       Y6, Y5, Y5
+	VEXTRACTF128 $0x01, Y5, X1
+	VADDPD       X1, X5, X5
+	VUNPCKHPD    X5, X5, X1
+	VADDSD       X1, X5, X5
+	VMOVSD       X5, 8(R9)
+	LEAQ         (DX)(AX*4), DX
+	LEAQ         (BX)(AX*4), BX
+	LEAQ         (DI)(AX*8), DI
+	LEAQ         (R8)(AX*8), R8
+	ADDQ         $0x10, R9
+	ADDQ         $0x08, R10
+	ADDQ         $0x08, R11
+	DECQ         R12
+	JNZ          sumRows
+	MOVQ         dx_base+0(FP), DX
+	MOVQ         correction_base+216(FP), BX
+	MOVQ         g_base+96(FP), SI
+	MOVQ         xHat_base+120(FP), DI
+	MOVQ         sums_base+144(FP), R8
+	MOVQ         inv_base+192(FP), R9
+	MOVQ         mean_len+176(FP), R10
+
+gradRows:
+	VMOVSD       (R8), X1
+	VDIVSD       X0, X1, X1
+	VMOVSD       (BX), X2
+	VMULSD       8(R8), X2, X2
+	VDIVSD       X0, X2, X2
+	VBROADCASTSD X1, Y1
+	VBROADCASTSD X2, Y2
+	VBROADCASTSD (R9), Y3
+	XORQ         CX, CX
+	LEAQ         -8(AX), R11
+	JMP          gradTest
+
+grad:
+	VMOVUPD    (SI)(CX*8), Y4
+	VSUBPD     Y1, Y4, Y4
+	VMOVUPD    (DI)(CX*8), Y5
+	VMULPD     Y5, Y2, Y5
+	VSUBPD     Y5, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (DX)(CX*4)
+	VMOVUPD    32(SI)(CX*8), Y4
+	VSUBPD     Y1, Y4, Y4
+	VMOVUPD    32(DI)(CX*8), Y5
+	VMULPD     Y5, Y2, Y5
+	VSUBPD     Y5, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, 16(DX)(CX*4)
+	ADDQ       $0x08, CX
+
+gradTest:
+	CMPQ       CX, R11
+	JLE        grad
+	MOVQ       AX, R11
+	SUBQ       CX, R11
+	CMPQ       R11, $0x04
+	JLT        gradFew
+	VMOVUPD    (SI)(CX*8), Y4
+	VSUBPD     Y1, Y4, Y4
+	VMOVUPD    (DI)(CX*8), Y5
+	VMULPD     Y5, Y2, Y5
+	VSUBPD     Y5, Y4, Y4
+	VMULPD     Y3, Y4, Y4
+	VCVTPD2PSY Y4, X4
+	VMOVUPS    X4, (DX)(CX*4)
+	SUBQ       $0x04, R11
+	JZ         gradDone
+	MOVL       $-1, R12
+	BZHIL      R11, R12, R12
+	KMOVW      R12, K1
+	VMOVUPD    32(SI)(CX*8), Y4
+	VSUBPD     Y1, Y4, Y1
+	VMOVUPD    32(DI)(CX*8), Y4
+	VMULPD     Y4, Y2, Y2
+	VSUBPD     Y2, Y1, Y1
+	VMULPD     Y3, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, K1, 16(DX)(CX*4)
+	JMP        gradDone
+
+gradFew:
+	TESTQ      R11, R11
+	JZ         gradDone
+	MOVL       $-1, R12
+	BZHIL      R11, R12, R12
+	KMOVW      R12, K1
+	VMOVUPD    (SI)(CX*8), Y4
+	VSUBPD     Y1, Y4, Y1
+	VMOVUPD    (DI)(CX*8), Y4
+	VMULPD     Y4, Y2, Y2
+	VSUBPD     Y2, Y1, Y1
+	VMULPD     Y3, Y1, Y1
+	VCVTPD2PSY Y1, X1
+	VMOVUPS    X1, K1, (DX)(CX*4)
+
+gradDone:
+	LEAQ (DX)(AX*4), DX
+	LEAQ (SI)(AX*8), SI
+	LEAQ (DI)(AX*8), DI
+	ADDQ $0x10, R8
+	ADDQ $0x08, R9
+	ADDQ $0x08, BX
+	DECQ R10
+	JNZ  gradRows
 	VZEROUPPER
 	RET
 
@@ -1276,108 +1859,5 @@ rows5Test:
 	VMOVUPS    X0, K1, (CX)(R11*4)
 
 columnsDone:
-	VZEROUPPER
-	RET
-
-// func layerNormGradRowAVX512(dx []float32, dy []float32, x []float32, alpha []float32, mean float64, inv float64, meanG float64, slope float64)
-// Requires: AVX, AVX512F, AVX512VL, BMI2
-TEXT ·layerNormGradRowAVX512(SB), $0-128
-	MOVQ         dx_base+0(FP), AX
-	MOVQ         dy_base+24(FP), CX
-	MOVQ         x_base+48(FP), DX
-	MOVQ         alpha_base+72(FP), BX
-	VBROADCASTSD mean+96(FP), Y0
-	VBROADCASTSD inv+104(FP), Y1
-	VBROADCASTSD meanG+112(FP), Y2
-	VBROADCASTSD slope+120(FP), Y3
-	MOVQ         dx_len+8(FP), SI
-	XORQ         DI, DI
-	LEAQ         -8(SI), R8
-	JMP          valuesTest
-
-values:
-	VCVTPS2PD  (DX)(DI*4), Y4
-	VSUBPD     Y0, Y4, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPS2PD  (BX)(DI*4), Y5
-	VCVTPS2PD  (CX)(DI*4), Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y5
-	VMULPD     Y4, Y3, Y4
-	VSUBPD     Y4, Y5, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPD2PSY Y4, X4
-	VMOVUPS    X4, (AX)(DI*4)
-	VCVTPS2PD  16(DX)(DI*4), Y4
-	VSUBPD     Y0, Y4, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPS2PD  16(BX)(DI*4), Y5
-	VCVTPS2PD  16(CX)(DI*4), Y6
-	VMULPD     Y6, Y5, Y5
-	VSUBPD     Y2, Y5, Y5
-	VMULPD     Y4, Y3, Y4
-	VSUBPD     Y4, Y5, Y4
-	VMULPD     Y1, Y4, Y4
-	VCVTPD2PSY Y4, X4
-	VMOVUPS    X4, 16(AX)(DI*4)
-	ADDQ       $0x08, DI
-
-valuesTest:
-	CMPQ        DI, R8
-	JLE         values
-	SUBQ        DI, SI
-	CMPQ        SI, $0x04
-	JLT         valuesFew
-	VCVTPS2PD   (DX)(DI*4), Y4
-	VSUBPD      Y0, Y4, Y4
-	VMULPD      Y1, Y4, Y4
-	VCVTPS2PD   (BX)(DI*4), Y5
-	VCVTPS2PD   (CX)(DI*4), Y6
-	VMULPD      Y6, Y5, Y5
-	VSUBPD      Y2, Y5, Y5
-	VMULPD      Y4, Y3, Y4
-	VSUBPD      Y4, Y5, Y4
-	VMULPD      Y1, Y4, Y4
-	VCVTPD2PSY  Y4, X4
-	VMOVUPS     X4, (AX)(DI*4)
-	SUBQ        $0x04, SI
-	JZ          valuesDone
-	MOVL        $-1, R8
-	BZHIL       SI, R8, R8
-	KMOVW       R8, K1
-	VCVTPS2PD.Z 16(DX)(DI*4), K1, Y4
-	VSUBPD      Y0, Y4, Y0
-	VMULPD      Y1, Y0, Y0
-	VCVTPS2PD.Z 16(BX)(DI*4), K1, Y4
-	VCVTPS2PD.Z 16(CX)(DI*4), K1, Y5
-	VMULPD      Y5, Y4, Y4
-	VSUBPD      Y2, Y4, Y2
-	VMULPD      Y0, Y3, Y0
-	VSUBPD      Y0, Y2, Y0
-	VMULPD      Y1, Y0, Y0
-	VCVTPD2PSY  Y0, X0
-	VMOVUPS     X0, K1, 16(AX)(DI*4)
-	JMP         valuesDone
-
-valuesFew:
-	TESTQ       SI, SI
-	JZ          valuesDone
-	MOVL        $-1, R8
-	BZHIL       SI, R8, R8
-	KMOVW       R8, K1
-	VCVTPS2PD.Z (DX)(DI*4), K1, Y4
-	VSUBPD      Y0, Y4, Y0
-	VMULPD      Y1, Y0, Y0
-	VCVTPS2PD.Z (BX)(DI*4), K1, Y4
-	VCVTPS2PD.Z (CX)(DI*4), K1, Y5
-	VMULPD      Y5, Y4, Y4
-	VSUBPD      Y2, Y4, Y2
-	VMULPD      Y0, Y3, Y0
-	VSUBPD      Y0, Y2, Y0
-	VMULPD      Y1, Y0, Y0
-	VCVTPD2PSY  Y0, X0
-	VMOVUPS     X0, K1, (AX)(DI*4)
-
-valuesDone:
 	VZEROUPPER
 	RET

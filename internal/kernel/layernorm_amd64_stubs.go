@@ -4,52 +4,42 @@
 
 package kernel
 
-// rowMomentsAVX2 is rowMomentsGo.
+// widenAVX2 is widenGo.
 //
 //go:noescape
-func rowMomentsAVX2(x []float32) (mean float64, squares float64)
+func widenAVX2(to []float64, from []float32)
 
-// normalizeAVX2 is normalizeGo.
+// layerNormRowsAVX2 is layerNormRowsGo.
 //
 //go:noescape
-func normalizeAVX2(y []float32, x []float32, alpha []float32, beta []float32, mean float64, inv float64)
+func layerNormRowsAVX2(y []float32, x []float32, alpha []float64, beta []float64, work []float64, inside float64, outside float64, mean []float64, inv []float64, correction []float64)
 
-// layerNormGradSumsAVX2 is layerNormGradSumsGo.
+// layerNormGradRowsAVX2 is layerNormGradRowsGo.
 //
 //go:noescape
-func layerNormGradSumsAVX2(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
+func layerNormGradRowsAVX2(dx []float32, dy []float32, x []float32, alpha []float64, g []float64, xHat []float64, sums []float64, mean []float64, inv []float64, correction []float64)
 
 // layerNormColumnsAVX2 is layerNormColumnsGo.
 //
 //go:noescape
 func layerNormColumnsAVX2(dAlpha []float32, dBeta []float32, dy []float32, x []float32, mean []float64, inv []float64, left int, n int)
 
-// layerNormGradRowAVX2 is layerNormGradRowGo.
+// widenAVX512 is widenGo.
 //
 //go:noescape
-func layerNormGradRowAVX2(dx []float32, dy []float32, x []float32, alpha []float32, mean float64, inv float64, meanG float64, slope float64)
+func widenAVX512(to []float64, from []float32)
 
-// rowMomentsAVX512 is rowMomentsGo.
+// layerNormRowsAVX512 is layerNormRowsGo.
 //
 //go:noescape
-func rowMomentsAVX512(x []float32) (mean float64, squares float64)
+func layerNormRowsAVX512(y []float32, x []float32, alpha []float64, beta []float64, work []float64, inside float64, outside float64, mean []float64, inv []float64, correction []float64)
 
-// normalizeAVX512 is normalizeGo.
+// layerNormGradRowsAVX512 is layerNormGradRowsGo.
 //
 //go:noescape
-func normalizeAVX512(y []float32, x []float32, alpha []float32, beta []float32, mean float64, inv float64)
-
-// layerNormGradSumsAVX512 is layerNormGradSumsGo.
-//
-//go:noescape
-func layerNormGradSumsAVX512(dy []float32, x []float32, alpha []float32, mean float64, inv float64) (sum float64, projection float64)
+func layerNormGradRowsAVX512(dx []float32, dy []float32, x []float32, alpha []float64, g []float64, xHat []float64, sums []float64, mean []float64, inv []float64, correction []float64)
 
 // layerNormColumnsAVX512 is layerNormColumnsGo.
 //
 //go:noescape
 func layerNormColumnsAVX512(dAlpha []float32, dBeta []float32, dy []float32, x []float32, mean []float64, inv []float64, left int, n int)
-
-// layerNormGradRowAVX512 is layerNormGradRowGo.
-//
-//go:noescape
-func layerNormGradRowAVX512(dx []float32, dy []float32, x []float32, alpha []float32, mean float64, inv float64, meanG float64, slope float64)

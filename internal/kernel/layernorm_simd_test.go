@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
@@ -37,42 +38,114 @@ func sameDoubles(a, b []float64) bool {
 	return true
 }
 
-// TestLayerNormTwins requires that the passes over a row and their plain twins give the same bits, with and without special values.
+// layerNormSet is what a set's row kernels make of some rows.
+type layerNormSet struct {
+	y, dx []float32
+	stats LayerNormStats
+}
+
+// newLayerNormSet runs the set's row kernels. The working memory has exactly the promised room, between guards.
+func newLayerNormSet(
+	t *testing.T, random *rand.Rand, set *instructions, x, dy []float32, alpha, beta []float64, inside, outside float64,
+) layerNormSet {
+	n := len(alpha)
+	rows := len(x) / n
+	s := layerNormSet{nans(len(x)), nans(len(x)), NewLayerNormStats(rows)}
+	work, workUnchanged := doublesAround(random, roomFor(rows*n))
+	xHat, xHatUnchanged := doublesAround(random, roomFor(rows*n))
+	sums, sumsUnchanged := doublesAround(random, 2*rows)
+	set.layerNormRows(s.y, x, alpha, beta, work, inside, outside, s.stats.Mean, s.stats.InvScale, s.stats.Correction)
+	set.layerNormGradRows(s.dx, dy, x, alpha, work, xHat, sums, s.stats.Mean, s.stats.InvScale, s.stats.Correction)
+	if !workUnchanged() || !xHatUnchanged() || !sumsUnchanged() {
+		t.Fatalf("%d rows of %d values with %s: wrote outside the working memory", rows, n, set.name)
+	}
+	return s
+}
+
+// doubles are n normal values with the room that working memory has, and NaN in it.
+func doubles(random *rand.Rand, n int) []float64 {
+	values := make([]float64, roomFor(n))
+	for j := range values {
+		values[j] = math.NaN()
+		if j < n {
+			values[j] = float64(float32(random.NormFloat64()))
+		}
+	}
+	return values[:n]
+}
+
+// TestLayerNormTwins requires that the passes over rows and their plain twins give the same bits, with and without special values.
 func TestLayerNormTwins(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
-		random := rand.New(rand.NewPCG(13, 14))
-		for _, n := range lengths(random)[1:] {
+	random := rand.New(rand.NewPCG(13, 14))
+	for _, n := range lengths(random)[1:] {
+		for _, rows := range []int{1, 2, 3, 4, 5 + random.IntN(10)} {
 			for _, ordinary := range []bool{true, false} {
-				x := make([]float32, n)
+				x, dy := make([]float32, rows*n), make([]float32, rows*n)
 				drawValues(random, x)
+				drawValues(random, dy)
 				if ordinary {
-					for i := range x {
-						x[i] = float32(random.NormFloat64()) + 3
+					copy(x, normals(random.Uint64(), rows*n, 3, 1))
+					copy(dy, normals(random.Uint64(), rows*n, 0, 1))
+					clear(x[:n]) // σ = 0
+				}
+				alpha, beta := doubles(random, n), doubles(random, n)
+				for _, scale := range [][2]float64{{0, 1e-3}, {1e-3, 0}} {
+					want := newLayerNormSet(t, random, &generic, x, dy, alpha, beta, scale[0], scale[1])
+					for _, set := range available[1:] {
+						got := newLayerNormSet(t, random, set, x, dy, alpha, beta, scale[0], scale[1])
+						for _, pair := range [][2][]float64{
+							{got.stats.Mean, want.stats.Mean}, {got.stats.InvScale, want.stats.InvScale}, {got.stats.Correction, want.stats.Correction},
+						} {
+							if !sameDoubles(pair[0], pair[1]) {
+								t.Fatalf("%d rows of %d values with %s: expected the statistics %v, found %v", rows, n, set.name, pair[1], pair[0])
+							}
+						}
+						for _, pair := range [][2][]float32{{got.y, want.y}, {got.dx, want.dx}} {
+							for i := range pair[0] {
+								if !sameFloat(pair[0][i], pair[1][i]) {
+									t.Fatalf("%d rows of %d values with %s, at %d: expected %v, found %v", rows, n, set.name, i, pair[1][i], pair[0][i])
+								}
+							}
+						}
 					}
 				}
-				mean, squares := active.rowMoments(x)
-				meanGo, squaresGo := rowMomentsGo(x)
-				if !sameDoubles([]float64{mean, squares}, []float64{meanGo, squaresGo}) {
-					t.Fatalf("%d values: expected the mean %v and squares %v, found %v and %v", n, meanGo, squaresGo, mean, squares)
-				}
-				slope, meanG, inv := random.NormFloat64(), random.NormFloat64(), random.NormFloat64()
-				if math.IsNaN(mean) {
-					mean = 0.25
-				}
-				requireTwins(t, random, []int{n, n, n, n},
-					func(s [][]float32) { active.normalize(s[0], s[1], s[2], s[3], mean, inv) },
-					func(s [][]float32) { normalizeGo(s[0], s[1], s[2], s[3], mean, inv) })
-				requireTwins(t, random, []int{n, n, n, n},
-					func(s [][]float32) { active.layerNormGradRow(s[0], s[1], s[2], s[3], mean, inv, meanG, slope) },
-					func(s [][]float32) { layerNormGradRowGo(s[0], s[1], s[2], s[3], mean, inv, meanG, slope) })
+			}
+		}
+	}
+}
 
-				var got, want [2]float64
-				requireTwins(t, random, []int{n, n},
-					func(s [][]float32) { got[0], got[1] = active.layerNormGradSums(s[0], x, s[1], mean, inv) },
-					func(s [][]float32) { want[0], want[1] = layerNormGradSumsGo(s[0], x, s[1], mean, inv) })
-				if !sameDoubles(got[:], want[:]) {
-					t.Fatalf("%d values: expected the sums %v, found %v", n, want, got)
+// A row has the same bits as alone, wherever it is in a block of rows, and with working memory that a longer row has used.
+func TestLayerNormBlocks(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		for _, n := range []int{1, 3, 7, 32, 100, 513, 1025} {
+			for _, rows := range []int{blockRows(n) - 1, blockRows(n), 2*blockRows(n) + 3} {
+				c := newLayerNormCase(uint64(n), rows, n, 1e-3, rows%2 == 0)
+				c.run()
+				for r := range rows {
+					alone := newLayerNormCase(0, 1, n, c.epsilon, c.sqrtForm)
+					alone.x, alone.dy, alone.alpha, alone.beta = c.x[r*n:(r+1)*n], c.dy[r*n:(r+1)*n], c.alpha, c.beta
+					alone.run()
+					if !sameBits(alone.y, c.y[r*n:(r+1)*n]) || !sameBits(alone.dx, c.dx[r*n:(r+1)*n]) {
+						t.Fatalf("row %d of %d rows of %d values: expected the same result as alone", r, rows, n)
+					}
 				}
+			}
+		}
+	})
+}
+
+func TestWidenTwins(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		random := rand.New(rand.NewPCG(25, 26))
+		for _, n := range lengths(random) {
+			x := make([]float32, n)
+			drawValues(random, x)
+			got, unchanged := doublesAround(random, n)
+			want := make([]float64, n)
+			active.widen(got, x)
+			widenGo(want, x)
+			if !sameDoubles(got, want) || !unchanged() {
+				t.Fatalf("expected %v, found %v, and nothing written outside", want, got)
 			}
 		}
 	})
@@ -99,34 +172,41 @@ func TestLayerNormColumnsTwins(t *testing.T) {
 }
 
 // TestLayerNormTwinsWhereTermsCancel draws terms that cancel except for their rounding errors. In other tests the result is rounded to
-// float32, which would hide operations in another order or fused with the next.
+// float32, which would hide operations in another order or fused with the next. The first row's y and dx are such: β is −α⊗x̂, and g
+// is a straight line in x̂, which dx leaves out.
 func TestLayerNormTwinsWhereTermsCancel(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
-		random := rand.New(rand.NewPCG(21, 22))
-		for range 100 {
-			const n = 15 // eight values of the loop, a whole vector and one under a mask
-			mean, inv, slope := random.NormFloat64(), 1+random.Float64(), random.NormFloat64()
-			v, d, a := float32(random.NormFloat64()), float32(random.NormFloat64()), float32(random.NormFloat64())
+	random := rand.New(rand.NewPCG(21, 22))
+	const n = 15 // eight values of the loop, a whole vector and one under a mask
+	for range 100 {
+		x, dy := normals(random.Uint64(), n, 1, 1), normals(random.Uint64(), n, 0, 1)
+		mean, squares := rowMoments(x)
+		inv := 1 / math.Sqrt(squares/n)
+		alpha, beta := doubles(random, n), doubles(random, n)
+		for j, v := range x {
 			xHat := (float64(v) - mean) * inv
-			meanG := float64(a)*float64(d) - slope*xHat
-			x, dy, alpha, beta := make([]float32, n), make([]float32, n), make([]float32, n), make([]float32, n)
-			for j := range n {
-				x[j], dy[j], alpha[j], beta[j] = v, d, a, float32(-float64(a)*xHat)
-			}
-			got, want := nans(2*n), nans(2*n)
-			active.normalize(got[:n], x, alpha, beta, mean, inv)
-			normalizeGo(want[:n], x, alpha, beta, mean, inv)
-			active.layerNormGradRow(got[n:], dy, x, alpha, mean, inv, meanG, slope)
-			layerNormGradRowGo(want[n:], dy, x, alpha, mean, inv, meanG, slope)
-			if !sameBits(got, want) {
-				t.Fatalf("expected %v, found %v", want, got)
+			alpha[j] = (0.5 + 0.75*xHat) / float64(dy[j])
+			beta[j] = -float64(alpha[j] * xHat)
+		}
+		want := newLayerNormSet(t, random, &generic, x, dy, alpha, beta, 0, 0)
+		for _, set := range available[1:] {
+			got := newLayerNormSet(t, random, set, x, dy, alpha, beta, 0, 0)
+			if !sameBits(got.y, want.y) || !sameBits(got.dx, want.dx) {
+				t.Fatalf("%s: expected %v and %v, found %v and %v", set.name, want.y, want.dx, got.y, got.dx)
 			}
 		}
-	})
+		for j := range n {
+			if want.y[j] != 0 || math.Abs(float64(want.dx[j])) > 1e-12 {
+				t.Fatalf("expected y = 0 and dx near 0, found %v and %v", want.y, want.dx)
+			}
+		}
+	}
 }
 
+// mapShapes are the rows and columns of the values of a map: a row is a place, its values are the channels.
+var mapShapes = [][2]int{{1568, 32}, {784, 64}, {392, 128}, {25088, 32}, {12544, 64}}
+
 func BenchmarkLayerNorm(b *testing.B) {
-	for _, shape := range layerShapes {
+	for _, shape := range slices.Concat(layerShapes, mapShapes) {
 		rows, n := shape[0], shape[1]
 		x, dy, alpha, beta := normals(15, rows*n, 0, 1), normals(16, rows*n, 0, 1), normals(17, n, 1, 0.5), normals(18, n, 0, 1)
 		y, dAlpha, dBeta := make([]float32, rows*n), make([]float32, n), make([]float32, n)

@@ -3,6 +3,7 @@ package kernel
 import (
 	"encoding/binary"
 	"math"
+	"slices"
 	"testing"
 )
 
@@ -55,21 +56,24 @@ func newRowResults(set *instructions, values []float32, mean, inv, meanG, slope 
 
 	var results []rowResult
 	keep := func(name string, values ...float64) { results = append(results, rowResult{name, values}) }
-	rowMean, squares := set.rowMoments(x)
-	keep("rowMoments", rowMean, squares)
-	set.normalize(y, x, alpha, beta, mean, inv)
-	keep("normalize", doubles(y)...)
-	sum, projection := set.layerNormGradSums(dy, x, alpha, mean, inv)
-	keep("layerNormGradSums", sum, projection)
-	set.layerNormGradRow(y, dy, x, alpha, mean, inv, meanG, slope)
-	keep("layerNormGradRow", doubles(y)...)
+	wide := [2][]float64{make([]float64, n, roomFor(n)), make([]float64, n, roomFor(n))}
+	set.widen(wide[0], alpha)
+	set.widen(wide[1], beta)
+	keep("widen", slices.Concat(wide[0], wide[1])...)
+	s, work, sums := NewLayerNormStats(1), make([]float64, 2*roomFor(n)), make([]float64, 2)
+	for _, epsilons := range [][2]float64{{meanG, 0}, {0, meanG}} {
+		set.layerNormRows(y, x, wide[0], wide[1], work, epsilons[0], epsilons[1], s.Mean, s.InvScale, s.Correction)
+		keep("layerNormRows", append(doubles(y), s.Mean[0], s.InvScale[0], s.Correction[0])...)
+	}
+	set.layerNormGradRows(y, dy, x, wide[0], work, work[roomFor(n):], sums, []float64{mean}, []float64{inv}, []float64{slope})
+	keep("layerNormGradRows", doubles(y)...)
 	dAlpha, dBeta := make([]float32, n/2), make([]float32, n/2)
 	set.layerNormColumns(dAlpha, dBeta, values[:2*n], values[2*n:], []float64{mean, meanG}, []float64{inv, slope}, n-n/2, n)
 	keep("layerNormColumns", doubles(append(dAlpha, dBeta...))...)
 
 	exps := make([]float64, n)
 	for _, largest := range []float64{float64(x[ArgMax(x)]), mean} {
-		sum = set.softmax(y, exps, x, largest)
+		sum := set.softmax(y, exps, x, largest)
 		keep("softmax", append(append(doubles(y), exps...), sum)...)
 	}
 	set.sumRows(y, values)

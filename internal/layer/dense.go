@@ -28,22 +28,16 @@ func (d Dense) String() string { return strconv.Itoa(d.Units) }
 // Word is dense.
 func (Dense) Word() string { return "dense" }
 
-// Output is a vector of the units.
-func (d Dense) Output(in Shape) (Shape, error) {
-	_, err := in.vector("a dense layer")
-	return Shape{d.Units}, err
-}
+// Output is a vector of the units. The input may be a map: its values are taken place by place, row by row.
+func (d Dense) Output(Shape) (Shape, error) { return Shape{d.Units}, nil }
 
 // Parameters are the weight [in, units], drawn from U(−r, r) with the r that suits the next activation, and the bias [units], zeros.
 // Without an activation r is Glorot's √(6/(in+units)) (book, chapter 11, table 11-1).
 func (d Dense) Parameters(in Shape, next *Activation) []Parameter {
-	radius := radius(glorot)
-	if next != nil {
-		radius = next.radius
-	}
-	drawn := Initial{Radius: radius(float64(in[0]), float64(d.Units))}
+	radius, values := radiusFor(next), in.Size()
+	drawn := Initial{Radius: radius(float64(values), float64(d.Units))}
 	return []Parameter{
-		{Name: "weight", Role: Weight, Shape: tensor.Shape{in[0], d.Units}, Initial: drawn},
+		{Name: "weight", Role: Weight, Shape: tensor.Shape{values, d.Units}, Initial: drawn},
 		{Name: "bias", Role: Bias, Shape: tensor.Shape{d.Units}},
 	}
 }
@@ -53,14 +47,15 @@ func (Dense) Apply(x *gorgonia.Node, c *Context) (*gorgonia.Node, error) {
 	return ApplyDense(x, c.Parameters[0], c.Parameters[1])
 }
 
-// ApplyDense adds y = xW + b to the graph: x is [batch, in], W [in, out], b [out] and y [batch, out], all float32.
+// ApplyDense adds y = xW + b to the graph: x is [batch, in], W [in, out], b [out] and y [batch, out], all float32. x may have more axes
+// after the batch, such as those of maps; in is then the product of their lengths.
 //
 //	dx = dy·Wᵀ    dW = xᵀ·dy    db = Σ dy (over the batch)
 //
 // The three gradients are separate, so that an executor can leave out dx where nothing needs it, as in the first layer.
 func ApplyDense(x, w, b *gorgonia.Node) (*gorgonia.Node, error) {
 	xs, ws, bs := x.Shape(), w.Shape(), b.Shape()
-	if len(xs) != 2 || len(ws) != 2 || len(bs) != 1 || xs[1] != ws[0] || ws[1] != bs[0] {
+	if len(xs) < 2 || len(ws) != 2 || len(bs) != 1 || xs[1:].TotalSize() != ws[0] || ws[1] != bs[0] {
 		return nil, fmt.Errorf("dense: expected input [batch,in], weight [in,out] and bias [out], found %v, %v and %v", xs, ws, bs)
 	}
 	d := denseSizes{batch: xs[0], in: ws[0], out: ws[1]}

@@ -56,6 +56,19 @@ func TestDenseGradients(t *testing.T) {
 	})
 }
 
+// A map goes into a dense layer as the row of its values.
+func TestDenseOverMaps(t *testing.T) {
+	rows, maps := denseProblem(1, 3, 24, 5), denseProblem(1, 3, 24, 5)
+	maps.Inputs[0] = tensor.New(tensor.WithShape(3, 2, 4, 3), tensor.WithBacking(maps.Inputs[0].Float32s()))
+	want, found := static(t, rows), static(t, maps)
+	for i := range want.Gradients {
+		if !sameBits(want.Y, found.Y) || !sameBits(want.Gradients[i], found.Gradients[i]) {
+			t.Errorf("input %d: expected the values and gradients of rows, bit for bit", i)
+		}
+	}
+	checkGradients(t, maps, 0.5, 1e-4)
+}
+
 func TestDenseRefuses(t *testing.T) {
 	for _, test := range []struct {
 		what    string
@@ -64,7 +77,8 @@ func TestDenseRefuses(t *testing.T) {
 	}{
 		{"an input of other width", normal(0, 2, 3), normal(0, 4, 5), normal(0, 5), []string{"[batch,in]", "(2, 3), (4, 5) and (5)"}},
 		{"a bias of other length", normal(0, 2, 3), normal(0, 3, 5), normal(0, 4), []string{"[out]", "(2, 3), (3, 5) and (4)"}},
-		{"an input of rank 3", normal(0, 2, 3, 1), normal(0, 3, 5), normal(0, 5), []string{"(2, 3, 1)"}},
+		{"a map of other size", normal(0, 2, 3, 1, 2), normal(0, 3, 5), normal(0, 5), []string{"(2, 3, 1, 2)"}},
+		{"a vector for an input", normal(0, 3), normal(0, 3, 5), normal(0, 5), []string{"found (3)"}},
 		{"a vector for a weight", normal(0, 2, 3), normal(0, 3), normal(0, 3), []string{"weight [in,out]"}},
 		{"float64", tensor.New(tensor.Of(tensor.Float64), tensor.WithShape(2, 3)), normal(0, 3, 5), normal(0, 5), []string{"float64"}},
 	} {

@@ -17,12 +17,19 @@ type Kind struct {
 
 	// read makes any other layer from the word and what follows it. The word has been read.
 	read func(r *reader, word string) (Layer, error)
+
+	weight bool // it has a weight, so the text may name its group: UNITS@GROUP
 }
 
 // Kinds are the kinds of layers, in the order in which help lists them. A new kind is a line here.
 func Kinds() []Kind {
 	return []Kind{
-		{Usage: "UNITS", About: "a dense layer; UNITS@GROUP also names the group of this layer and the next ones", read: readDense},
+		{Usage: "UNITS", About: "a dense layer; UNITS@GROUP also names the group of this layer and the next ones", read: readDense, weight: true},
+		{Word: "conv", Usage: "conv:C[xK][sS][v]", About: "a convolution of a map: C channels out, a window of K x K [3], stride S [1]; zeros around the map, with v none", read: readConv, weight: true},
+		{Word: "maxpool", Usage: "maxpool[:K]", About: "the largest value of each window of K x K [2]; the windows lie side by side", read: readPool},
+		{Word: "avgpool", Usage: "avgpool[:K]", About: "the mean of each window of K x K [2]", read: readPool},
+		{Word: "globalmax", Usage: "globalmax", About: "the largest value of each channel over all places: a vector", read: readGlobal},
+		{Word: "globalavg", Usage: "globalavg", About: "the mean of each channel over all places: a vector", read: readGlobal},
 		{Word: "ln", Usage: "ln", About: "LayerNorm, in the form of --layernorm-form", read: readNorm},
 		activation("relu", "max(0, x)", he, elementwise(kernel.ReLU)),
 		activation("gelu", "x times the normal distribution of x", he, elementwise(kernel.GELU)),

@@ -8,6 +8,7 @@ package layer
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -60,12 +61,41 @@ func (s Shape) String() string {
 	return strings.Join(sizes, "x")
 }
 
-// vector is the length of a vector, or an error that names the kind of layer which expected one.
-func (s Shape) vector(kind string) (int, error) {
-	if len(s) != 1 {
-		return 0, fmt.Errorf("%s: expected a vector, found a map of shape %v", kind, s)
+// plane is an error unless the shape is a map of at least side x side places. It names the layer that expected one.
+func (s Shape) plane(l Layer, side int) error {
+	switch {
+	case len(s) != 3:
+		return fmt.Errorf("%v: expected a map [height, width, channels], found a vector of length %v", l, s)
+	case s[0] < side || s[1] < side:
+		return fmt.Errorf("%v: expected a map of at least %dx%d places, found %v", l, side, side, s)
 	}
-	return s[0], nil
+	return nil
+}
+
+// overMaps is a kind of layer whose input is a map. A network with such a layer takes the images as maps.
+type overMaps interface{ OverMaps() }
+
+// InputShape is the shape in which a network takes an image of so many values: a square map of one channel if a layer is over maps, else
+// a vector.
+func InputShape(items []Item, inputs int) (Shape, error) {
+	if !anyOverMaps(items) {
+		return Shape{inputs}, nil
+	}
+	side := int(math.Sqrt(float64(inputs)))
+	if side*side != inputs {
+		return nil, fmt.Errorf("expected square images for layers over maps, found %d values", inputs)
+	}
+	return Shape{side, side, 1}, nil
+}
+
+func anyOverMaps(items []Item) bool {
+	return slices.ContainsFunc(items, func(i Item) bool {
+		if block, ok := i.Layer.(Residual); ok {
+			return anyOverMaps(block.Items)
+		}
+		_, ok := i.Layer.(overMaps)
+		return ok
+	})
 }
 
 // Parameter describes a trained parameter of a layer.
@@ -89,6 +119,14 @@ type radius func(in, out float64) float64
 func glorot(in, out float64) float64 { return math.Sqrt(6 / (in + out)) }
 func he(in, _ float64) float64       { return math.Sqrt(6 / in) }
 func lecun(in, _ float64) float64    { return math.Sqrt(3 / in) }
+
+// radiusFor is the radius that suits the activation after a layer, Glorot's for none.
+func radiusFor(next *Activation) radius {
+	if next == nil {
+		return glorot
+	}
+	return next.radius
+}
 
 // Role is what a parameter does in its layer.
 type Role int

@@ -50,7 +50,11 @@ func Parse(text string, o Options) ([]Item, error) {
 	if l, ok := last.Layer.(Dense); !ok || l.Units != o.Classes {
 		return nil, r.wrong(last.at, fmt.Sprintf("the last layer is %q; expected %d, one unit a class", last, o.Classes))
 	}
-	_, err = r.shapes(items, Shape{o.Inputs})
+	in, err := InputShape(items, o.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	_, err = r.shapes(items, in)
 	return items, err
 }
 
@@ -128,7 +132,7 @@ func (r *reader) item() (Item, error) {
 	if item.Layer, err = kind.read(r, word); err != nil {
 		return item, err
 	}
-	if kind.Word == "" && r.skip('@') {
+	if kind.weight && r.skip('@') {
 		if item.Group = r.word(); item.Group == "" {
 			return item, r.wrong(r.at, "expected the name of a group, of letters and digits, found "+r.found())
 		}

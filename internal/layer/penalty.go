@@ -11,13 +11,13 @@ import (
 	"fmtrain/internal/op"
 )
 
-// WeightPenalty adds rate·Σw² to the graph, a scalar: the L2 penalty of a layer's weight w, a float32 matrix, as Keras's
+// WeightPenalty adds rate·Σw² to the graph, a scalar: the L2 penalty of a layer's weight w, of two axes or more, as Keras's
 // kernel_regularizer=l2(rate) has it (book, chapter 11). Its gradient is 2·rate·w.
 func WeightPenalty(w *gorgonia.Node, rate float64) (*gorgonia.Node, error) {
 	return penalty(rate, w)
 }
 
-// ActivityPenalty adds rate·Σy²/count to the graph, a scalar: the L2 penalty of a layer's outputs y, float32 [batch, n], over the
+// ActivityPenalty adds rate·Σy²/count to the graph, a scalar: the L2 penalty of a layer's outputs y, float32 [batch, ...], over the
 // count rows whose label is not [Ignored], as Keras's activity_regularizer=l2(rate) has it. labels is int32 [batch].
 func ActivityPenalty(y, labels *gorgonia.Node, rate float64) (*gorgonia.Node, error) {
 	if labels.Dtype() != tensor.Int32 || !slices.Equal(labels.Shape(), y.Shape()[:min(1, y.Dims())]) {
@@ -30,10 +30,10 @@ func ActivityPenalty(y, labels *gorgonia.Node, rate float64) (*gorgonia.Node, er
 // penalty adds rate·Σx²/count to the graph, for the inputs x or x and labels. Without labels the count is 1.
 func penalty(rate float64, inputs ...*gorgonia.Node) (*gorgonia.Node, error) {
 	shape := inputs[0].Shape().Clone()
-	if len(shape) != 2 {
-		return nil, fmt.Errorf("penalty: expected a matrix, found shape %v", shape)
+	if len(shape) < 2 {
+		return nil, fmt.Errorf("penalty: expected two axes or more, found shape %v", shape)
 	}
-	n := shape[1]
+	n := shape[1:].TotalSize()
 	whole := []op.Operand{op.DY}
 	if len(inputs) == 2 {
 		whole = append(whole, 1) // to count the labels

@@ -65,7 +65,7 @@ func TestPenaltyGradients(t *testing.T) {
 func TestPenaltyRefuses(t *testing.T) {
 	g := gorgonia.NewGraph()
 	_, err := layer.WeightPenalty(gorgonia.NodeFromAny(g, normal(0, 3), gorgonia.WithName("v")), 1)
-	wantError(t, err, "penalty: expected a matrix, found shape (3)")
+	wantError(t, err, "penalty: expected two axes or more, found shape (3)")
 	y := gorgonia.NodeFromAny(g, normal(0, 3, 2), gorgonia.WithName("y"))
 	for _, labels := range []*tensor.Dense{labelsOf(0, 1), normal(0, 3)} {
 		_, err = layer.ActivityPenalty(y, gorgonia.NodeFromAny(g, labels, gorgonia.WithName("labels")), 1)

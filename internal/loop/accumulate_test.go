@@ -18,7 +18,7 @@ func gradientsOf(t *testing.T, s setup, rows []int32) ([][]float32, metric.Tally
 	t.Helper()
 	trainer := s.trainer(t)
 	trainer.share()
-	counted, err := trainer.gradients.compute(1, rows, nil)
+	counted, err := trainer.gradients.compute(1, 1, rows, nil)
 	must(t, err)
 	return trainer.gradients.values(), counted
 }
@@ -77,6 +77,7 @@ func TestAccumulationIsALargerBatch(t *testing.T) {
 	s.images, s.batch, s.epochs = 93, 35, 10
 	s.lower, s.upper = group{"sgd", 0.05}, group{"sgd", 0.2}
 	s.schedules = [2]string{"step:epochs=3", "1cycle:max=2"}
+	s.augment = "flip,shift:1,cutout:4"
 	run := func(batch, accumulate int) (model.Weights, []Iteration) {
 		s.batch, s.accumulate = batch, accumulate
 		var seen recorder

@@ -22,7 +22,10 @@ func (silent) OnDone(*Done) error           { return nil }
 func TestStepsAllocateNothing(t *testing.T) {
 	all := everything()
 	all.accumulate, all.validation = 2, 0 // the faster the better
+	maps := all
+	maps.spec.Stack = stacks["maps"]
 	for _, members := range []int{1, 2} {
+		stepsAllocateNothing(t, maps, members)
 		stepsAllocateNothing(t, small(), members)
 		stepsAllocateNothing(t, all, members)
 	}

@@ -17,7 +17,7 @@ func clipped(t *testing.T, to float64, members int) (before, after [][]float32) 
 	trainer.Team = team.New(members)
 	defer trainer.Team.Close()
 	trainer.share()
-	_, err := trainer.gradients.compute(1, trainer.Sampler.Order(1)[:s.batch], nil)
+	_, err := trainer.gradients.compute(1, 1, trainer.Sampler.Order(1)[:s.batch], nil)
 	must(t, err)
 	for _, g := range trainer.gradients.values() {
 		before = append(before, slices.Clone(g))

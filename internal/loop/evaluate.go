@@ -6,6 +6,7 @@ import (
 
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
+	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
 	"fmtrain/internal/model"
 	"fmtrain/internal/team"
@@ -22,15 +23,36 @@ type Evaluator struct {
 	feed  feed
 	order []int32
 	team  *team.Team
+	loss  loss.Loss
+	views *views // nil: only the images themselves
 }
 
 // evaluationBatch is the batch of an evaluation: large enough for fast products, small enough for its images and
 // activations to stay in the cache.
 const evaluationBatch = 250
 
+// Maps are large. So a network over maps takes fewer images at once: as many as have about this many values between the layers, 16 MiB.
+const (
+	evaluationValues = 4 << 20
+	evaluationLeast  = 8 // images, to share among threads
+)
+
+// batchFor is the batch of an evaluation of the model.
+func batchFor(m *model.Model) int {
+	layers := m.Layers()
+	if len(layers[0].In) == 1 {
+		return evaluationBatch
+	}
+	values := 0
+	for _, l := range layers {
+		values += l.Out.Size()
+	}
+	return min(max(evaluationValues/values, evaluationLeast), evaluationBatch)
+}
+
 // NewEvaluator makes the forward-only graph of a model over the given weights.
 func NewEvaluator(m *model.Model, weights model.Weights, set *dataset.Set) (*Evaluator, error) {
-	graph, err := m.NewInference(weights, min(evaluationBatch, set.Len()))
+	graph, err := m.NewInference(weights, min(batchFor(m), set.Len()))
 	if err != nil {
 		return nil, err
 	}
@@ -38,7 +60,11 @@ func NewEvaluator(m *model.Model, weights model.Weights, set *dataset.Set) (*Eva
 	for i := range order {
 		order[i] = int32(i)
 	}
-	return &Evaluator{feed: feed{graph: graph, set: set}, order: order}, nil
+	l := m.Loss
+	if l.Loss == nil {
+		l = loss.Default()
+	}
+	return &Evaluator{feed: feed{graph: graph, set: set}, order: order, loss: l.Loss}, nil
 }
 
 // UseTeam splits the work of later evaluations among the team. The result has the same bits for any number of members.
@@ -65,18 +91,17 @@ func (e *Evaluator) Evaluate() (*Evaluation, error) {
 	for order := e.order; len(order) > 0; {
 		rows := order[:min(batch, len(order))]
 		order = order[len(rows):]
-		e.feed.fill(e.team, rows, nil)
-		if err := graph.Run(); err != nil {
+		out, err := e.run(rows)
+		if err != nil {
 			return nil, fmt.Errorf("evaluation: %w", err)
 		}
-		loss := graph.Loss
-		total.Add(loss.LossSum, loss.Correct, loss.Count)
-		e.Metrics.Update(loss.Logits, graph.Labels, loss.Predictions)
+		total.Add(out.lossSum, out.correct, out.count)
+		e.Metrics.Update(out.logits, graph.Labels, out.predictions)
 		for i, label := range graph.Labels {
 			if label != layer.Ignored {
-				confusion[label][loss.Predictions[i]]++
+				confusion[label][out.predictions[i]]++
 				if e.Each != nil {
-					e.Each(rows[i], label, loss.Predictions[i], loss.Logits[i*dataset.Classes:(i+1)*dataset.Classes])
+					e.Each(rows[i], label, out.predictions[i], out.logits[i*dataset.Classes:(i+1)*dataset.Classes])
 				}
 			}
 		}

@@ -59,3 +59,35 @@ func TestEvaluatorFollowsWeights(t *testing.T) {
 		t.Error("the same evaluation after the weights have changed")
 	}
 }
+
+// A network over maps is evaluated in smaller batches, the smaller the larger the maps. The result is that of any other batch.
+func TestEvaluateMaps(t *testing.T) {
+	for stack, want := range map[string]int{
+		"784-100-10":             250,
+		"784-conv:1-10":          250,
+		"784-conv:32-ln-relu-10": (4 << 20) / (3*28*28*32 + 10),
+		"784-conv:2000-10":       8,
+	} {
+		if found := batchFor(stacked(stack).spec.Model()); found != want {
+			t.Errorf("%s: expected batches of %d images, found %d", stack, want, found)
+		}
+	}
+	spec, set := stacked("784-maxpool-conv:60-ln-relu-conv:90-10").spec, noisyImages(121, 3)
+	weights := spec.Weights(1)
+	evaluator, err := NewEvaluator(spec.Model(), weights, set)
+	must(t, err)
+	found, err := evaluator.Evaluate()
+	must(t, err)
+	loss, correct := 0., 0
+	for i := range set.Len() {
+		one, err := NewEvaluator(spec.Model(), weights, set.Slice(i, i+1))
+		must(t, err)
+		e, err := one.Evaluate()
+		must(t, err)
+		loss += e.Loss / float64(set.Len())
+		correct += int(e.Accuracy)
+	}
+	if math.Abs(found.Loss-loss) > 1e-12*loss || found.Accuracy != float64(correct)/float64(set.Len()) {
+		t.Errorf("expected the loss %v and %d correct, found %v and %v", loss, correct, found.Loss, found.Accuracy)
+	}
+}

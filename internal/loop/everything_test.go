@@ -19,13 +19,28 @@ func everything() setup {
 	s.lower, s.upper = group{"momentum", 0.01}, group{"nadam", 0.02}
 	s.schedules = [2]string{"1cycle", "plateau:patience=0,threshold=0.05"}
 	s.clipNorm, s.decay, s.patience = 0.5, 0.8, 5
+	s.augment = "altflip,shift:1,cutout:6,erase"
 	return s
+}
+
+// stacks are networks of vectors and of maps with every kind of layer that a step treats in its own way.
+var stacks = map[string]string{
+	"vectors": "784-24-ln-relu-dropout:0.2-res(ln-24-relu-dropout-24)-12-10",
+	"maps":    "784-avgpool:3-conv:4-ln-relu-dropout:0.2-res(conv:5x1-relu-dropout-conv:4)-maxpool-12-10",
 }
 
 // With every feature on, the events and the bits are the same for any number of threads.
 func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
-	s := everything()
-	s.spec.Stack = "784-24-ln-relu-dropout:0.2-res(ln-24-relu-dropout-24)-12-10"
+	for name, stack := range stacks {
+		t.Run(name, func(t *testing.T) {
+			s := everything()
+			s.spec.Stack = stack
+			sameForEveryTeam(t, s)
+		})
+	}
+}
+
+func sameForEveryTeam(t *testing.T, s setup) {
 	run := func(members int) (*Trainer, []any) {
 		var seen recorder
 		trainer := s.trainer(t, &seen)
@@ -49,7 +64,16 @@ func TestEverythingIsTheSameForEveryTeam(t *testing.T) {
 // A checkpoint holds all that these features need: a run that is interrupted after any epoch and resumed has the remaining events of
 // an uninterrupted run, and the same weights and average, bit for bit.
 func TestEverythingGoesOn(t *testing.T) {
-	s := everything()
+	for name, stack := range stacks {
+		t.Run(name, func(t *testing.T) {
+			s := everything()
+			s.spec.Stack = stack
+			goesOn(t, s)
+		})
+	}
+}
+
+func goesOn(t *testing.T, s setup) {
 	var all recorder
 	whole := s.trainer(t, &all)
 	train(t, whole)
@@ -75,7 +99,7 @@ func TestEverythingGoesOn(t *testing.T) {
 		other.seed = 99
 		var rest recorder
 		resumed := other.trainer(t, &rest)
-		resumed.Sampler, resumed.Graph.Draw.Seed = whole.Sampler, s.seed
+		resumed.Sampler, resumed.Graph.Draw.Seed, resumed.Augmenter = whole.Sampler, s.seed, whole.Augmenter
 		resumed.Checkpoints.Dir = begun.Checkpoints.Dir
 		at, err := run.Load(begun.Checkpoints.Dir.Last())
 		must(t, err)

@@ -19,8 +19,8 @@ type broken struct {
 	err error
 }
 
-func (b broken) compute(step uint64, rows, next []int32) (metric.Tally, error) {
-	counted, err := b.gradientSource.compute(step, rows, next)
+func (b broken) compute(epoch int, step uint64, rows, next []int32) (metric.Tally, error) {
+	counted, err := b.gradientSource.compute(epoch, step, rows, next)
 	if step == b.at {
 		err = b.err
 	}

@@ -13,6 +13,24 @@ type feed struct {
 	set   *dataset.Set
 	rows  []int32 // of the batch
 	next  []int32 // of the one after it
+
+	changer dataset.Changer // what changes the images; nil: nothing does
+	epoch   int             // for the changer
+	work    []workingImage  // of each member of the team, for the changer
+}
+
+// workingImage is working memory of one member. The padding keeps two members out of one cache line.
+type workingImage struct {
+	image [dataset.Pixels]uint8
+	_     [64]byte
+}
+
+// change lets a changer change the images of the batches that a team fills from now on.
+func (f *feed) change(c dataset.Changer, t *team.Team) {
+	f.changer = c
+	if len(f.work) < t.Max() {
+		f.work = make([]workingImage, t.Max())
+	}
 }
 
 // fill makes the batch of these rows of the set; each member of the team fills a share. It also prefetches the images of the next rows
@@ -30,7 +48,12 @@ const MaxPrefetched = 128
 func (f *feed) Do(part, parts int) {
 	top, bottom := op.Split(len(f.graph.Labels), part, parts)
 	share := func(rows []int32) []int32 { return rows[min(top, len(rows)):min(bottom, len(rows))] }
-	f.set.Fill(f.graph.Images[top*dataset.Pixels:bottom*dataset.Pixels], f.graph.Labels[top:bottom], share(f.rows))
+	images, labels := f.graph.Images[top*dataset.Pixels:bottom*dataset.Pixels], f.graph.Labels[top:bottom]
+	if f.changer == nil {
+		f.set.Fill(images, labels, share(f.rows))
+	} else {
+		f.set.FillChanged(images, labels, share(f.rows), f.changer, f.epoch, &f.work[part].image)
+	}
 	if len(f.next) <= MaxPrefetched {
 		f.set.Prefetch(share(f.next))
 	}

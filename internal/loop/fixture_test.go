@@ -57,6 +57,7 @@ type setup struct {
 	clipNorm   float64
 	decay      float64 // of the average; 0: none
 	patience   int
+	augment    string // empty: nothing
 }
 
 func small() setup {
@@ -102,6 +103,11 @@ func (s setup) trainer(t testing.TB, observers ...Observer) *Trainer {
 		validation = noisyImages(s.validation, 2)
 		trainer.Validation, err = NewEvaluator(s.spec.Model(), weights, validation)
 		must(t, err)
+	}
+	if s.augment != "" {
+		augmentation, err := dataset.ParseAugmentation(s.augment)
+		must(t, err)
+		trainer.Augmenter = &dataset.Augmenter{Augmentation: augmentation, Seed: s.seed, First: 1000}
 	}
 	for _, text := range s.schedules {
 		var parsed schedule.Schedule

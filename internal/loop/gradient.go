@@ -15,8 +15,9 @@ import (
 // come in shards from several processes.
 type gradientSource interface {
 	// compute sets the gradients of the graph's parameters to those of the mean loss over the rows, and returns the counts.
-	// next are the rows of the following step. After an error, a [*notFinite] among them, the weights are as before.
-	compute(step uint64, rows, next []int32) (metric.Tally, error)
+	// The epoch is that of the rows, the step is counted from the start of the run, next are the rows of the following step.
+	// After an error, a [*notFinite] among them, the weights are as before.
+	compute(epoch int, step uint64, rows, next []int32) (metric.Tally, error)
 	// values are the gradients just computed, in the order of the groups and their parameters. The solvers see changes to them.
 	values() [][]float32
 }
@@ -37,14 +38,18 @@ type local struct {
 }
 
 func newLocal(t *Trainer) *local {
-	return &local{graph: t.Graph, team: t.Team, metrics: t.Metrics, feed: feed{graph: t.Graph, set: t.Train}}
+	l := &local{graph: t.Graph, team: t.Team, metrics: t.Metrics, feed: feed{graph: t.Graph, set: t.Train}}
+	if t.Augmenter != nil {
+		l.feed.change(t.Augmenter, t.Team)
+	}
+	return l
 }
 
 func (l *local) values() [][]float32 { return l.gradients.values }
 
-func (l *local) compute(step uint64, rows, next []int32) (counted metric.Tally, err error) {
+func (l *local) compute(epoch int, step uint64, rows, next []int32) (counted metric.Tally, err error) {
 	batch := len(l.graph.Labels)
-	l.graph.Draw.Step = step
+	l.graph.Draw.Step, l.feed.epoch = step, epoch
 	for first := 0; first < len(rows); first += batch {
 		last := min(first+batch, len(rows))
 		following := rows[last:]

@@ -111,7 +111,7 @@ func (t *Trainer) epoch(ctx context.Context, epoch int) error {
 // before the step. next are the rows of the following step.
 func (t *Trainer) step(it Iteration, rows, next []int32) (counted metric.Tally, err error) {
 	t.counted = t.Metrics.AppendSums(t.counted[:0])
-	counted, err = t.gradients.compute(uint64(it.step()), rows, next)
+	counted, err = t.gradients.compute(it.Epoch, uint64(it.step()), rows, next)
 	if err != nil {
 		return counted, t.noGradient(it, err)
 	}

@@ -10,7 +10,7 @@ import (
 )
 
 // constrain limits, after a step, the norm of the weights of each unit to MaxNorm (book, chapter 11, "Max-Norm Regularization"). A
-// unit is a column of a weight [in, out]. Biases, α and β are left alone, and so are frozen groups, which no step changes.
+// unit is a column of a weight [in, out], or an output channel of a convolution's. Biases, α and β are left alone, and so are frozen groups, which no step changes.
 func (t *Trainer) constrain() {
 	if t.MaxNorm == 0 {
 		return

@@ -36,6 +36,7 @@ func resumable(lower, upper string, source *rand.Rand) setup {
 		s.decay = 0.7
 	}
 	s.patience = source.IntN(3)
+	s.augment = []string{"", "flip", "altflip,erase", "flip,shift:2,cutout:8"}[source.IntN(4)]
 	return s
 }
 
@@ -78,6 +79,7 @@ func TestResumeIsExact(t *testing.T) {
 				}
 				trainer := measured(t, other, &seen)
 				trainer.Sampler, trainer.Graph.Draw.Seed = dataset.NewSampler(s.images, s.seed, true), s.seed
+				trainer.Augmenter = whole.Augmenter
 				if stops > 0 {
 					trainer.Checkpoints.Dir = dir
 					saved, warnings, err := dir.Load()

@@ -40,6 +40,29 @@ func BenchmarkStep(b *testing.B) {
 	}
 }
 
+// BenchmarkAugmentedStep is a training step with and without augmentation, on one thread and on several.
+func BenchmarkAugmentedStep(b *testing.B) {
+	for members := 1; members <= team.Cores(); members *= 2 {
+		for _, augment := range []string{"none", "flip,shift:2,cutout:8"} {
+			b.Run(fmt.Sprintf("team-%d/%s", members, augment), func(b *testing.B) {
+				s := stacked("784-512-relu-10")
+				s.batch, s.images, s.augment = 128, 64*512, augment
+				if augment == "none" {
+					s.augment = ""
+				}
+				trainer := s.trainer(b)
+				trainer.Team = team.New(members)
+				defer trainer.Team.Close()
+				steps := NewStepper(trainer)
+				for b.Loop() {
+					must(b, steps.Step())
+				}
+				b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")
+			})
+		}
+	}
+}
+
 // BenchmarkEvaluate is an evaluation of the default model on as many images as the test set has.
 func BenchmarkEvaluate(b *testing.B) {
 	spec := small().spec

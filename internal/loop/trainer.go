@@ -35,6 +35,7 @@ type Trainer struct {
 
 	Schedules  []schedule.Schedule // one for each group, nil for a constant rate; may be empty
 	Accumulate int                 // batches of a step; 0 is 1
+	Augmenter  *dataset.Augmenter  // changes the training images; nil for none
 	ClipNorm   float64             // largest norm of a step's gradients; 0 for any
 	MaxNorm    float64             // largest norm of the weights of a unit; 0 for any
 	Average    *Average            // of the weights; nil for none

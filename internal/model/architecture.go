@@ -118,11 +118,42 @@ func ResMLP(h Hidden, classes int) ([]layer.Item, error) {
 	return append(append(items, before...), layer.Item{Layer: layer.Dense{Units: classes}}), nil
 }
 
+// CNN is the layers of a convolutional network: for each width of channels a convolution of 3 x 3, LayerNorm, the activation, a pool of
+// the largest values of 2 x 2 and dropout, then the layers of [MLP].
+func CNN(channels []int, h Hidden, classes int) ([]layer.Item, error) {
+	if err := checkWidths("convolutions", "channels", channels); err != nil {
+		return nil, err
+	}
+	dense, err := MLP(h, classes)
+	if err != nil {
+		return nil, err
+	}
+	after, _ := h.after() // MLP has checked it
+	pool := len(after)
+	if h.Dropout > 0 {
+		pool--
+	}
+	after = slices.Insert(after, pool, layer.Item{Layer: layer.Pool{Size: 2}})
+	var items []layer.Item
+	for _, n := range channels {
+		items = append(append(items, layer.Item{Layer: layer.Conv{Channels: n, Size: 3, Stride: 1}}), after...)
+	}
+	return append(items, dense...), nil
+}
+
+// checkWidths is an error unless there are widths, not too many, and each is in range.
+func checkWidths(layers, unit string, widths []int) error {
+	if n := len(widths); n == 0 || n > layer.MaxLayers/4 || slices.Min(widths) < 1 || slices.Max(widths) > layer.MaxUnits {
+		return fmt.Errorf("expected from 1 to %d %s of 1 to %d %s, found %d layers, the first %v",
+			layer.MaxLayers/4, layers, layer.MaxUnits, unit, n, widths[:min(n, 10)])
+	}
+	return nil
+}
+
 // after is the layers between two dense ones.
 func (h Hidden) after() (items []layer.Item, err error) {
-	if n := len(h.Units); n == 0 || n > layer.MaxLayers/4 || slices.Min(h.Units) < 1 || slices.Max(h.Units) > layer.MaxUnits {
-		return nil, fmt.Errorf("expected from 1 to %d hidden layers of 1 to %d units, found %d layers, the first %v",
-			layer.MaxLayers/4, layer.MaxUnits, n, h.Units[:min(n, 10)])
+	if err := checkWidths("hidden layers", "units", h.Units); err != nil {
+		return nil, err
 	}
 	if h.Norm != (layer.Norm{}) {
 		items = append(items, layer.Item{Layer: h.Norm})

@@ -19,7 +19,7 @@ import (
 // Graph is a model's graph for batches of one size. Fill Images and Labels, Run, then read Loss and, of a training graph, the
 // gradients of the Groups.
 type Graph struct {
-	Images []float32 // the batch, [batch, inputs]
+	Images []float32 // the batch, [batch, inputs], of maps row by row
 	Labels []int32   // its labels, [batch], layer.Ignored where a row is not used
 	Loss   *layer.BatchLoss
 	Groups []Group // of a training graph, in the order of the layers
@@ -147,7 +147,7 @@ type builder struct {
 
 // build makes the forward part of a graph, from the images to the loss.
 func (m *Model) build(weights Weights, batch int, training bool) (*builder, error) {
-	images, labels := op.New(batch, m.Inputs), tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
+	images, labels := op.New(append([]int{batch}, m.layers[0].In...)...), tensor.New(tensor.Of(tensor.Int32), tensor.WithShape(batch))
 	b, err := m.buildOver(weights, training, images, labels)
 	if err != nil {
 		return nil, err

@@ -18,6 +18,8 @@ func TestMachinesTrainToTheSameNumbers(t *testing.T) {
 	deep.Stack = "9-ln-relu-res(9-ln-relu-dropout:0.3)-dropout:0.2-4"
 	requireSameTraining(t, plain, model.Training{})
 	requireSameTraining(t, deep, model.Training{L2: 0.01, Activity: 0.02})
+	requireSameTraining(t, mapped("conv:3-ln-relu-dropout:0.2-maxpool-res(ln-relu-conv:3x3-avgpool:1)-5-4"), model.Training{})
+	requireSameTraining(t, mapped("conv:4x2s2v-gelu-res(conv:2-tanh-conv:4x1)-globalmax-4"), model.Training{L2: 0.01, Activity: 0.02})
 }
 
 func requireSameTraining(t *testing.T, spec spec, penalties model.Training) {

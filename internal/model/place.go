@@ -14,7 +14,11 @@ import (
 // its group alone. Any other layer is named by the numbered layer before it and its own word: lower.0.norm. Before the first
 // numbered layer the name begins with the first group. A second of one name is norm2.
 func place(a Architecture) ([]Placed, error) {
-	p := &placer{shape: layer.Shape{a.Inputs}, numbered: numberedOf(a), used: map[string]int{}}
+	in, err := layer.InputShape(a.Items, a.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	p := &placer{shape: in, numbered: numberedOf(a), used: map[string]int{}}
 	p.before = slot{name: p.numbered[0].group, group: p.numbered[0].group}
 	return p.place(a.Items)
 }

@@ -52,6 +52,7 @@ func (f *function) gradient(g Gradient) *pass {
 	p := newPass(f.gradientName(g.Of[0]), f.inputs, f.operandsOf(g), f.def.Shape, shapes...)
 	p.compute = g.Compute
 	p.serial = p.serial || g.Serial
+	p.scattered = g.Scattered
 	if slices.Contains(g.Rows, Forward) || slices.Contains(g.Whole, Forward) {
 		p.forward = &f.run
 	}

@@ -32,7 +32,8 @@ type Gradient struct {
 	Rows  []Operand // what each part reads only at its own rows
 	Whole []Operand // what each part may read all rows of
 
-	Serial bool // the gradients can't be split: there is one part
+	Serial    bool // the gradients can't be split: there is one part
+	Scattered bool // a part is any share of the gradients, not a range of their rows; so whoever reads them waits for all parts
 
 	// Compute fills a part of d, which holds the gradient of each input in Of. A part is a range of the rows of each gradient. Nil:
 	// the gradient of each of these inputs is dy itself, as for a sum.

@@ -5,8 +5,8 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// Parallel is an op that can be computed in parts, on several processors at once. A part is a range of the output's rows. The
-// output has the same bits for any number of parts.
+// Parallel is an op that can be computed in parts, on several processors at once. A part is a range of the output's rows, unless the op
+// is scattered. The output has the same bits for any number of parts.
 //
 // In each run, Bind is called once, then Part once for each part, in any order. Do does both.
 type Parallel interface {
@@ -14,6 +14,9 @@ type Parallel interface {
 
 	// Serial says that this op can't be split: it runs by Do.
 	Serial() bool
+
+	// Scattered says that a part of the output is not a range of its rows. Whoever reads the output must wait for all parts.
+	Scattered() bool
 
 	// Bind takes the inputs of a run and returns the output, which the parts fill.
 	Bind(inputs ...gorgonia.Value) (gorgonia.Value, error)

@@ -14,7 +14,8 @@ type pass struct {
 	bind     func(r *Run) error
 	compute  func(r *Run, d [][]float32, part, parts int)
 
-	serial bool
+	serial    bool
+	scattered bool
 
 	results []*tensor.Dense
 	values  [][]float32   // of the results
@@ -124,6 +125,9 @@ func (p *pass) read(i int, v gorgonia.Value) (err error) {
 
 // Serial says that the pass has one part.
 func (p *pass) Serial() bool { return p.serial }
+
+// Scattered says that a part is not a range of the rows of the results.
+func (p *pass) Scattered() bool { return p.scattered }
 
 // Part computes a part of the results.
 func (p *pass) Part(part, parts int) {

@@ -4,7 +4,7 @@
 //	  config.yaml                       the settings, for a person
 //	  metrics.jsonl                     the events of the training, one JSON object a line
 //	  lock                              held by the process that trains
-//	  eval-test.json                    the last evaluation of each split
+//	  eval-test.json                    the last evaluation of each split; eval-test-tta.json with test-time augmentation
 //	  checkpoints/last.safetensors      to resume from
 //	  checkpoints/previous.safetensors  the last one before it
 //	  checkpoints/best.safetensors      of the best validation accuracy

@@ -9,7 +9,8 @@ import (
 	"fmtrain/internal/atomicfile"
 )
 
-// EvaluationPath is the file of the last evaluation on a split: test, validation or train.
+// EvaluationPath is the file of the last evaluation on a split: test, validation or train. Those with test-time augmentation are kept apart,
+// as test-tta and so on.
 func (d Dir) EvaluationPath(split string) string { return d.path("eval-" + split + ".json") }
 
 // WriteEvaluation replaces the evaluation on a split by a JSON object. It needs no lock: the training never writes this file.

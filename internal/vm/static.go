@@ -111,19 +111,31 @@ func NewStatic(outputs ...*gorgonia.Node) (*Static, error) {
 	return m, nil
 }
 
-// matrixSum is the hash of the op with which Gorgonia adds two float32 matrices.
-var matrixSum = sync.OnceValue(func() uint32 {
-	g := gorgonia.NewGraph()
-	a := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(1, 1), gorgonia.WithName("a"))
-	b := gorgonia.NewMatrix(g, tensor.Float32, gorgonia.WithShape(1, 1), gorgonia.WithName("b"))
-	return gorgonia.Must(gorgonia.Add(a, b)).Op().Hashcode()
-})
+// sums are the hashes of the ops with which Gorgonia adds two float32 tensors, by their number of axes.
+var sums sync.Map
 
-// opOf is the op that runs a node. This is the node's own op, except for the sum of two matrices. Gorgonia adds such a node where a
-// value is used twice, to add up its gradients. Its own op can't be split, so all members would have to wait. Ours has parts and gives the
-// same bits.
+// isSum says whether Gorgonia's own op adds two float32 tensors of two axes or more.
+func isSum(n *gorgonia.Node) bool {
+	axes := n.Dims()
+	if n.Op() == nil || axes < 2 {
+		return false
+	}
+	hash, ok := sums.Load(axes)
+	if !ok {
+		g := gorgonia.NewGraph()
+		ones := slices.Repeat([]int{1}, axes)
+		a := gorgonia.NewTensor(g, tensor.Float32, axes, gorgonia.WithShape(ones...), gorgonia.WithName("a"))
+		b := gorgonia.NewTensor(g, tensor.Float32, axes, gorgonia.WithShape(ones...), gorgonia.WithName("b"))
+		hash, _ = sums.LoadOrStore(axes, gorgonia.Must(gorgonia.Add(a, b)).Op().Hashcode())
+	}
+	return n.Op().Hashcode() == hash.(uint32)
+}
+
+// opOf is the op that runs a node. This is the node's own op, except for the sum of two tensors, such as matrices. Gorgonia adds such a
+// node where a value is used twice, to add up its gradients. Its own op can't be split, so all members would have to wait. Ours has
+// parts and gives the same bits.
 func opOf(n *gorgonia.Node) gorgonia.Op {
-	if n.Op() == nil || n.Op().Hashcode() != matrixSum() {
+	if !isSum(n) {
 		return n.Op()
 	}
 	return op.NewSum(n.Shape())
@@ -146,7 +158,7 @@ func levelOf(n *gorgonia.Node, ops map[*gorgonia.Node]gorgonia.Op, levels map[*g
 		if !ok {
 			return 0, fmt.Errorf("vm: node %s runs before its child %s", n.Name(), child.Name())
 		}
-		if parallel(ops[child]) != nil && (parts == nil || !parts.RowLocal(i)) {
+		if by := parallel(ops[child]); by != nil && (parts == nil || !parts.RowLocal(i) || by.Scattered()) {
 			l++
 		}
 		level = max(level, l)

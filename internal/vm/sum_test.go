@@ -104,3 +104,35 @@ func TestTrainingStepWaitsTwice(t *testing.T) {
 		t.Errorf("expected 2, found %d", found)
 	}
 }
+
+// Nor does a network over maps wait more often, with blocks within each other and pools. An op that reads the gradient of a convolution's
+// weight waits for all its parts, which are not rows.
+func TestMapsWaitTwice(t *testing.T) {
+	if found := waitsOverMaps(t, 0); found != 2 {
+		t.Errorf("expected 2, found %d", found)
+	}
+	if found := waitsOverMaps(t, 0.1); found != 3 {
+		t.Errorf("with a penalty on a convolution: expected 3, found %d", found)
+	}
+}
+
+func waitsOverMaps(t *testing.T, l2 float64) int {
+	g := gorgonia.NewGraph()
+	input := func(name string, shape ...int) *gorgonia.Node {
+		return gorgonia.NodeFromAny(g, op.New(shape...), gorgonia.WithName(name))
+	}
+	labels := gorgonia.NodeFromAny(g, tensor.New(tensor.WithBacking([]int32{0, 1, 2})), gorgonia.WithName("labels"))
+	first, second, third := input("first", 3, 3, 1, 4), input("second", 3, 3, 4, 4), input("third", 1, 1, 4, 4)
+	b, alpha, beta, w := input("b", 4), input("alpha", 4), input("beta", 4), input("w", 36, 4)
+	h := gorgonia.Must(layer.ApplyConv(input("x", 3, 6, 6, 1), first, b, 1, 1))
+	inner := gorgonia.Must(layernorm.Apply(h, alpha, beta, layernorm.Book, layernorm.DefaultEpsilon))
+	inner = gorgonia.Must(layer.ApplyResidual(inner, gorgonia.Must(layer.ApplyConv(inner, second, b, 1, 1))))
+	h = gorgonia.Must(layer.ApplyResidual(h, gorgonia.Must(layer.ApplyConv(gorgonia.Must(layer.ApplyActivation("relu", inner)), third, b, 1, 0))))
+	h = gorgonia.Must(layer.Pool{Size: 2}.Apply(h, nil))
+	cost := must[*layer.BatchLoss](t)(layer.NewBatchLoss(loss.Default(), gorgonia.Must(layer.ApplyDense(h, w, b)), labels)).Node
+	if l2 > 0 {
+		cost = gorgonia.Must(layer.AddLosses(cost, gorgonia.Must(layer.WeightPenalty(second, l2))))
+	}
+	gradients := must[gorgonia.Nodes](t)(gorgonia.Grad(cost, first, second, third, alpha, beta, w))
+	return must[*vm.Static](t)(vm.NewStatic(append(gradients, cost)...)).Waits()
+}

@@ -23,7 +23,7 @@ func relu() {
 		if k.wide {
 			positive := K()
 			VCMPPS(Imm(lessOrderedQuiet), y, k.zero(), positive)
-			k.store("dx", k.set.load(k.at("dy"), &mask{k: positive})) // of which none is beyond the end, where y is 0
+			k.store("dx", k.set.load(k.at("dy", 0), &mask{k: positive})) // of which none is beyond the end, where y is 0
 			return
 		}
 		positive := YMM()

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"math"
+
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
@@ -167,6 +169,16 @@ func (d doubles) store64(slice reg.Register, v reg.VecVirtual) {
 	}
 }
 
+// keep stores a whole vector of float64 in working memory, which has room for it after the last value of the row.
+func (d doubles) keep(slice reg.Register, v reg.VecVirtual) { VMOVUPD(v, d.at(slice, 8)) }
+
+// kept loads a whole vector of float64 from working memory. Only the existing values of it count.
+func (d doubles) kept(slice reg.Register) reg.VecVirtual {
+	v := YMM()
+	VMOVUPD(d.at(slice, 8), v)
+	return v
+}
+
 // A sum is kept in the eight lanes of laneSums, with a vector for each part. At the end it is in the first lane.
 type sum [2]reg.VecVirtual
 
@@ -211,6 +223,14 @@ func spread(from Op) reg.VecVirtual {
 	v := YMM()
 	VBROADCASTSD(from, v)
 	return v
+}
+
+// number64 is the number in all lanes.
+func number64(x float64) reg.VecVirtual {
+	bits, v := GP64(), XMM()
+	MOVQ(U64(math.Float64bits(x)), bits)
+	VMOVQ(bits, v)
+	return spread(v)
 }
 
 // result64 stores the first lane as the float64 result. avo's Store would use an SSE instruction, which is slow in AVX

@@ -17,6 +17,7 @@ type elementwise struct {
 	scalars  map[string]reg.VecVirtual // each in all lanes
 	negative map[string]reg.Register   // for AVX-512: all lanes of the mask if the slope is negative, none if not
 	index    reg.Register
+	vectors  int   // that a turn of the loop takes
 	mask     *mask // the remaining lanes; nil within the loop
 }
 
@@ -24,11 +25,18 @@ type elementwise struct {
 // order and with the roundings of the plain twin.
 func newElementwise(name, twin string, slices, scalars []string, body func(*elementwise)) {
 	for _, s := range sets {
-		s.elementwise(name, twin, slices, scalars, body)
+		s.elementwise(name, twin, slices, scalars, 1, body)
 	}
 }
 
-func (s set) elementwise(name, twin string, slices, scalars []string, body func(*elementwise)) {
+// newUnrolled is newElementwise with a loop that takes so many vectors in a turn, before the loop that takes one.
+func newUnrolled(name, twin string, slices []string, vectors int, body func(*elementwise)) {
+	for _, s := range sets {
+		s.elementwise(name, twin, slices, nil, vectors, body)
+	}
+}
+
+func (s set) elementwise(name, twin string, slices, scalars []string, vectors int, body func(*elementwise)) {
 	signature := fmt.Sprintf("func(%s []float32", strings.Join(slices, ", "))
 	if len(scalars) > 0 {
 		signature += fmt.Sprintf(", %s float32", strings.Join(scalars, ", "))
@@ -50,19 +58,13 @@ func (s set) elementwise(name, twin string, slices, scalars []string, body func(
 			VPMOVD2M(k.scalars[scalar], k.negative[scalar])
 		}
 	}
-	n, whole := length(slices[0]), GP64()
-	MOVQ(n, whole)
-	ANDQ(I32(-s.lanes()), whole)
-
+	n := length(slices[0])
 	k.index = GP64()
 	XORQ(k.index, k.index)
-	JMP(LabelRef("test"))
-	Label("loop")
-	body(k)
-	ADDQ(Imm(uint64(s.lanes())), k.index)
-	Label("test")
-	CMPQ(k.index, whole)
-	JLT(LabelRef("loop"))
+	if vectors > 1 {
+		k.loop("unrolled", n, vectors, body)
+	}
+	k.loop("", n, 1, body)
 
 	SUBQ(k.index, n)
 	JZ(LabelRef("done"))
@@ -72,10 +74,33 @@ func (s set) elementwise(name, twin string, slices, scalars []string, body func(
 	end()
 }
 
-func (k *elementwise) at(slice string) Mem {
-	return Mem{Base: k.slices[slice], Index: k.index, Scale: 4}
+// loop writes the loop over the values from the index on, with this many whole vectors in each turn.
+func (k *elementwise) loop(prefix string, n reg.GPVirtual, vectors int, body func(*elementwise)) {
+	k.vectors = vectors
+	last, lanes := GP64(), vectors*k.lanes()
+	LEAQ(Mem{Base: n, Disp: -lanes}, last)
+	JMP(LabelRef(prefix + "test"))
+	Label(prefix + "loop")
+	body(k)
+	ADDQ(Imm(uint64(lanes)), k.index)
+	Label(prefix + "test")
+	CMPQ(k.index, last)
+	JLE(LabelRef(prefix + "loop"))
 }
 
-func (k *elementwise) load(slice string) reg.VecVirtual { return k.set.load(k.at(slice), k.mask) }
+// at is the address of the vector of a turn.
+func (k *elementwise) at(slice string, vector int) Mem {
+	return Mem{Base: k.slices[slice], Index: k.index, Scale: 4, Disp: 4 * vector * k.lanes()}
+}
 
-func (k *elementwise) store(slice string, v reg.VecVirtual) { k.mask.store(v, k.at(slice)) }
+func (k *elementwise) load(slice string) reg.VecVirtual { return k.loadVector(slice, 0) }
+
+func (k *elementwise) store(slice string, v reg.VecVirtual) { k.storeVector(slice, 0, v) }
+
+func (k *elementwise) loadVector(slice string, vector int) reg.VecVirtual {
+	return k.set.load(k.at(slice, vector), k.mask)
+}
+
+func (k *elementwise) storeVector(slice string, vector int, v reg.VecVirtual) {
+	k.mask.store(v, k.at(slice, vector))
+}

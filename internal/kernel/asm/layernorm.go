@@ -8,64 +8,153 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// layernorm writes the passes of LayerNorm over one row. They compute in float64.
+// layernorm writes the passes of LayerNorm over some rows. They compute in float64.
 func layernorm() {
 	for _, s := range sets {
-		s.rowMoments()
-		s.normalize()
-		s.layerNormGradSums()
+		s.widen()
+		s.layerNormRows()
+		s.layerNormGradRows()
 		s.layerNormColumns()
-		s.layerNormGradRow()
 	}
 }
 
-func (s set) rowMoments() {
-	s.text("rowMoments", "(x []float32) (mean, squares float64)")
-	x, row := base("x"), s.newRow(length("x"))
+// eachRow writes body for every row, of which there is at least one. Each pointer moves to the next row after it.
+func eachRow(label string, next []func(), body func()) {
+	rows := length("mean")
+	Label(label)
+	body()
+	for _, move := range next {
+		move()
+	}
+	DECQ(rows)
+	JNZ(LabelRef(label))
+}
 
-	sum := newSum()
-	row.each("sum", func(d doubles) { sum.add(d, d.load(x)) })
+// by moves a pointer by n values of this many bytes.
+func by(n reg.Register, size uint8, pointer reg.Register) func() {
+	return func() { LEAQ(Mem{Base: pointer, Index: n, Scale: size}, pointer) }
+}
+
+// byOne moves a pointer by this many bytes.
+func byOne(bytes uint64, pointer reg.Register) func() {
+	return func() { ADDQ(Imm(bytes), pointer) }
+}
+
+// first is the float64 that the pointer points to.
+func first(pointer reg.Register) Mem { return Mem{Base: pointer} }
+
+// countOf is n as a float64, in the first lane.
+func countOf(n reg.Register) reg.VecVirtual {
 	count := XMM()
 	VXORPS(count, count, count)
-	VCVTSI2SDQ(row.n, count, count)
-	first := sum.total()
-	VDIVSD(count, first, first)
-	result64(first, "mean")
-	mean := spread(first)
+	VCVTSI2SDQ(n, count, count)
+	return count
+}
 
-	squares := newSum()
-	row.each("squares", func(d doubles) {
-		deviation := d.sub(d.load(x), mean)
-		squares.add(d, d.mul(deviation, deviation))
-	})
-	result64(squares.total(), "squares")
+func (s set) widen() {
+	s.text("widen", "(to []float64, from []float32)")
+	to, from := base("to"), base("from")
+	s.newRow(length("from")).each("values", func(d doubles) { d.store64(to, d.load(from)) })
 	end()
 }
 
-func (s set) normalize() {
-	s.text("normalize", "(y, x, alpha, beta []float32, mean, inv float64)")
-	y, x, alpha, beta := base("y"), base("x"), base("alpha"), base("beta")
-	mean, inv := broadcast64("mean"), broadcast64("inv")
-	s.newRow(length("y")).each("values", func(d doubles) {
-		scaled := d.mul(d.load(alpha), d.standardize(d.load(x), mean, inv))
-		d.store(y, d.add(scaled, d.load(beta)))
+// layerNormRows takes each step for all rows before the next step. So the steps of different rows overlap: a row alone would wait for
+// its sums, its divisions and its root. A step after the first reads the values of x in float64 from work.
+func (s set) layerNormRows() {
+	s.text("layerNormRows",
+		"(y, x []float32, alpha, beta, work []float64, inside, outside float64, mean, inv, correction []float64)")
+	n := length("alpha")
+	row, count := s.newRow(n), spread(countOf(n))
+
+	x, values, means := base("x"), base("work"), base("mean")
+	eachRow("sumRows", []func(){by(n, 4, x), by(n, 8, values), byOne(8, means)}, func() {
+		sum := newSum()
+		row.each("sum", func(d doubles) {
+			v := d.load(x)
+			d.keep(values, v)
+			sum.add(d, v)
+		})
+		VMOVSD(sum.total(), first(means))
+	})
+	means = base("mean")
+	s.newRow(length("mean")).each("means", func(d doubles) { d.store64(means, d.div(d.load64(means), count)) })
+
+	values, means, invs := base("work"), base("mean"), base("inv")
+	eachRow("squareRows", []func(){by(n, 8, values), byOne(8, means), byOne(8, invs)}, func() {
+		mean, squares := spread(first(means)), newSum()
+		row.each("squares", func(d doubles) {
+			deviation := d.sub(d.kept(values), mean)
+			squares.add(d, d.mul(deviation, deviation))
+		})
+		VMOVSD(squares.total(), first(invs))
+	})
+	invs, corrections := base("inv"), base("correction")
+	inside, outside, one := broadcast64("inside"), broadcast64("outside"), number64(1)
+	s.newRow(length("mean")).each("scales", func(d doubles) {
+		const notEqual = 4 // or unordered
+		root, some := YMM(), YMM()
+		VSQRTPD(d.add(d.div(d.load64(invs), count), inside), root)
+		scale := d.add(root, outside)
+		VCMPPD(Imm(notEqual), zero64(), root, some)
+		d.store64(corrections, binary(VANDPD, d.div(scale, root), some))
+		d.store64(invs, d.div(one, scale))
+	})
+
+	y, alpha, beta := base("y"), base("alpha"), base("beta")
+	values, means, invs = base("work"), base("mean"), base("inv")
+	eachRow("normalRows", []func(){by(n, 4, y), by(n, 8, values), byOne(8, means), byOne(8, invs)}, func() {
+		mean, inv := spread(first(means)), spread(first(invs))
+		row.each("normal", func(d doubles) {
+			scaled := d.mul(d.kept(alpha), d.standardize(d.kept(values), mean, inv))
+			d.store(y, d.add(scaled, d.kept(beta)))
+		})
 	})
 	end()
 }
 
-func (s set) layerNormGradSums() {
-	s.text("layerNormGradSums", "(dy, x, alpha []float32, mean, inv float64) (sum, projection float64)")
+// layerNormGradRows first computes the sums of all rows and keeps the terms, then dx of all rows.
+func (s set) layerNormGradRows() {
+	s.text("layerNormGradRows", "(dx, dy, x []float32, alpha, g, xHat, sums, mean, inv, correction []float64)")
+	n := length("alpha")
+	row, count := s.newRow(n), countOf(n)
+
 	dy, x, alpha := base("dy"), base("x"), base("alpha")
-	mean, inv := broadcast64("mean"), broadcast64("inv")
-	row := s.newRow(length("dy"))
-	sum, projection := newSum(), newSum()
-	row.each("values", func(d doubles) {
-		g := d.mul(d.load(alpha), d.load(dy))
-		sum.add(d, g)
-		projection.add(d, d.mul(g, d.standardize(d.load(x), mean, inv)))
+	gs, xHats, sums := base("g"), base("xHat"), base("sums")
+	means, invs := base("mean"), base("inv")
+	eachRow("sumRows", []func(){
+		by(n, 4, dy), by(n, 4, x), by(n, 8, gs), by(n, 8, xHats), byOne(16, sums), byOne(8, means), byOne(8, invs),
+	}, func() {
+		mean, inv := spread(first(means)), spread(first(invs))
+		sum, projection := newSum(), newSum()
+		row.each("sums", func(d doubles) {
+			g := d.mul(d.kept(alpha), d.load(dy))
+			d.keep(gs, g)
+			sum.add(d, g)
+			xHat := d.standardize(d.load(x), mean, inv)
+			d.keep(xHats, xHat)
+			projection.add(d, d.mul(g, xHat))
+		})
+		VMOVSD(sum.total(), first(sums))
+		VMOVSD(projection.total(), first(sums).Offset(8))
 	})
-	result64(sum.total(), "sum")
-	result64(projection.total(), "projection")
+
+	dx, corrections := base("dx"), base("correction")
+	gs, xHats, sums, invs = base("g"), base("xHat"), base("sums"), base("inv")
+	eachRow("gradRows", []func(){
+		by(n, 4, dx), by(n, 8, gs), by(n, 8, xHats), byOne(16, sums), byOne(8, invs), byOne(8, corrections),
+	}, func() {
+		sum, projection := XMM(), XMM()
+		VMOVSD(first(sums), sum)
+		VDIVSD(count, sum, sum)
+		VMOVSD(first(corrections), projection)
+		VMULSD(first(sums).Offset(8), projection, projection)
+		VDIVSD(count, projection, projection)
+		meanG, slope, inv := spread(sum), spread(projection), spread(first(invs))
+		row.each("grad", func(d doubles) {
+			rest := d.sub(d.sub(d.kept(gs), meanG), d.mul(slope, d.kept(xHats)))
+			d.store(dx, d.mul(rest, inv))
+		})
+	})
 	end()
 }
 
@@ -115,18 +204,5 @@ func (s set) layerNormColumns() {
 	columns.loop("columns16", 4, body)
 	columns.loop("columns8", 2, body)
 	columns.left("columns", body)
-	end()
-}
-
-func (s set) layerNormGradRow() {
-	s.text("layerNormGradRow", "(dx, dy, x, alpha []float32, mean, inv, meanG, slope float64)")
-	dx, dy, x, alpha := base("dx"), base("dy"), base("x"), base("alpha")
-	mean, inv := broadcast64("mean"), broadcast64("inv")
-	meanG, slope := broadcast64("meanG"), broadcast64("slope")
-	s.newRow(length("dx")).each("values", func(d doubles) {
-		xHat := d.standardize(d.load(x), mean, inv)
-		g := d.mul(d.load(alpha), d.load(dy))
-		d.store(dx, d.mul(d.sub(d.sub(g, meanG), d.mul(slope, xHat)), inv))
-	})
 	end()
 }

@@ -13,6 +13,7 @@ import (
 // groups are the kernels by the file that they are written to.
 var groups = map[string]func(){
 	"activation":   activation,
+	"conv":         conv,
 	"cpu":          cpu,
 	"crossentropy": crossEntropy,
 	"layernorm":    layernorm,
@@ -20,6 +21,7 @@ var groups = map[string]func(){
 	"memory":       memory,
 	"peak":         peak,
 	"pixels":       pixels,
+	"pool":         pool,
 	"rows":         rows,
 	"update":       update,
 }

@@ -11,7 +11,7 @@ import (
 // smoothActivations writes the activations with an exponential in them and their derivatives. Each does, operation for operation, what
 // the functions of one value in the package's smooth.go do.
 func smoothActivations() {
-	newSmooth("gelu", (*elementwise).gelu, (*elementwise).geluSlope)
+	newGELU()
 	newSmooth("tanh", (*elementwise).tanh, (*elementwise).tanhSlope)
 	newSmooth("elu", (*elementwise).elu, (*elementwise).eluSlope)
 	newSmooth("selu", (*elementwise).selu, (*elementwise).seluSlope)
@@ -43,13 +43,14 @@ const (
 	smoothFour
 	smoothAlpha
 	smoothScale
-	smoothMinusHalf
-	smoothFar
-	smoothMinusFar
-	smoothTailAbove
+	smoothHalf
+	smoothPerSquare
+	smoothPower
 )
 
 const (
+	smoothFar       = smoothPower + 3
+	smoothTailAbove = smoothFar + 1
 	smoothTailBelow = smoothTailAbove + 6
 	smoothRoot      = smoothTailBelow + 7
 	smoothAbove     = smoothRoot + 1
@@ -57,29 +58,44 @@ const (
 )
 
 // A pair is a vector of float32 values as float64: its lower and its upper half, each as wide as the vector. Two halves share each
-// constant that is loaded, and one computes while the other waits.
-type pair [2]reg.VecVirtual
+// constant that is loaded, and one computes while the other waits. If a turn of the loop takes several vectors, it is all their halves.
+type pair []reg.VecVirtual
 
-// each makes a pair of what f gives for each half.
-func each(f func(i int) reg.VecVirtual) pair { return pair{f(0), f(1)} }
+// each makes what f gives for each half of p.
+func (p pair) each(f func(i int) reg.VecVirtual) pair {
+	q := make(pair, len(p))
+	for i := range p {
+		q[i] = f(i)
+	}
+	return q
+}
+
+// halves is a pair of nothing yet, for the vectors of a turn.
+func (k *elementwise) halves() pair { return make(pair, 2*k.vectors) }
 
 // loadPair loads float32 values of the slice.
 func (k *elementwise) loadPair(slice string) pair {
-	v := k.load(slice)
-	return each(func(i int) reg.VecVirtual {
-		half := v.AsX()
-		if k.wide {
-			half = v.AsY()
-		}
-		if i == 1 {
-			upper := reg.Register(XMM())
+	return k.widen(func(vector int) reg.VecVirtual { return k.loadVector(slice, vector) })
+}
+
+// widen converts the float32 vectors that get gives to float64.
+func (k *elementwise) widen(get func(vector int) reg.VecVirtual) pair {
+	var v reg.VecVirtual
+	return k.halves().each(func(i int) reg.VecVirtual {
+		var half reg.Register
+		switch {
+		case i%2 == 0:
+			v = get(i / 2)
+			half = v.AsX()
 			if k.wide {
-				upper = YMM()
-				VEXTRACTF64X4(Imm(1), v, upper)
-			} else {
-				VEXTRACTF128(Imm(1), v, upper)
+				half = v.AsY()
 			}
-			half = upper
+		case k.wide:
+			half = YMM()
+			VEXTRACTF64X4(Imm(1), v, half)
+		default:
+			half = XMM()
+			VEXTRACTF128(Imm(1), v, half)
 		}
 		double := k.vector()
 		VCVTPS2PD(half, double)
@@ -87,27 +103,33 @@ func (k *elementwise) loadPair(slice string) pair {
 	})
 }
 
-// storePair rounds to float32 values of the slice.
+// storePair rounds to float32 values of the slice, in the registers of p.
 func (k *elementwise) storePair(slice string, p pair) {
-	v := k.vector()
-	if k.wide {
-		upper := YMM()
-		VCVTPD2PS(p[0], v.AsY())
-		VCVTPD2PS(p[1], upper)
-		VINSERTF64X4(Imm(1), upper, v, v)
-	} else {
-		upper := XMM()
-		VCVTPD2PSY(p[0], v.AsX())
-		VCVTPD2PSY(p[1], upper)
-		VINSERTF128(Imm(1), upper, v, v)
+	for i := range k.vectors {
+		v := p[2*i]
+		if k.wide {
+			upper := YMM()
+			VCVTPD2PS(v, v.AsY())
+			VCVTPD2PS(p[2*i+1], upper)
+			VINSERTF64X4(Imm(1), upper, v, v)
+		} else {
+			upper := XMM()
+			VCVTPD2PSY(v, v.AsX())
+			VCVTPD2PSY(p[2*i+1], upper)
+			VINSERTF128(Imm(1), upper, v, v)
+		}
+		k.storeVector(slice, i, v)
 	}
-	k.store(slice, v)
 }
 
 // constant64 loads the constant at the place of smooth. Both halves share the register: nothing may be written to it.
 func (k *elementwise) constant64(place int) pair {
-	v := k.broadcast64(place)
-	return pair{v, v}
+	return k.same(k.broadcast64(place))
+}
+
+// same is a pair whose halves are all v.
+func (k *elementwise) same(v reg.VecVirtual) pair {
+	return k.halves().each(func(int) reg.VecVirtual { return v })
 }
 
 func (k *elementwise) broadcast64(place int) reg.VecVirtual {
@@ -122,11 +144,11 @@ func (k *elementwise) bits64(bits uint64) pair {
 	MOVQ(U64(bits), b)
 	VMOVQ(b, v.AsX())
 	VPBROADCASTQ(v.AsX(), v)
-	return pair{v, v}
+	return k.same(v)
 }
 
 func (p pair) with(instruction func(...Op), q pair) pair {
-	return each(func(i int) reg.VecVirtual { return binary(instruction, p[i], q[i]) })
+	return p.each(func(i int) reg.VecVirtual { return binary(instruction, p[i], q[i]) })
 }
 
 func (p pair) add(q pair) pair { return p.with(VADDPD, q) }
@@ -146,11 +168,43 @@ func (p pair) fma(q, r pair) pair {
 	return p
 }
 
+// fresh loads the constant to a register for each half.
+func (k *elementwise) fresh(place int) pair {
+	return k.halves().each(func(int) reg.VecVirtual { return k.register(place) })
+}
+
+// register loads the constant to a register.
+func (k *elementwise) register(place int) reg.VecVirtual {
+	v := k.vector()
+	VMOVUPD(number(place), v)
+	return v
+}
+
+// number is where the constant at the place of smooth is, in all lanes of a vector. It needs no register.
+func number(place int) Mem { return NewDataAddr(Symbol{Name: "·smoothLanes"}, 64*place) }
+
+// fmaNumber is p·q + the constant, in the registers of p.
+func (p pair) fmaNumber(q pair, place int) pair {
+	for i := range p {
+		VFMADD213PD(number(place), q[i], p[i])
+	}
+	return p
+}
+
+// withNumber is the instruction with the constant as its right operand.
+func (p pair) withNumber(instruction func(...Op), place int) pair {
+	return p.each(func(i int) reg.VecVirtual {
+		v := like(p[i])
+		instruction(number(place), p[i], v)
+		return v
+	})
+}
+
 // horner is the polynomial of so many coefficients from the place on.
 func (k *elementwise) horner(place, count int, x pair) pair {
-	sum := each(func(int) reg.VecVirtual { return k.broadcast64(place) })
+	sum := k.fresh(place)
 	for i := 1; i < count; i++ {
-		sum = sum.fma(x, k.constant64(place+i))
+		sum = sum.fmaNumber(x, place+i)
 	}
 	return sum
 }
@@ -158,7 +212,7 @@ func (k *elementwise) horner(place, count int, x pair) pair {
 // where is then where a < b, and otherwise elsewhere.
 func (k *elementwise) where(a, b, then, otherwise pair) pair {
 	const lessOrderedQuiet = 17
-	return each(func(i int) reg.VecVirtual {
+	return a.each(func(i int) reg.VecVirtual {
 		v := k.vector()
 		if k.wide {
 			less := K()
@@ -173,10 +227,7 @@ func (k *elementwise) where(a, b, then, otherwise pair) pair {
 	})
 }
 
-func (k *elementwise) zeros() pair {
-	v := k.zero()
-	return pair{v, v}
-}
+func (k *elementwise) zeros() pair { return k.same(k.zero()) }
 
 const signBit = 1 << 63
 
@@ -187,12 +238,12 @@ func (k *elementwise) abs(x pair) pair { return x.with(VANDPD, k.bits64(math.Max
 func (k *elementwise) expParts(x pair) (power, p pair) {
 	x = x.atLeast(k.constant64(smoothLeast))
 	shift := k.constant64(smoothShift)
-	shifted := each(func(int) reg.VecVirtual { return k.broadcast64(smoothLog2E) }).fma(x, shift)
+	shifted := k.fresh(smoothLog2E).fma(x, shift)
 	r, ln2 := shifted.sub(shift), k.constant64(smoothLn2)
 	for i, n := range r {
 		VFNMADD213PD(x[i], ln2[i], n)
 	}
-	power = each(func(i int) reg.VecVirtual {
+	power = x.each(func(i int) reg.VecVirtual {
 		v := k.vector()
 		VPSLLQ(Imm(52), shifted[i], v)
 		return v
@@ -210,23 +261,59 @@ func (k *elementwise) expm1(x pair) pair {
 	return p.fma(power, power.sub(k.constant64(smoothOne)))
 }
 
-// bell is exp(−a²/2).
-func (k *elementwise) bell(a pair) pair { return k.exp(a.mul(k.constant64(smoothMinusHalf)).mul(a)) }
-
-func (k *elementwise) gelu(x pair) pair {
-	x = x.atLeast(k.constant64(smoothMinusFar))
-	a := k.abs(x).atMost(k.constant64(smoothFar))
-	e := k.bell(a)
-	tail := e.mul(k.horner(smoothTailAbove, 6, a).div(k.horner(smoothTailBelow, 7, a)))
-	return x.mul(k.where(x, k.zeros(), tail, k.constant64(smoothOne).sub(tail)))
+// newGELU writes GELU and its derivative. Two vectors at a time keep the processor busy while their long chains of operations wait
+// for each other. The steps are in an order in which the values of four halves fit in sixteen registers.
+func newGELU() {
+	newUnrolled("gelu", "geluGo", []string{"y", "x"}, 2, func(k *elementwise) {
+		a := k.distance()
+		above, below := k.quotient(a, smoothTailAbove, 6, smoothTailBelow, 7)
+		tail := k.timesBell(above.mul(a), below, a)
+		positive := k.widen(func(vector int) reg.VecVirtual { return binary(VMAXPS, k.zero(), k.loadVector("x", vector)) })
+		k.storePair("y", positive.sub(tail))
+	})
+	newUnrolled("geluGrad", "geluGradGo", []string{"dx", "dy", "x"}, 2, func(k *elementwise) {
+		a := k.distance()
+		above, below := k.quotient(a, smoothAbove, 6, smoothBelow, 6)
+		slope := k.timesBell(above.mul(k.constant64(smoothRoot).sub(a)), below, a)
+		sign, half := k.loadPair("x").with(VANDPD, k.bits64(signBit)), k.constant64(smoothHalf)
+		positive := sign.with(VORPD, half).add(half) // 1, or 0 for a negative x
+		k.storePair("dx", positive.sub(slope.with(VXORPD, sign)).mul(k.loadPair("dy")))
+	})
 }
 
-func (k *elementwise) geluSlope(x pair) pair {
-	a := k.abs(x).atMost(k.constant64(smoothFar))
-	e := k.bell(a)
-	rest := k.horner(smoothAbove, 6, a).div(k.horner(smoothBelow, 6, a))
-	slope := e.mul(k.constant64(smoothRoot).sub(a).mul(rest))
-	return k.where(x, k.zeros(), slope, k.constant64(smoothOne).sub(slope))
+// distance is |x|, up to far.
+func (k *elementwise) distance() pair { return k.abs(k.loadPair("x")).atMost(k.constant64(smoothFar)) }
+
+// quotient is two polynomials of a, of so many coefficients from those places on.
+func (k *elementwise) quotient(a pair, above, aboveCount, below, belowCount int) (numerator, denominator pair) {
+	numerator, denominator = k.fresh(above), k.fresh(below)
+	for i := 1; i < max(aboveCount, belowCount); i++ {
+		if i < aboveCount {
+			numerator = numerator.fmaNumber(a, above+i)
+		}
+		if i < belowCount {
+			denominator = denominator.fmaNumber(a, below+i)
+		}
+	}
+	return numerator, denominator
+}
+
+// timesBell is as in smooth.go. It goes half by half, which needs fewer registers.
+func (k *elementwise) timesBell(above, below, a pair) pair {
+	squares := a.mul(a)
+	return squares.each(func(i int) reg.VecVirtual {
+		square, shifted := pair{squares[i]}, pair{k.register(smoothPerSquare)}
+		shifted = shifted.fmaNumber(square, smoothShift)
+		whole := shifted.withNumber(VSUBPD, smoothShift)
+		VFMSUB132PD(number(smoothPerSquare), whole[0], square[0])
+		r := square
+		VPSLLQ(Imm(52), shifted[0], shifted[0])
+		scaled := pair{above[i]}.with(VPADDQ, shifted)
+		square = r.mul(r)
+		u := pair{k.register(smoothPower)}.fmaNumber(square, smoothOne)
+		v := pair{k.register(smoothPower + 1)}.fmaNumber(square, smoothPower+2).mul(r)
+		return scaled.mul(u.add(v)).div(pair{below[i]}.mul(u.sub(v)))[0]
+	})
 }
 
 // minusTwice is −2|x|.
