@@ -34,7 +34,7 @@ func image(set *dataset.Set, row int) []uint8 {
 // The probabilities are the softmax of the logits that an evaluation of a whole batch computes, for any kind of layers.
 func TestProbabilities(t *testing.T) {
 	data, _ := sample()
-	for _, stack := range []string{"30-ln-relu-10", "20-res(ln-relu-dropout:0.5-20)-gelu-10", "10"} {
+	for _, stack := range []string{"30-ln-relu-10", "20-res(ln-relu-dropout:0.5-20)-gelu-10", "conv:4-relu-maxpool:2-10", "10"} {
 		spec := modeltest.Spec{
 			Inputs: dataset.Pixels, Classes: dataset.Classes, Stack: stack, LayerNorm: layernorm.Book, Epsilon: 0.001, UpperLayers: 1,
 		}
