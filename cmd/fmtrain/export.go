@@ -61,7 +61,7 @@ func newExport(s streams) *cobra.Command {
 		},
 	}
 	cmd.ValidArgsFunction = completeRuns(1)
-	cmd.Flags().VarP(&named{"NAME", &o.format}, "format", "", "format: "+list(export.Names()))
+	cmd.Flags().VarP(&named{"NAME", &o.format}, "format", "", "format: "+strings.Join(export.Names(), ", "))
 	cmd.Flags().VarP(&named{"DIR", &o.out}, "out", "", "directory for the files [the names of the run and the format]")
 	cmd.Flags().VarP(&named{"NAME", &o.input}, "input", "", "input of ONNX: uint8, pixels from 0 to 255, or float, pixels divided by 255")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "export the averaged weights of a run with --ema")
@@ -84,7 +84,7 @@ func runExport(s streams, o exportOptions) error {
 	o.input = strings.ToLower(o.input)
 	switch {
 	case !slices.Contains(export.Inputs, o.input):
-		return usageError{fmt.Errorf("--input: expected %s, found %.100q", list(export.Inputs), o.input)}
+		return usageError{fmt.Errorf("--input: expected %s, found %.100q", strings.Join(export.Inputs, " or "), o.input)}
 	case !licenseName.MatchString(o.license):
 		return usageError{fmt.Errorf("--license: expected a name such as mit or cc-by-4.0, found %.100q", o.license)}
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -108,23 +110,46 @@ func runImport(s streams, path, out string, flags *pflag.FlagSet) error {
 
 // importSettings are the default settings with the network of a file, or of the flags if they describe one.
 func importSettings(file *export.Foreign, flags *pflag.FlagSet) (config.Config, error) {
-	if flags.Changed("layers") {
-		return config.Resolve("", flags)
+	network := map[string]string{}
+	for _, name := range networkFlags {
+		if f := flags.Lookup(name); f.Changed {
+			network[name] = f.Value.String()
+		}
 	}
-	c := config.Default()
-	if file.Architecture == "" {
-		return c, usageError{fmt.Errorf("%s: expected the architecture in the file, found none; describe the network with --layers", file.Path)}
+	var a model.Architecture
+	if !flags.Changed("layers") {
+		if file.Architecture == "" {
+			return config.Config{}, usageError{fmt.Errorf("%s: expected the architecture in the file, found none; describe the network with --layers", file.Path)}
+		}
+		if err := json.Unmarshal([]byte(file.Architecture), &a); err != nil {
+			return config.Config{}, fmt.Errorf("%s: expected the architecture of a network, found another text: %.300s", file.Path, err.Error())
+		}
+		if err := run.CheckSizes(a); err != nil {
+			return config.Config{}, fmt.Errorf("%s: %w", file.Path, err)
+		}
+		network = flagsOfNetwork(a)
 	}
-	if err := json.Unmarshal([]byte(file.Architecture), &c.Network); err != nil {
-		return c, fmt.Errorf("%s: expected the architecture of a network, found another text: %.300s", file.Path, err.Error())
+	if strings.Contains(network["layers"], "@") { // groups of its own, which have no default solvers
+		network["groups"] = `[{name: all, parameters: "*", solver: adam, lr: 0.001}]`
 	}
-	a := c.Network
-	if err := run.CheckSizes(a); err != nil {
-		return c, fmt.Errorf("%s: %w", file.Path, err)
+	all := pflag.NewFlagSet("", pflag.ContinueOnError)
+	config.AddFlags(all)
+	for name, value := range network {
+		if err := all.Set(name, value); err != nil {
+			return config.Config{}, err
+		}
 	}
-	c.Layers, c.UpperLayers, c.LayerNormForm = a.Text(), a.UpperLayers, model.NoLayerNorm
+	c, err := config.Resolve("", all)
+	c.Network.Loss = a.Loss
+	return c, err
+}
+
+// flagsOfNetwork is an architecture as the flags that describe it.
+func flagsOfNetwork(a model.Architecture) map[string]string {
+	network := map[string]string{"layers": a.Text(), "upper-layers": strconv.Itoa(a.UpperLayers), "layernorm-form": string(model.NoLayerNorm)}
 	if a.Norm != (layer.Norm{}) {
-		c.LayerNormForm, c.LayerNormEpsilon = a.Norm.Form, a.Norm.Epsilon
+		network["layernorm-form"] = string(a.Norm.Form)
+		network["layernorm-epsilon"] = strconv.FormatFloat(a.Norm.Epsilon, 'g', -1, 64)
 	}
-	return c, nil
+	return network
 }
