@@ -12,6 +12,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fmtrain/configs"
+	"fmtrain/internal/dataset"
 )
 
 func flags(t interface{ Fatalf(string, ...any) }, args ...string) *pflag.FlagSet {
@@ -209,7 +210,7 @@ func TestBuiltInConfigs(t *testing.T) {
 		},
 		"mlp-best": func(c *Config) {
 			c.Layers = "784-384-ln-relu-dropout:0.3-384-ln-relu-dropout:0.3-10"
-			c.Epochs, c.BatchSize = 16, 1024
+			c.Epochs, c.BatchSize, c.Augment.Flip = 30, 1024, dataset.RandomFlip
 			muonCycle(t, c)
 		},
 		"layernorm": func(c *Config) {
