@@ -53,6 +53,21 @@ func newDisplay(s streams, c config.Config, metrics *run.Metrics, schedules []sc
 	return d
 }
 
+// ended tells the observers that keep lines if the run has diverged.
+func (d *display) ended(err error) error {
+	diverged, ok := errors.AsType[*loop.Diverged](err)
+	if !ok {
+		return nil
+	}
+	var errs []error
+	for _, o := range d.observers {
+		if o, ok := o.(interface{ OnDiverged(*loop.Diverged) error }); ok {
+			errs = append(errs, o.OnDiverged(diverged))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // close erases the bar and flushes what was buffered.
 func (d *display) close() error {
 	var errs []error

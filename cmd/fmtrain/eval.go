@@ -28,12 +28,12 @@ import (
 var splits = []string{"test", "validation", "train"}
 
 type evalOptions struct {
-	target, split, data, metrics, tta string
-	ema, json                         bool
+	target, split, data, metrics, tta, mistakes string
+	ema, json                                   bool
 }
 
 func newEval(s streams) *cobra.Command {
-	o := evalOptions{split: "test"}
+	o := evalOptions{split: "test", mistakes: "0"}
 	cmd := &cobra.Command{
 		Use:   "eval [RUN|CHECKPOINT]",
 		Short: "Measure a trained classifier",
@@ -44,6 +44,7 @@ func newEval(s streams) *cobra.Command {
 		Example: `  fmtrain eval
   fmtrain eval runs/book --split validation
   fmtrain eval runs/book --metrics top3,ece,auc
+  fmtrain eval runs/book --mistakes 6
   fmtrain eval runs/flipped --tta flip
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -64,13 +65,15 @@ func newEval(s streams) *cobra.Command {
 			return runEval(cmd.Context(), s, o)
 		},
 	}
+	cmd.ValidArgsFunction = completeRuns(1)
 	cmd.Flags().VarP(&named{"NAME", &o.split}, "split", "", "images to measure on: test, validation or train")
 	cmd.Flags().VarP(&named{"DIR", &o.data}, "data", "", "directory of the four IDX files [the data of the run]")
 	cmd.Flags().BoolVar(&o.ema, "ema", false, "measure the averaged weights of a run with --ema")
 	cmd.Flags().VarP(&named{"flip|shift|flip,shift", &o.tta}, "tta", "", "test-time augmentation: average the logits over mirrored or shifted views of each image")
 	cmd.Flags().VarP(&named{"NAME,NAME,...", &o.metrics}, "metrics", "", "metrics to measure, out of "+strings.Join(metric.KindNames(), ", ")+" [those of the run]")
+	cmd.Flags().VarP(&named{"N", &o.mistakes}, "mistakes", "", "show the N most confident mistakes")
 	cmd.Flags().BoolVar(&o.json, "json", false, "print one JSON object")
-	under(cmd, flagHeading, true, "split", "data", "ema", "tta", "metrics", "json")
+	under(cmd, flagHeading, true, "split", "data", "ema", "tta", "metrics", "mistakes", "json")
 	complete(cmd, "split", splits)
 	complete(cmd, "metrics", config.Words()["metrics"])
 	complete(cmd, "tta", append(dataset.ViewWords(), strings.Join(dataset.ViewWords(), ",")))
@@ -88,6 +91,10 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return usageError{err}
 	}
 	o.split = split
+	shown, err := strconv.ParseUint(o.mistakes, 10, 31)
+	if err != nil {
+		return usageError{fmt.Errorf("--mistakes: expected a whole number from 0, found %.100q", o.mistakes)}
+	}
 	views, err := evalViews(&o)
 	if err != nil {
 		return err
@@ -100,7 +107,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	var parental *run.Parental
 	if errors.As(err, &parental) && !o.json {
 		say(s.out, "%s has %s. Name one of them:\n\n", parental.Path, count(len(parental.Runs), "run"))
-		return printRuns(s.out, parental.Runs)
+		return printRuns(s, run.Overviews(parental.Runs))
 	}
 	if err != nil {
 		return err
@@ -110,7 +117,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return err
 	}
 	if o.ema && saved.Average == nil {
-		return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run did not use --ema", path)
+		return noAverage(path)
 	}
 	settings, err := readEvalSettings(saved)
 	if err != nil {
@@ -128,11 +135,16 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if err != nil {
 		return err
 	}
-	result, err := evaluate(saved, set, metrics, views, o.ema)
+	var wrong mistakes
+	result, err := evaluate(saved, set, metrics, views, o.ema, wrong.note)
 	if err != nil {
 		return err
 	}
 	object := evalObject(o, saved, result)
+	worst := wrong.worst(int(shown))
+	if shown > 0 {
+		object["mistakes"] = worst
+	}
 	if o.json {
 		if err := json.NewEncoder(s.out).Encode(object); err != nil {
 			return err
@@ -146,9 +158,17 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		}
 		say(s.out, "%s\n%s %s images of %s: %s\n\n", path, thousands(result.Count), imagesOf(o.split), data.Kind, place(data))
 		printEvaluation(s.out, saved.Model.Loss, result)
+		if shown > 0 {
+			printMistakes(s.out, o.split, set, worst, len(wrong))
+		}
 	}
 	keepEvaluation(s, o.kept(), saved, data, object)
 	return nil
+}
+
+// noAverage is the error for a checkpoint without averaged weights.
+func noAverage(path string) error {
+	return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run did not use --ema", path)
 }
 
 // evalSettings are the settings of a run that matter to an evaluation.
@@ -211,7 +231,7 @@ func evalData(ctx context.Context, s streams, o evalOptions, saved *run.Saved, s
 		set = validation
 	}
 	if set.Len() == 0 {
-		return nil, nil, fmt.Errorf("--split %s: the run of %s had no such images", o.split, saved.Path)
+		return nil, nil, fmt.Errorf("expected %s images, found none: the run of %s had none", imagesOf(o.split), saved.Path)
 	}
 	return data, set, nil
 }
@@ -224,8 +244,9 @@ func imagesOf(split string) string {
 	return split
 }
 
-// evaluate measures the weights of a checkpoint, or their average, on views of a set; nil for only its images.
-func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []dataset.WeightedView, averaged bool) (*loop.Evaluation, error) {
+// evaluate measures the weights of a checkpoint, or their average, on views of a set; nil for only its images. It calls each for every image.
+func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []dataset.WeightedView, averaged bool,
+	each func(row, label, prediction int32, logits []float32)) (*loop.Evaluation, error) {
 	weights := saved.Weights
 	if averaged {
 		weights = saved.Average
@@ -234,7 +255,7 @@ func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []d
 	if err != nil {
 		return nil, err
 	}
-	evaluator.Metrics = metrics
+	evaluator.Metrics, evaluator.Each = metrics, each
 	if views != nil {
 		evaluator.UseViews(views)
 	}

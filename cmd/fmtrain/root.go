@@ -139,14 +139,18 @@ func newRoot(s streams) *cobra.Command {
 		printHelp(s.out, cmd, slices.Contains(args, "-h"), helpWidth(s.out))
 	})
 	root.SetHelpCommand(newHelp(s))
-	root.AddCommand(newTrain(s), newEval(s), newBench(s), newCheckLayerNorm(s), newDebug(s), newData(s), newCompletion(s), newVersion(s))
+	root.AddCommand(newTrain(s), newEval(s), newPredict(s), newRuns(s), newCompare(s), newWatch(s), newBench(s), newCheckLayerNorm(s), newDebug(s), newData(s), newCompletion(s), newVersion(s))
 	return root
 }
 
-// complete makes a shell complete a flag's value from the words. It panics if the command lacks the flag.
+// complete makes a shell complete a flag's value from the words.
 func complete(cmd *cobra.Command, flag string, words []string) {
-	err := cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveDefault))
-	if err != nil {
+	completeBy(cmd, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveDefault))
+}
+
+// completeBy makes a shell complete a flag's value with a function. It panics if the command lacks the flag.
+func completeBy(cmd *cobra.Command, flag string, by cobra.CompletionFunc) {
+	if err := cmd.RegisterFlagCompletionFunc(flag, by); err != nil {
 		panic(fmt.Sprintf("completion of --%s: %v", flag, err))
 	}
 }

@@ -3,13 +3,14 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
 
 	"fmtrain/internal/run"
-	"fmtrain/internal/table"
 )
 
 // checkOut refuses a directory for a new run unless it is empty or missing.
@@ -49,30 +50,44 @@ func checkpointOf(target string) (string, error) {
 	return run.Checkpoint(target)
 }
 
-// printRuns lists the runs of a directory, the newest first.
-func printRuns(w io.Writer, runs []run.Info) error {
-	columns := []table.Column{
-		{Heading: "run", Left: true, Keep: 6},
-		{Heading: "last trained", Left: true, Keep: 1},
-		{Heading: "state", Left: true, Keep: 5},
-		{Heading: "epochs", Keep: 3},
-		{Heading: "best accuracy", Keep: 4},
+// openRun is the run directory that a path names. The error says what the path is instead.
+func openRun(path string) (run.Dir, error) {
+	if err := notEmpty("RUN", path); err != nil {
+		return "", err
 	}
-	var rows [][]string
-	for _, r := range runs {
-		row := []string{quoted(string(r.Dir)), r.Last.Format("2006-01-02 15:04"), "", "", ""}
-		if phase, err := r.Dir.Phase(); err == nil {
-			row[2] = string(phase)
+	info, err := os.Stat(path)
+	switch dir := run.Dir(filepath.Clean(path)); {
+	case errors.Is(err, fs.ErrNotExist):
+		return "", fmt.Errorf("%s: expected a run directory, %w%s", path, run.ErrNotFound, run.Hint(path))
+	case err != nil:
+		return "", err
+	case !info.IsDir():
+		return "", usageError{fmt.Errorf("%s: expected a run directory, found a file", path)}
+	case !dir.IsRun():
+		if err := dir.CheckParental(); err != nil {
+			return "", err
 		}
-		if s, err := r.Dir.Summary(); err == nil {
-			row[3] = fmt.Sprint(s.Epochs)
-			if s.Best != nil && s.Best.ValAccuracy != nil {
-				row[4] = fmt.Sprintf("%.4f", *s.Best.ValAccuracy)
+		return "", usageError{fmt.Errorf("%s: expected a run directory with %s, found none", path, run.Dir("").Config())}
+	default:
+		return dir, nil
+	}
+}
+
+// completeRuns completes up to n arguments, or a flag's value, with the runs in runs/, the newest first. If none fits, the shell completes
+// files.
+func completeRuns(n int) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) (words []string, _ cobra.ShellCompDirective) {
+		if len(args) >= n {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		runs, _ := run.List(run.Parent) // without them there is nothing to complete
+		for _, r := range runs {
+			if !slices.Contains(args, string(r.Dir)) {
+				words = append(words, string(r.Dir))
 			}
 		}
-		rows = append(rows, row)
+		return words, cobra.ShellCompDirectiveKeepOrder
 	}
-	return writeTable(w, columns, rows)
 }
 
 // resumable is the directory of a run that may have something to resume from, or that of the newest unfinished run.

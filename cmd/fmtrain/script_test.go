@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +24,7 @@ import (
 
 	"fmtrain/internal/config"
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/picturetest"
 	"fmtrain/internal/run"
 )
 
@@ -55,6 +58,10 @@ func TestScript(t *testing.T) {
 			"sha256":      weightsSHA256,
 			"damage":      damage,
 			"images":      images,
+			"pictures":    pictures,
+
+			"sameprobabilities": sameProbabilities,
+			"samemistakes":      sameMistakes,
 		},
 	})
 }
@@ -310,6 +317,63 @@ func images(ts *testscript.TestScript, _ bool, args []string) {
 			ts.Check(file.write(&content, file.body))
 			ts.Check(os.WriteFile(filepath.Join(dir, file.name), content.Bytes(), 0o644))
 		}
+	}
+}
+
+// pictures DIR makes pictures of the sample's first test images. Each is named after its content.
+func pictures(ts *testscript.TestScript, _ bool, args []string) {
+	data, err := dataset.Load(context.Background(), dataset.Options{Dir: dataset.SampleName})
+	ts.Check(err)
+	row := func(n int) []uint8 { return data.Test.Images[n*dataset.Pixels : (n+1)*dataset.Pixels] }
+	dir := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	photo := picturetest.JPEG(picturetest.Photograph(row(0), 60))
+	for name, file := range map[string][]byte{
+		"grey.png":        picturetest.PNG(picturetest.Grey(row(0))),
+		"negative.gif":    picturetest.GIF(picturetest.Negative(row(0))),
+		"photo.jpg":       photo,
+		"transparent.png": picturetest.PNG(picturetest.Transparent(row(0))),
+		"grey.webp":       picturetest.WebP(picturetest.Grey(row(0))),
+		"wall.JPEG":       picturetest.JPEG(picturetest.Gradient(640, 480)),
+		"blank.png":       picturetest.PNG(picturetest.Grey(make([]uint8, dataset.Pixels))),
+		"cut.jpg":         photo[:len(photo)/2],
+		"notes.txt":       []byte("a boot\n"),
+	} {
+		ts.Check(os.WriteFile(filepath.Join(dir, name), file, 0o644))
+	}
+}
+
+// sameprobabilities CSV checks that all lines of predict have the same probabilities.
+func sameProbabilities(ts *testscript.TestScript, _ bool, args []string) {
+	records, err := csv.NewReader(strings.NewReader(ts.ReadFile(args[0]))).ReadAll()
+	ts.Check(err)
+	for _, record := range records[2:] {
+		if diff := cmp.Diff(records[1][5:], record[5:]); diff != "" {
+			ts.Fatalf("probabilities (-%s +%s):\n%s", records[1][0], record[0], diff)
+		}
+	}
+}
+
+// samemistakes EVALUATION checks that predict makes the mistakes of an evaluation of the newest run: the same classes with the same
+// probabilities, the most confident first.
+func sameMistakes(ts *testscript.TestScript, _ bool, args []string) {
+	var evaluation struct{ Mistakes []mistake }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile(args[0])), &evaluation))
+	last := float32(1)
+	for _, m := range evaluation.Mistakes {
+		ts.Check(ts.Exec("fmtrain", "predict", "--json", fmt.Sprintf("test:%d", m.Index)))
+		var found struct {
+			Label, Prediction string
+			Probabilities     map[string]float32
+		}
+		ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &found))
+		if got := (mistake{m.Index, found.Label, found.Prediction, found.Probabilities[found.Prediction]}); got != m || m.Label == m.Prediction {
+			ts.Fatalf("eval found %v, predict %v", m, got)
+		}
+		if m.Probability > last {
+			ts.Fatalf("%v comes after a mistake of the probability %v", m, last)
+		}
+		last = m.Probability
 	}
 }
 

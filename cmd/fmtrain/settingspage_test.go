@@ -13,7 +13,7 @@ import (
 	"fmtrain/internal/config"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/settings.md")
+var update = flag.Bool("update", false, "write the tables of docs/settings.md, and the outputs of testdata/predict")
 
 // TestSettingsPage compares the tables of docs/settings.md with the program's commands and flags: the text between a comment
 // "NAME, made by make docs" and a comment "end" is generated.

@@ -57,6 +57,21 @@ func printable(text string) string {
 	return b.String()
 }
 
+// inCell is a text in a table: without control sequences, and on one line.
+func inCell(text string) string { return strings.ReplaceAll(printable(text), "\n", `\n`) }
+
+// duration is a time span: 12.3 s, 5:32 or 1:02:03.
+func duration(seconds float64) string {
+	if seconds < 99.95 {
+		return strconv.FormatFloat(seconds, 'f', 1, 64) + " s"
+	}
+	whole := int64(seconds + 0.5)
+	if whole < 3600 {
+		return fmt.Sprintf("%d:%02d", whole/60, whole%60)
+	}
+	return fmt.Sprintf("%d:%02d:%02d", whole/3600, whole/60%60, whole%60)
+}
+
 // advised is an error with the command to type next.
 type advised struct {
 	error

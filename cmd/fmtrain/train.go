@@ -71,6 +71,8 @@ func newTrain(s streams) *cobra.Command {
 	cmd.Flags().StringVar(&o.name, "name", "", "train in the run directory runs/`NAME`")
 	under(cmd, config.HeadingOutput, true, "name")
 	addSettings(cmd)
+	completeBy(cmd, "resume", completeRuns(1))
+	completeBy(cmd, "init", completeRuns(1))
 	return cmd
 }
 
@@ -208,7 +210,7 @@ func watch(ctx context.Context, s streams, m *build.Model, trainer *loop.Trainer
 		}
 	}
 	done, err := trainer.Run(ctx, show.observers...)
-	if closed := show.close(); err == nil {
+	if closed := errors.Join(show.ended(err), show.close()); err == nil {
 		err = closed
 	}
 	if err != nil {

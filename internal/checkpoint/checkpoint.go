@@ -112,24 +112,12 @@ func Save(path string, c *Checkpoint) error {
 // Load reads the checkpoint at path and verifies all of it. The errors name path; see [ErrDamaged], [ErrForeign] and
 // [ErrVersion]. It needs about as much memory as the file is long.
 func Load(path string) (*Checkpoint, error) {
-	// Opening a named pipe would block, so Stat comes first.
-	info, err := os.Stat(path)
+	f, size, err := open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read checkpoint %s: expected a safetensors file, found a %s", path, kind(info.Mode()))
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
+		return nil, err
 	}
 	defer f.Close()
-	// A save may have replaced the file since.
-	if info, err = f.Stat(); err != nil {
-		return nil, fmt.Errorf("read checkpoint: %w", err)
-	}
-	c, err := decode(bufio.NewReader(f), info.Size())
+	c, err := decode(bufio.NewReader(f), size)
 	if err != nil {
 		return nil, fmt.Errorf("read checkpoint %s: %w", path, err)
 	}

@@ -56,6 +56,16 @@ var fashionMNIST = catalogue{
 	},
 }
 
+// IsFashionMNIST says whether the SHA-256 of training files, by their names as in [Data.TrainSHA256], are those of Fashion-MNIST.
+func IsFashionMNIST(trainSHA256 map[string]string) bool {
+	for _, f := range fashionMNIST[trainImages:testImages] {
+		if trainSHA256[f.name] != f.fashion {
+			return false
+		}
+	}
+	return true
+}
+
 // State is what is known about a file.
 type State uint8
 

@@ -199,134 +199,134 @@ unrolledloop:
 	VMINPD       Y0, Y4, Y0
 	VMINPD       Y3, Y4, Y3
 	VMINPD       Y2, Y4, Y2
-	VMOVUPD      ·smoothLanes+1408(SB), Y4
-	VMOVUPD      ·smoothLanes+1408(SB), Y5
-	VMOVUPD      ·smoothLanes+1408(SB), Y6
-	VMOVUPD      ·smoothLanes+1408(SB), Y7
-	VMOVUPD      ·smoothLanes+1792(SB), Y8
-	VMOVUPD      ·smoothLanes+1792(SB), Y9
-	VMOVUPD      ·smoothLanes+1792(SB), Y10
-	VMOVUPD      ·smoothLanes+1792(SB), Y11
-	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1472(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1472(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+1472(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+1856(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+1856(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+1856(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1536(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1536(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+1536(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+1920(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+1920(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+1920(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1600(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1600(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+1600(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+1984(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+1984(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+1984(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1664(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1664(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+1664(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+2048(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+2048(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+2048(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1728(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1728(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+1728(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+2112(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+2112(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+2112(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+2176(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+2176(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+2176(SB), Y2, Y11
+	VMULPD       Y1, Y1, Y4
+	VMULPD       Y0, Y0, Y5
+	VMULPD       Y3, Y3, Y6
+	VMULPD       Y2, Y2, Y7
+	VMOVUPD      ·smoothLanes+1088(SB), Y8
+	VFMADD213PD  ·smoothLanes+128(SB), Y4, Y8
+	VSUBPD       ·smoothLanes+128(SB), Y8, Y9
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y9, Y4
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y4, Y4, Y9
+	VMOVUPD      ·smoothLanes+1216(SB), Y10
+	VFMADD213PD  ·smoothLanes+1280(SB), Y9, Y10
+	VMULPD       Y4, Y10, Y4
+	VMOVUPD      ·smoothLanes+1152(SB), Y10
+	VFMADD213PD  ·smoothLanes+704(SB), Y9, Y10
+	VSUBPD       Y4, Y10, Y9
+	VADDPD       Y4, Y10, Y4
+	VPADDQ       Y8, Y4, Y4
+	VMOVUPD      ·smoothLanes+1088(SB), Y8
+	VFMADD213PD  ·smoothLanes+128(SB), Y5, Y8
+	VSUBPD       ·smoothLanes+128(SB), Y8, Y10
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y10, Y5
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y5, Y5, Y10
+	VMOVUPD      ·smoothLanes+1216(SB), Y11
+	VFMADD213PD  ·smoothLanes+1280(SB), Y10, Y11
+	VMULPD       Y5, Y11, Y5
+	VMOVUPD      ·smoothLanes+1152(SB), Y11
+	VFMADD213PD  ·smoothLanes+704(SB), Y10, Y11
+	VSUBPD       Y5, Y11, Y10
+	VADDPD       Y5, Y11, Y5
+	VPADDQ       Y8, Y5, Y5
+	VMOVUPD      ·smoothLanes+1088(SB), Y8
+	VFMADD213PD  ·smoothLanes+128(SB), Y6, Y8
+	VSUBPD       ·smoothLanes+128(SB), Y8, Y11
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y11, Y6
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y6, Y6, Y11
+	VMOVUPD      ·smoothLanes+1216(SB), Y12
+	VFMADD213PD  ·smoothLanes+1280(SB), Y11, Y12
+	VMULPD       Y6, Y12, Y6
+	VMOVUPD      ·smoothLanes+1152(SB), Y12
+	VFMADD213PD  ·smoothLanes+704(SB), Y11, Y12
+	VSUBPD       Y6, Y12, Y11
+	VADDPD       Y6, Y12, Y6
+	VPADDQ       Y8, Y6, Y6
+	VMOVUPD      ·smoothLanes+1088(SB), Y8
+	VFMADD213PD  ·smoothLanes+128(SB), Y7, Y8
+	VSUBPD       ·smoothLanes+128(SB), Y8, Y12
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y12, Y7
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y7, Y7, Y12
+	VMOVUPD      ·smoothLanes+1216(SB), Y13
+	VFMADD213PD  ·smoothLanes+1280(SB), Y12, Y13
+	VMULPD       Y7, Y13, Y7
+	VMOVUPD      ·smoothLanes+1152(SB), Y13
+	VFMADD213PD  ·smoothLanes+704(SB), Y12, Y13
+	VSUBPD       Y7, Y13, Y12
+	VADDPD       Y7, Y13, Y7
+	VPADDQ       Y8, Y7, Y7
+	VMOVUPD      ·smoothLanes+1408(SB), Y8
+	VMOVUPD      ·smoothLanes+1408(SB), Y13
+	VMOVUPD      ·smoothLanes+1408(SB), Y14
+	VMOVUPD      ·smoothLanes+1408(SB), Y15
+	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1472(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+1472(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+1472(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1536(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+1536(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+1536(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1600(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+1600(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+1600(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1664(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+1664(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+1664(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1728(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+1728(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+1728(SB), Y2, Y15
+	VMULPD       Y8, Y4, Y4
+	VMULPD       Y13, Y5, Y5
+	VMULPD       Y14, Y6, Y6
+	VMULPD       Y15, Y7, Y7
 	VMULPD       Y1, Y4, Y4
 	VMULPD       Y0, Y5, Y5
 	VMULPD       Y3, Y6, Y6
 	VMULPD       Y2, Y7, Y7
-	VMULPD       Y1, Y1, Y1
-	VMULPD       Y0, Y0, Y0
-	VMULPD       Y3, Y3, Y3
-	VMULPD       Y2, Y2, Y2
-	VMOVUPD      ·smoothLanes+1088(SB), Y12
-	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y12
-	VSUBPD       ·smoothLanes+128(SB), Y12, Y13
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y13, Y1
-	VPSLLQ       $0x34, Y12, Y12
-	VPADDQ       Y12, Y4, Y4
-	VMULPD       Y1, Y1, Y12
-	VMOVUPD      ·smoothLanes+1152(SB), Y13
-	VFMADD213PD  ·smoothLanes+704(SB), Y12, Y13
-	VMOVUPD      ·smoothLanes+1216(SB), Y14
-	VFMADD213PD  ·smoothLanes+1280(SB), Y12, Y14
-	VMULPD       Y1, Y14, Y1
-	VADDPD       Y1, Y13, Y12
-	VMULPD       Y12, Y4, Y4
-	VSUBPD       Y1, Y13, Y1
-	VMULPD       Y1, Y8, Y1
-	VDIVPD       Y1, Y4, Y1
-	VMOVUPD      ·smoothLanes+1088(SB), Y4
-	VFMADD213PD  ·smoothLanes+128(SB), Y0, Y4
-	VSUBPD       ·smoothLanes+128(SB), Y4, Y8
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y8, Y0
-	VPSLLQ       $0x34, Y4, Y4
-	VPADDQ       Y4, Y5, Y4
-	VMULPD       Y0, Y0, Y5
-	VMOVUPD      ·smoothLanes+1152(SB), Y8
-	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y8
-	VMOVUPD      ·smoothLanes+1216(SB), Y12
-	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y12
-	VMULPD       Y0, Y12, Y0
-	VADDPD       Y0, Y8, Y5
-	VMULPD       Y5, Y4, Y4
-	VSUBPD       Y0, Y8, Y0
-	VMULPD       Y0, Y9, Y0
+	VMOVUPD      ·smoothLanes+1792(SB), Y8
+	VMOVUPD      ·smoothLanes+1792(SB), Y13
+	VMOVUPD      ·smoothLanes+1792(SB), Y14
+	VMOVUPD      ·smoothLanes+1792(SB), Y15
+	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1856(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+1856(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+1856(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1920(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+1920(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+1920(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1984(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+1984(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+1984(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2048(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2048(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2048(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2112(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2112(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2112(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2176(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2176(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2176(SB), Y2, Y15
+	VMULPD       Y8, Y9, Y0
+	VMULPD       Y13, Y10, Y1
+	VMULPD       Y14, Y11, Y2
+	VMULPD       Y15, Y12, Y3
 	VDIVPD       Y0, Y4, Y0
-	VMOVUPD      ·smoothLanes+1088(SB), Y4
-	VFMADD213PD  ·smoothLanes+128(SB), Y3, Y4
-	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y3
-	VPSLLQ       $0x34, Y4, Y4
-	VPADDQ       Y4, Y6, Y4
-	VMULPD       Y3, Y3, Y5
-	VMOVUPD      ·smoothLanes+1152(SB), Y6
-	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
-	VMOVUPD      ·smoothLanes+1216(SB), Y8
-	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y8
-	VMULPD       Y3, Y8, Y3
-	VADDPD       Y3, Y6, Y5
-	VMULPD       Y5, Y4, Y4
-	VSUBPD       Y3, Y6, Y3
-	VMULPD       Y3, Y10, Y3
-	VDIVPD       Y3, Y4, Y3
-	VMOVUPD      ·smoothLanes+1088(SB), Y4
-	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y4
-	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y2
-	VPSLLQ       $0x34, Y4, Y4
-	VPADDQ       Y4, Y7, Y4
-	VMULPD       Y2, Y2, Y5
-	VMOVUPD      ·smoothLanes+1152(SB), Y6
-	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
-	VMOVUPD      ·smoothLanes+1216(SB), Y7
-	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y7
-	VMULPD       Y2, Y7, Y2
-	VADDPD       Y2, Y6, Y5
-	VMULPD       Y5, Y4, Y4
-	VSUBPD       Y2, Y6, Y2
-	VMULPD       Y2, Y11, Y2
-	VDIVPD       Y2, Y4, Y2
+	VDIVPD       Y1, Y5, Y1
+	VDIVPD       Y2, Y6, Y2
+	VDIVPD       Y3, Y7, Y3
 	VXORPS       Y4, Y4, Y4
 	VMOVUPS      (CX)(BX*4), Y5
 	VMAXPS       Y5, Y4, Y4
@@ -339,18 +339,18 @@ unrolledloop:
 	VCVTPS2PD    X6, Y7
 	VEXTRACTF128 $0x01, Y6, X6
 	VCVTPS2PD    X6, Y6
-	VSUBPD       Y1, Y5, Y1
-	VSUBPD       Y0, Y4, Y0
-	VSUBPD       Y3, Y7, Y3
-	VSUBPD       Y2, Y6, Y2
-	VCVTPD2PSY   Y1, X1
+	VSUBPD       Y0, Y5, Y0
+	VSUBPD       Y1, Y4, Y1
+	VSUBPD       Y2, Y7, Y2
+	VSUBPD       Y3, Y6, Y3
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y1, Y1
-	VMOVUPS      Y1, (AX)(BX*4)
-	VCVTPD2PSY   Y3, X3
-	VCVTPD2PSY   Y2, X0
-	VINSERTF128  $0x01, X0, Y3, Y3
-	VMOVUPS      Y3, 32(AX)(BX*4)
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y0, Y0
+	VMOVUPS      Y0, (AX)(BX*4)
+	VCVTPD2PSY   Y2, X2
+	VCVTPD2PSY   Y3, X0
+	VINSERTF128  $0x01, X0, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(BX*4)
 	ADDQ         $0x10, BX
 
 unrolledtest:
@@ -372,82 +372,82 @@ loop:
 	VBROADCASTSD ·smooth+168(SB), Y2
 	VMINPD       Y1, Y2, Y1
 	VMINPD       Y0, Y2, Y0
-	VMOVUPD      ·smoothLanes+1408(SB), Y2
-	VMOVUPD      ·smoothLanes+1408(SB), Y3
-	VMOVUPD      ·smoothLanes+1792(SB), Y4
-	VMOVUPD      ·smoothLanes+1792(SB), Y5
-	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+1472(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1856(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+1536(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1920(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+1600(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1984(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+1664(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2048(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+1728(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2112(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2176(SB), Y0, Y5
-	VMULPD       Y1, Y2, Y2
-	VMULPD       Y0, Y3, Y3
-	VMULPD       Y1, Y1, Y1
-	VMULPD       Y0, Y0, Y0
-	VMOVUPD      ·smoothLanes+1088(SB), Y6
-	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y6
-	VSUBPD       ·smoothLanes+128(SB), Y6, Y7
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y7, Y1
-	VPSLLQ       $0x34, Y6, Y6
-	VPADDQ       Y6, Y2, Y2
-	VMULPD       Y1, Y1, Y6
+	VMULPD       Y1, Y1, Y2
+	VMULPD       Y0, Y0, Y3
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y2
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y2, Y2, Y5
+	VMOVUPD      ·smoothLanes+1216(SB), Y6
+	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y6
+	VMULPD       Y2, Y6, Y2
+	VMOVUPD      ·smoothLanes+1152(SB), Y6
+	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
+	VSUBPD       Y2, Y6, Y5
+	VADDPD       Y2, Y6, Y2
+	VPADDQ       Y4, Y2, Y2
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y3, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y6
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y6, Y3
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y3, Y3, Y6
+	VMOVUPD      ·smoothLanes+1216(SB), Y7
+	VFMADD213PD  ·smoothLanes+1280(SB), Y6, Y7
+	VMULPD       Y3, Y7, Y3
 	VMOVUPD      ·smoothLanes+1152(SB), Y7
 	VFMADD213PD  ·smoothLanes+704(SB), Y6, Y7
-	VMOVUPD      ·smoothLanes+1216(SB), Y8
-	VFMADD213PD  ·smoothLanes+1280(SB), Y6, Y8
-	VMULPD       Y1, Y8, Y1
-	VADDPD       Y1, Y7, Y6
-	VMULPD       Y6, Y2, Y2
-	VSUBPD       Y1, Y7, Y1
-	VMULPD       Y1, Y4, Y1
-	VDIVPD       Y1, Y2, Y1
-	VMOVUPD      ·smoothLanes+1088(SB), Y2
-	VFMADD213PD  ·smoothLanes+128(SB), Y0, Y2
-	VSUBPD       ·smoothLanes+128(SB), Y2, Y4
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y4, Y0
-	VPSLLQ       $0x34, Y2, Y2
-	VPADDQ       Y2, Y3, Y2
-	VMULPD       Y0, Y0, Y3
-	VMOVUPD      ·smoothLanes+1152(SB), Y4
-	VFMADD213PD  ·smoothLanes+704(SB), Y3, Y4
-	VMOVUPD      ·smoothLanes+1216(SB), Y6
-	VFMADD213PD  ·smoothLanes+1280(SB), Y3, Y6
-	VMULPD       Y0, Y6, Y0
-	VADDPD       Y0, Y4, Y3
-	VMULPD       Y3, Y2, Y2
-	VSUBPD       Y0, Y4, Y0
-	VMULPD       Y0, Y5, Y0
+	VSUBPD       Y3, Y7, Y6
+	VADDPD       Y3, Y7, Y3
+	VPADDQ       Y4, Y3, Y3
+	VMOVUPD      ·smoothLanes+1408(SB), Y4
+	VMOVUPD      ·smoothLanes+1408(SB), Y7
+	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1472(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1536(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1600(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1664(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1728(SB), Y0, Y7
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y7, Y3, Y3
+	VMULPD       Y1, Y2, Y2
+	VMULPD       Y0, Y3, Y3
+	VMOVUPD      ·smoothLanes+1792(SB), Y4
+	VMOVUPD      ·smoothLanes+1792(SB), Y7
+	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1856(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1920(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+1984(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2048(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2112(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2176(SB), Y0, Y7
+	VMULPD       Y4, Y5, Y0
+	VMULPD       Y7, Y6, Y1
 	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
 	VXORPS       Y2, Y2, Y2
 	VMOVUPS      (CX)(BX*4), Y3
 	VMAXPS       Y3, Y2, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
-	VSUBPD       Y1, Y3, Y1
-	VSUBPD       Y0, Y2, Y0
-	VCVTPD2PSY   Y1, X1
+	VSUBPD       Y0, Y3, Y0
+	VSUBPD       Y1, Y2, Y1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y1, Y1
-	VMOVUPS      Y1, (AX)(BX*4)
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y0, Y0
+	VMOVUPS      Y0, (AX)(BX*4)
 	ADDQ         $0x08, BX
 
 test:
@@ -471,82 +471,82 @@ test:
 	VBROADCASTSD ·smooth+168(SB), Y3
 	VMINPD       Y2, Y3, Y2
 	VMINPD       Y1, Y3, Y1
-	VMOVUPD      ·smoothLanes+1408(SB), Y3
-	VMOVUPD      ·smoothLanes+1408(SB), Y4
-	VMOVUPD      ·smoothLanes+1792(SB), Y5
-	VMOVUPD      ·smoothLanes+1792(SB), Y6
-	VFMADD213PD  ·smoothLanes+1472(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1856(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+1536(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1920(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+1600(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+1984(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+1664(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2048(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+1728(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2112(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+2176(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y6
-	VMULPD       Y2, Y3, Y3
-	VMULPD       Y1, Y4, Y4
-	VMULPD       Y2, Y2, Y2
-	VMULPD       Y1, Y1, Y1
-	VMOVUPD      ·smoothLanes+1088(SB), Y7
-	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y7
-	VSUBPD       ·smoothLanes+128(SB), Y7, Y8
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y8, Y2
-	VPSLLQ       $0x34, Y7, Y7
-	VPADDQ       Y7, Y3, Y3
-	VMULPD       Y2, Y2, Y7
+	VMULPD       Y2, Y2, Y3
+	VMULPD       Y1, Y1, Y4
+	VMOVUPD      ·smoothLanes+1088(SB), Y5
+	VFMADD213PD  ·smoothLanes+128(SB), Y3, Y5
+	VSUBPD       ·smoothLanes+128(SB), Y5, Y6
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y6, Y3
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y3, Y3, Y6
+	VMOVUPD      ·smoothLanes+1216(SB), Y7
+	VFMADD213PD  ·smoothLanes+1280(SB), Y6, Y7
+	VMULPD       Y3, Y7, Y3
+	VMOVUPD      ·smoothLanes+1152(SB), Y7
+	VFMADD213PD  ·smoothLanes+704(SB), Y6, Y7
+	VSUBPD       Y3, Y7, Y6
+	VADDPD       Y3, Y7, Y3
+	VPADDQ       Y5, Y3, Y3
+	VMOVUPD      ·smoothLanes+1088(SB), Y5
+	VFMADD213PD  ·smoothLanes+128(SB), Y4, Y5
+	VSUBPD       ·smoothLanes+128(SB), Y5, Y7
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y7, Y4
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y4, Y4, Y7
+	VMOVUPD      ·smoothLanes+1216(SB), Y8
+	VFMADD213PD  ·smoothLanes+1280(SB), Y7, Y8
+	VMULPD       Y4, Y8, Y4
 	VMOVUPD      ·smoothLanes+1152(SB), Y8
 	VFMADD213PD  ·smoothLanes+704(SB), Y7, Y8
-	VMOVUPD      ·smoothLanes+1216(SB), Y9
-	VFMADD213PD  ·smoothLanes+1280(SB), Y7, Y9
-	VMULPD       Y2, Y9, Y2
-	VADDPD       Y2, Y8, Y7
-	VMULPD       Y7, Y3, Y3
-	VSUBPD       Y2, Y8, Y2
-	VMULPD       Y2, Y5, Y2
-	VDIVPD       Y2, Y3, Y2
-	VMOVUPD      ·smoothLanes+1088(SB), Y3
-	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y3
-	VSUBPD       ·smoothLanes+128(SB), Y3, Y5
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y1
-	VPSLLQ       $0x34, Y3, Y3
-	VPADDQ       Y3, Y4, Y3
-	VMULPD       Y1, Y1, Y4
-	VMOVUPD      ·smoothLanes+1152(SB), Y5
-	VFMADD213PD  ·smoothLanes+704(SB), Y4, Y5
-	VMOVUPD      ·smoothLanes+1216(SB), Y7
-	VFMADD213PD  ·smoothLanes+1280(SB), Y4, Y7
-	VMULPD       Y1, Y7, Y1
-	VADDPD       Y1, Y5, Y4
-	VMULPD       Y4, Y3, Y3
-	VSUBPD       Y1, Y5, Y1
-	VMULPD       Y1, Y6, Y1
+	VSUBPD       Y4, Y8, Y7
+	VADDPD       Y4, Y8, Y4
+	VPADDQ       Y5, Y4, Y4
+	VMOVUPD      ·smoothLanes+1408(SB), Y5
+	VMOVUPD      ·smoothLanes+1408(SB), Y8
+	VFMADD213PD  ·smoothLanes+1472(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1472(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1536(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1536(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1600(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1600(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1664(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1664(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1728(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1728(SB), Y1, Y8
+	VMULPD       Y5, Y3, Y3
+	VMULPD       Y8, Y4, Y4
+	VMULPD       Y2, Y3, Y3
+	VMULPD       Y1, Y4, Y4
+	VMOVUPD      ·smoothLanes+1792(SB), Y5
+	VMOVUPD      ·smoothLanes+1792(SB), Y8
+	VFMADD213PD  ·smoothLanes+1856(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1856(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1920(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1920(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+1984(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+1984(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2048(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2048(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2112(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2112(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2176(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2176(SB), Y1, Y8
+	VMULPD       Y5, Y6, Y1
+	VMULPD       Y8, Y7, Y2
 	VDIVPD       Y1, Y3, Y1
+	VDIVPD       Y2, Y4, Y2
 	VXORPS       Y3, Y3, Y3
 	VMASKMOVPS   (CX)(BX*4), Y0, Y4
 	VMAXPS       Y4, Y3, Y3
 	VCVTPS2PD    X3, Y4
 	VEXTRACTF128 $0x01, Y3, X3
 	VCVTPS2PD    X3, Y3
-	VSUBPD       Y2, Y4, Y2
-	VSUBPD       Y1, Y3, Y1
-	VCVTPD2PSY   Y2, X2
+	VSUBPD       Y1, Y4, Y1
+	VSUBPD       Y2, Y3, Y2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(BX*4)
+	VCVTPD2PSY   Y2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -583,134 +583,134 @@ unrolledloop:
 	VMINPD        Z0, Z4, Z0
 	VMINPD        Z3, Z4, Z3
 	VMINPD        Z2, Z4, Z2
-	VMOVUPD       ·smoothLanes+1408(SB), Z4
-	VMOVUPD       ·smoothLanes+1408(SB), Z5
-	VMOVUPD       ·smoothLanes+1408(SB), Z6
-	VMOVUPD       ·smoothLanes+1408(SB), Z7
-	VMOVUPD       ·smoothLanes+1792(SB), Z8
-	VMOVUPD       ·smoothLanes+1792(SB), Z9
-	VMOVUPD       ·smoothLanes+1792(SB), Z10
-	VMOVUPD       ·smoothLanes+1792(SB), Z11
-	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1472(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+1472(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+1856(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+1856(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1536(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+1536(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+1920(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+1920(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1600(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+1600(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+1984(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+1984(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1664(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+1664(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+2048(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+2048(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1728(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+1728(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+2112(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+2112(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+2176(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+2176(SB), Z2, Z11
+	VMULPD        Z1, Z1, Z4
+	VMULPD        Z0, Z0, Z5
+	VMULPD        Z3, Z3, Z6
+	VMULPD        Z2, Z2, Z7
+	VMOVUPD       ·smoothLanes+1088(SB), Z8
+	VFMADD213PD   ·smoothLanes+128(SB), Z4, Z8
+	VSUBPD        ·smoothLanes+128(SB), Z8, Z9
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z9, Z4
+	VPSLLQ        $0x34, Z8, Z8
+	VMULPD        Z4, Z4, Z9
+	VMOVUPD       ·smoothLanes+1216(SB), Z10
+	VFMADD213PD   ·smoothLanes+1280(SB), Z9, Z10
+	VMULPD        Z4, Z10, Z4
+	VMOVUPD       ·smoothLanes+1152(SB), Z10
+	VFMADD213PD   ·smoothLanes+704(SB), Z9, Z10
+	VSUBPD        Z4, Z10, Z9
+	VADDPD        Z4, Z10, Z4
+	VPADDQ        Z8, Z4, Z4
+	VMOVUPD       ·smoothLanes+1088(SB), Z8
+	VFMADD213PD   ·smoothLanes+128(SB), Z5, Z8
+	VSUBPD        ·smoothLanes+128(SB), Z8, Z10
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z10, Z5
+	VPSLLQ        $0x34, Z8, Z8
+	VMULPD        Z5, Z5, Z10
+	VMOVUPD       ·smoothLanes+1216(SB), Z11
+	VFMADD213PD   ·smoothLanes+1280(SB), Z10, Z11
+	VMULPD        Z5, Z11, Z5
+	VMOVUPD       ·smoothLanes+1152(SB), Z11
+	VFMADD213PD   ·smoothLanes+704(SB), Z10, Z11
+	VSUBPD        Z5, Z11, Z10
+	VADDPD        Z5, Z11, Z5
+	VPADDQ        Z8, Z5, Z5
+	VMOVUPD       ·smoothLanes+1088(SB), Z8
+	VFMADD213PD   ·smoothLanes+128(SB), Z6, Z8
+	VSUBPD        ·smoothLanes+128(SB), Z8, Z11
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z11, Z6
+	VPSLLQ        $0x34, Z8, Z8
+	VMULPD        Z6, Z6, Z11
+	VMOVUPD       ·smoothLanes+1216(SB), Z12
+	VFMADD213PD   ·smoothLanes+1280(SB), Z11, Z12
+	VMULPD        Z6, Z12, Z6
+	VMOVUPD       ·smoothLanes+1152(SB), Z12
+	VFMADD213PD   ·smoothLanes+704(SB), Z11, Z12
+	VSUBPD        Z6, Z12, Z11
+	VADDPD        Z6, Z12, Z6
+	VPADDQ        Z8, Z6, Z6
+	VMOVUPD       ·smoothLanes+1088(SB), Z8
+	VFMADD213PD   ·smoothLanes+128(SB), Z7, Z8
+	VSUBPD        ·smoothLanes+128(SB), Z8, Z12
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z12, Z7
+	VPSLLQ        $0x34, Z8, Z8
+	VMULPD        Z7, Z7, Z12
+	VMOVUPD       ·smoothLanes+1216(SB), Z13
+	VFMADD213PD   ·smoothLanes+1280(SB), Z12, Z13
+	VMULPD        Z7, Z13, Z7
+	VMOVUPD       ·smoothLanes+1152(SB), Z13
+	VFMADD213PD   ·smoothLanes+704(SB), Z12, Z13
+	VSUBPD        Z7, Z13, Z12
+	VADDPD        Z7, Z13, Z7
+	VPADDQ        Z8, Z7, Z7
+	VMOVUPD       ·smoothLanes+1408(SB), Z8
+	VMOVUPD       ·smoothLanes+1408(SB), Z13
+	VMOVUPD       ·smoothLanes+1408(SB), Z14
+	VMOVUPD       ·smoothLanes+1408(SB), Z15
+	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+1472(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+1472(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+1536(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+1536(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+1600(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+1600(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+1664(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+1664(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+1728(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+1728(SB), Z2, Z15
+	VMULPD        Z8, Z4, Z4
+	VMULPD        Z13, Z5, Z5
+	VMULPD        Z14, Z6, Z6
+	VMULPD        Z15, Z7, Z7
 	VMULPD        Z1, Z4, Z4
 	VMULPD        Z0, Z5, Z5
 	VMULPD        Z3, Z6, Z6
 	VMULPD        Z2, Z7, Z7
-	VMULPD        Z1, Z1, Z1
-	VMULPD        Z0, Z0, Z0
-	VMULPD        Z3, Z3, Z3
-	VMULPD        Z2, Z2, Z2
-	VMOVUPD       ·smoothLanes+1088(SB), Z12
-	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z12
-	VSUBPD        ·smoothLanes+128(SB), Z12, Z13
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z13, Z1
-	VPSLLQ        $0x34, Z12, Z12
-	VPADDQ        Z12, Z4, Z4
-	VMULPD        Z1, Z1, Z12
-	VMOVUPD       ·smoothLanes+1152(SB), Z13
-	VFMADD213PD   ·smoothLanes+704(SB), Z12, Z13
-	VMOVUPD       ·smoothLanes+1216(SB), Z14
-	VFMADD213PD   ·smoothLanes+1280(SB), Z12, Z14
-	VMULPD        Z1, Z14, Z1
-	VADDPD        Z1, Z13, Z12
-	VMULPD        Z12, Z4, Z4
-	VSUBPD        Z1, Z13, Z1
-	VMULPD        Z1, Z8, Z1
-	VDIVPD        Z1, Z4, Z1
-	VMOVUPD       ·smoothLanes+1088(SB), Z4
-	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z4
-	VSUBPD        ·smoothLanes+128(SB), Z4, Z8
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z8, Z0
-	VPSLLQ        $0x34, Z4, Z4
-	VPADDQ        Z4, Z5, Z4
-	VMULPD        Z0, Z0, Z5
-	VMOVUPD       ·smoothLanes+1152(SB), Z8
-	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z8
-	VMOVUPD       ·smoothLanes+1216(SB), Z12
-	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z12
-	VMULPD        Z0, Z12, Z0
-	VADDPD        Z0, Z8, Z5
-	VMULPD        Z5, Z4, Z4
-	VSUBPD        Z0, Z8, Z0
-	VMULPD        Z0, Z9, Z0
+	VMOVUPD       ·smoothLanes+1792(SB), Z8
+	VMOVUPD       ·smoothLanes+1792(SB), Z13
+	VMOVUPD       ·smoothLanes+1792(SB), Z14
+	VMOVUPD       ·smoothLanes+1792(SB), Z15
+	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+1856(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+1856(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+1920(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+1920(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+1984(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+1984(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2048(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2048(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2112(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2112(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2176(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2176(SB), Z2, Z15
+	VMULPD        Z8, Z9, Z0
+	VMULPD        Z13, Z10, Z1
+	VMULPD        Z14, Z11, Z2
+	VMULPD        Z15, Z12, Z3
 	VDIVPD        Z0, Z4, Z0
-	VMOVUPD       ·smoothLanes+1088(SB), Z4
-	VFMADD213PD   ·smoothLanes+128(SB), Z3, Z4
-	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z3
-	VPSLLQ        $0x34, Z4, Z4
-	VPADDQ        Z4, Z6, Z4
-	VMULPD        Z3, Z3, Z5
-	VMOVUPD       ·smoothLanes+1152(SB), Z6
-	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
-	VMOVUPD       ·smoothLanes+1216(SB), Z8
-	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z8
-	VMULPD        Z3, Z8, Z3
-	VADDPD        Z3, Z6, Z5
-	VMULPD        Z5, Z4, Z4
-	VSUBPD        Z3, Z6, Z3
-	VMULPD        Z3, Z10, Z3
-	VDIVPD        Z3, Z4, Z3
-	VMOVUPD       ·smoothLanes+1088(SB), Z4
-	VFMADD213PD   ·smoothLanes+128(SB), Z2, Z4
-	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z2
-	VPSLLQ        $0x34, Z4, Z4
-	VPADDQ        Z4, Z7, Z4
-	VMULPD        Z2, Z2, Z5
-	VMOVUPD       ·smoothLanes+1152(SB), Z6
-	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
-	VMOVUPD       ·smoothLanes+1216(SB), Z7
-	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z7
-	VMULPD        Z2, Z7, Z2
-	VADDPD        Z2, Z6, Z5
-	VMULPD        Z5, Z4, Z4
-	VSUBPD        Z2, Z6, Z2
-	VMULPD        Z2, Z11, Z2
-	VDIVPD        Z2, Z4, Z2
+	VDIVPD        Z1, Z5, Z1
+	VDIVPD        Z2, Z6, Z2
+	VDIVPD        Z3, Z7, Z3
 	VXORPS        Z4, Z4, Z4
 	VMOVUPS       (CX)(BX*4), Z5
 	VMAXPS        Z5, Z4, Z4
@@ -723,18 +723,18 @@ unrolledloop:
 	VCVTPS2PD     Y6, Z7
 	VEXTRACTF64X4 $0x01, Z6, Y6
 	VCVTPS2PD     Y6, Z6
-	VSUBPD        Z1, Z5, Z1
-	VSUBPD        Z0, Z4, Z0
-	VSUBPD        Z3, Z7, Z3
-	VSUBPD        Z2, Z6, Z2
-	VCVTPD2PS     Z1, Y1
+	VSUBPD        Z0, Z5, Z0
+	VSUBPD        Z1, Z4, Z1
+	VSUBPD        Z2, Z7, Z2
+	VSUBPD        Z3, Z6, Z3
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z1, Z1
-	VMOVUPS       Z1, (AX)(BX*4)
-	VCVTPD2PS     Z3, Y3
-	VCVTPD2PS     Z2, Y0
-	VINSERTF64X4  $0x01, Y0, Z3, Z3
-	VMOVUPS       Z3, 64(AX)(BX*4)
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, (AX)(BX*4)
+	VCVTPD2PS     Z2, Y2
+	VCVTPD2PS     Z3, Y0
+	VINSERTF64X4  $0x01, Y0, Z2, Z2
+	VMOVUPS       Z2, 64(AX)(BX*4)
 	ADDQ          $0x20, BX
 
 unrolledtest:
@@ -756,82 +756,82 @@ loop:
 	VBROADCASTSD  ·smooth+168(SB), Z2
 	VMINPD        Z1, Z2, Z1
 	VMINPD        Z0, Z2, Z0
-	VMOVUPD       ·smoothLanes+1408(SB), Z2
-	VMOVUPD       ·smoothLanes+1408(SB), Z3
-	VMOVUPD       ·smoothLanes+1792(SB), Z4
-	VMOVUPD       ·smoothLanes+1792(SB), Z5
-	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z5
-	VMULPD        Z1, Z2, Z2
-	VMULPD        Z0, Z3, Z3
-	VMULPD        Z1, Z1, Z1
-	VMULPD        Z0, Z0, Z0
-	VMOVUPD       ·smoothLanes+1088(SB), Z6
-	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z6
-	VSUBPD        ·smoothLanes+128(SB), Z6, Z7
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z7, Z1
-	VPSLLQ        $0x34, Z6, Z6
-	VPADDQ        Z6, Z2, Z2
-	VMULPD        Z1, Z1, Z6
+	VMULPD        Z1, Z1, Z2
+	VMULPD        Z0, Z0, Z3
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z2, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z2
+	VPSLLQ        $0x34, Z4, Z4
+	VMULPD        Z2, Z2, Z5
+	VMOVUPD       ·smoothLanes+1216(SB), Z6
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z6
+	VMULPD        Z2, Z6, Z2
+	VMOVUPD       ·smoothLanes+1152(SB), Z6
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
+	VSUBPD        Z2, Z6, Z5
+	VADDPD        Z2, Z6, Z2
+	VPADDQ        Z4, Z2, Z2
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z3, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z6
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z6, Z3
+	VPSLLQ        $0x34, Z4, Z4
+	VMULPD        Z3, Z3, Z6
+	VMOVUPD       ·smoothLanes+1216(SB), Z7
+	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z7
+	VMULPD        Z3, Z7, Z3
 	VMOVUPD       ·smoothLanes+1152(SB), Z7
 	VFMADD213PD   ·smoothLanes+704(SB), Z6, Z7
-	VMOVUPD       ·smoothLanes+1216(SB), Z8
-	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z8
-	VMULPD        Z1, Z8, Z1
-	VADDPD        Z1, Z7, Z6
-	VMULPD        Z6, Z2, Z2
-	VSUBPD        Z1, Z7, Z1
-	VMULPD        Z1, Z4, Z1
-	VDIVPD        Z1, Z2, Z1
-	VMOVUPD       ·smoothLanes+1088(SB), Z2
-	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z2
-	VSUBPD        ·smoothLanes+128(SB), Z2, Z4
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z4, Z0
-	VPSLLQ        $0x34, Z2, Z2
-	VPADDQ        Z2, Z3, Z2
-	VMULPD        Z0, Z0, Z3
-	VMOVUPD       ·smoothLanes+1152(SB), Z4
-	VFMADD213PD   ·smoothLanes+704(SB), Z3, Z4
-	VMOVUPD       ·smoothLanes+1216(SB), Z6
-	VFMADD213PD   ·smoothLanes+1280(SB), Z3, Z6
-	VMULPD        Z0, Z6, Z0
-	VADDPD        Z0, Z4, Z3
-	VMULPD        Z3, Z2, Z2
-	VSUBPD        Z0, Z4, Z0
-	VMULPD        Z0, Z5, Z0
+	VSUBPD        Z3, Z7, Z6
+	VADDPD        Z3, Z7, Z3
+	VPADDQ        Z4, Z3, Z3
+	VMOVUPD       ·smoothLanes+1408(SB), Z4
+	VMOVUPD       ·smoothLanes+1408(SB), Z7
+	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z7
+	VMULPD        Z4, Z2, Z2
+	VMULPD        Z7, Z3, Z3
+	VMULPD        Z1, Z2, Z2
+	VMULPD        Z0, Z3, Z3
+	VMOVUPD       ·smoothLanes+1792(SB), Z4
+	VMOVUPD       ·smoothLanes+1792(SB), Z7
+	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z7
+	VMULPD        Z4, Z5, Z0
+	VMULPD        Z7, Z6, Z1
 	VDIVPD        Z0, Z2, Z0
+	VDIVPD        Z1, Z3, Z1
 	VXORPS        Z2, Z2, Z2
 	VMOVUPS       (CX)(BX*4), Z3
 	VMAXPS        Z3, Z2, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VCVTPS2PD     Y2, Z2
-	VSUBPD        Z1, Z3, Z1
-	VSUBPD        Z0, Z2, Z0
-	VCVTPD2PS     Z1, Y1
+	VSUBPD        Z0, Z3, Z0
+	VSUBPD        Z1, Z2, Z1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z1, Z1
-	VMOVUPS       Z1, (AX)(BX*4)
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, (AX)(BX*4)
 	ADDQ          $0x10, BX
 
 test:
@@ -854,82 +854,82 @@ test:
 	VBROADCASTSD  ·smooth+168(SB), Z2
 	VMINPD        Z1, Z2, Z1
 	VMINPD        Z0, Z2, Z0
-	VMOVUPD       ·smoothLanes+1408(SB), Z2
-	VMOVUPD       ·smoothLanes+1408(SB), Z3
-	VMOVUPD       ·smoothLanes+1792(SB), Z4
-	VMOVUPD       ·smoothLanes+1792(SB), Z5
-	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z5
-	VMULPD        Z1, Z2, Z2
-	VMULPD        Z0, Z3, Z3
-	VMULPD        Z1, Z1, Z1
-	VMULPD        Z0, Z0, Z0
-	VMOVUPD       ·smoothLanes+1088(SB), Z6
-	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z6
-	VSUBPD        ·smoothLanes+128(SB), Z6, Z7
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z7, Z1
-	VPSLLQ        $0x34, Z6, Z6
-	VPADDQ        Z6, Z2, Z2
-	VMULPD        Z1, Z1, Z6
+	VMULPD        Z1, Z1, Z2
+	VMULPD        Z0, Z0, Z3
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z2, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z2
+	VPSLLQ        $0x34, Z4, Z4
+	VMULPD        Z2, Z2, Z5
+	VMOVUPD       ·smoothLanes+1216(SB), Z6
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z6
+	VMULPD        Z2, Z6, Z2
+	VMOVUPD       ·smoothLanes+1152(SB), Z6
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
+	VSUBPD        Z2, Z6, Z5
+	VADDPD        Z2, Z6, Z2
+	VPADDQ        Z4, Z2, Z2
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z3, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z6
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z6, Z3
+	VPSLLQ        $0x34, Z4, Z4
+	VMULPD        Z3, Z3, Z6
+	VMOVUPD       ·smoothLanes+1216(SB), Z7
+	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z7
+	VMULPD        Z3, Z7, Z3
 	VMOVUPD       ·smoothLanes+1152(SB), Z7
 	VFMADD213PD   ·smoothLanes+704(SB), Z6, Z7
-	VMOVUPD       ·smoothLanes+1216(SB), Z8
-	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z8
-	VMULPD        Z1, Z8, Z1
-	VADDPD        Z1, Z7, Z6
-	VMULPD        Z6, Z2, Z2
-	VSUBPD        Z1, Z7, Z1
-	VMULPD        Z1, Z4, Z1
-	VDIVPD        Z1, Z2, Z1
-	VMOVUPD       ·smoothLanes+1088(SB), Z2
-	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z2
-	VSUBPD        ·smoothLanes+128(SB), Z2, Z4
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z4, Z0
-	VPSLLQ        $0x34, Z2, Z2
-	VPADDQ        Z2, Z3, Z2
-	VMULPD        Z0, Z0, Z3
-	VMOVUPD       ·smoothLanes+1152(SB), Z4
-	VFMADD213PD   ·smoothLanes+704(SB), Z3, Z4
-	VMOVUPD       ·smoothLanes+1216(SB), Z6
-	VFMADD213PD   ·smoothLanes+1280(SB), Z3, Z6
-	VMULPD        Z0, Z6, Z0
-	VADDPD        Z0, Z4, Z3
-	VMULPD        Z3, Z2, Z2
-	VSUBPD        Z0, Z4, Z0
-	VMULPD        Z0, Z5, Z0
+	VSUBPD        Z3, Z7, Z6
+	VADDPD        Z3, Z7, Z3
+	VPADDQ        Z4, Z3, Z3
+	VMOVUPD       ·smoothLanes+1408(SB), Z4
+	VMOVUPD       ·smoothLanes+1408(SB), Z7
+	VFMADD213PD   ·smoothLanes+1472(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1472(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1536(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1536(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1600(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1600(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1664(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1664(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1728(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1728(SB), Z0, Z7
+	VMULPD        Z4, Z2, Z2
+	VMULPD        Z7, Z3, Z3
+	VMULPD        Z1, Z2, Z2
+	VMULPD        Z0, Z3, Z3
+	VMOVUPD       ·smoothLanes+1792(SB), Z4
+	VMOVUPD       ·smoothLanes+1792(SB), Z7
+	VFMADD213PD   ·smoothLanes+1856(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1856(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1920(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1920(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+1984(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+1984(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2048(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2048(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2112(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2112(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2176(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2176(SB), Z0, Z7
+	VMULPD        Z4, Z5, Z0
+	VMULPD        Z7, Z6, Z1
 	VDIVPD        Z0, Z2, Z0
+	VDIVPD        Z1, Z3, Z1
 	VXORPS        Z2, Z2, Z2
 	VMOVUPS.Z     (CX)(BX*4), K1, Z3
 	VMAXPS        Z3, Z2, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VCVTPS2PD     Y2, Z2
-	VSUBPD        Z1, Z3, Z1
-	VSUBPD        Z0, Z2, Z0
-	VCVTPD2PS     Z1, Y1
+	VSUBPD        Z0, Z3, Z0
+	VSUBPD        Z1, Z2, Z1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z1, Z1
-	VMOVUPS       Z1, K1, (AX)(BX*4)
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, K1, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -967,135 +967,135 @@ unrolledloop:
 	VMINPD       Y0, Y4, Y0
 	VMINPD       Y3, Y4, Y3
 	VMINPD       Y2, Y4, Y2
-	VMOVUPD      ·smoothLanes+2304(SB), Y4
-	VMOVUPD      ·smoothLanes+2304(SB), Y5
-	VMOVUPD      ·smoothLanes+2304(SB), Y6
-	VMOVUPD      ·smoothLanes+2304(SB), Y7
-	VMOVUPD      ·smoothLanes+2688(SB), Y8
-	VMOVUPD      ·smoothLanes+2688(SB), Y9
-	VMOVUPD      ·smoothLanes+2688(SB), Y10
-	VMOVUPD      ·smoothLanes+2688(SB), Y11
-	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2368(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2368(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+2368(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+2752(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+2752(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+2752(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2432(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2432(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+2432(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+2816(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+2816(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+2816(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2496(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2496(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+2496(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+2880(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+2880(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+2880(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2560(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2560(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+2560(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+2944(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+2944(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+2944(SB), Y2, Y11
-	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2624(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2624(SB), Y3, Y6
-	VFMADD213PD  ·smoothLanes+2624(SB), Y2, Y7
-	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y8
-	VFMADD213PD  ·smoothLanes+3008(SB), Y0, Y9
-	VFMADD213PD  ·smoothLanes+3008(SB), Y3, Y10
-	VFMADD213PD  ·smoothLanes+3008(SB), Y2, Y11
-	VBROADCASTSD ·smooth+280(SB), Y12
-	VSUBPD       Y1, Y12, Y13
-	VSUBPD       Y0, Y12, Y14
-	VSUBPD       Y3, Y12, Y15
-	VSUBPD       Y2, Y12, Y12
+	VMULPD       Y1, Y1, Y4
+	VMULPD       Y0, Y0, Y5
+	VMULPD       Y3, Y3, Y6
+	VMULPD       Y2, Y2, Y7
+	VMOVUPD      ·smoothLanes+1088(SB), Y8
+	VFMADD213PD  ·smoothLanes+128(SB), Y4, Y8
+	VSUBPD       ·smoothLanes+128(SB), Y8, Y9
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y9, Y4
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y4, Y4, Y9
+	VMOVUPD      ·smoothLanes+1216(SB), Y10
+	VFMADD213PD  ·smoothLanes+1280(SB), Y9, Y10
+	VMULPD       Y4, Y10, Y4
+	VMOVUPD      ·smoothLanes+1152(SB), Y10
+	VFMADD213PD  ·smoothLanes+704(SB), Y9, Y10
+	VSUBPD       Y4, Y10, Y9
+	VADDPD       Y4, Y10, Y4
+	VPADDQ       Y8, Y4, Y4
+	VMOVUPD      ·smoothLanes+1088(SB), Y8
+	VFMADD213PD  ·smoothLanes+128(SB), Y5, Y8
+	VSUBPD       ·smoothLanes+128(SB), Y8, Y10
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y10, Y5
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y5, Y5, Y10
+	VMOVUPD      ·smoothLanes+1216(SB), Y11
+	VFMADD213PD  ·smoothLanes+1280(SB), Y10, Y11
+	VMULPD       Y5, Y11, Y5
+	VMOVUPD      ·smoothLanes+1152(SB), Y11
+	VFMADD213PD  ·smoothLanes+704(SB), Y10, Y11
+	VSUBPD       Y5, Y11, Y10
+	VADDPD       Y5, Y11, Y5
+	VPADDQ       Y8, Y5, Y5
+	VMOVUPD      ·smoothLanes+1088(SB), Y8
+	VFMADD213PD  ·smoothLanes+128(SB), Y6, Y8
+	VSUBPD       ·smoothLanes+128(SB), Y8, Y11
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y11, Y6
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y6, Y6, Y11
+	VMOVUPD      ·smoothLanes+1216(SB), Y12
+	VFMADD213PD  ·smoothLanes+1280(SB), Y11, Y12
+	VMULPD       Y6, Y12, Y6
+	VMOVUPD      ·smoothLanes+1152(SB), Y12
+	VFMADD213PD  ·smoothLanes+704(SB), Y11, Y12
+	VSUBPD       Y6, Y12, Y11
+	VADDPD       Y6, Y12, Y6
+	VPADDQ       Y8, Y6, Y6
+	VMOVUPD      ·smoothLanes+1088(SB), Y8
+	VFMADD213PD  ·smoothLanes+128(SB), Y7, Y8
+	VSUBPD       ·smoothLanes+128(SB), Y8, Y12
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y12, Y7
+	VPSLLQ       $0x34, Y8, Y8
+	VMULPD       Y7, Y7, Y12
+	VMOVUPD      ·smoothLanes+1216(SB), Y13
+	VFMADD213PD  ·smoothLanes+1280(SB), Y12, Y13
+	VMULPD       Y7, Y13, Y7
+	VMOVUPD      ·smoothLanes+1152(SB), Y13
+	VFMADD213PD  ·smoothLanes+704(SB), Y12, Y13
+	VSUBPD       Y7, Y13, Y12
+	VADDPD       Y7, Y13, Y7
+	VPADDQ       Y8, Y7, Y7
+	VMOVUPD      ·smoothLanes+2304(SB), Y8
+	VMOVUPD      ·smoothLanes+2304(SB), Y13
+	VMOVUPD      ·smoothLanes+2304(SB), Y14
+	VMOVUPD      ·smoothLanes+2304(SB), Y15
+	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2368(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2368(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2368(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2432(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2432(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2432(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2496(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2496(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2496(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2560(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2560(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2560(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2624(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2624(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2624(SB), Y2, Y15
+	VMULPD       Y8, Y4, Y4
+	VMULPD       Y13, Y5, Y5
+	VMULPD       Y14, Y6, Y6
+	VMULPD       Y15, Y7, Y7
+	VBROADCASTSD ·smooth+280(SB), Y8
+	VSUBPD       Y1, Y8, Y13
+	VSUBPD       Y0, Y8, Y14
+	VSUBPD       Y3, Y8, Y15
+	VSUBPD       Y2, Y8, Y8
 	VMULPD       Y13, Y4, Y4
 	VMULPD       Y14, Y5, Y5
 	VMULPD       Y15, Y6, Y6
-	VMULPD       Y12, Y7, Y7
-	VMULPD       Y1, Y1, Y1
-	VMULPD       Y0, Y0, Y0
-	VMULPD       Y3, Y3, Y3
-	VMULPD       Y2, Y2, Y2
-	VMOVUPD      ·smoothLanes+1088(SB), Y12
-	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y12
-	VSUBPD       ·smoothLanes+128(SB), Y12, Y13
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y13, Y1
-	VPSLLQ       $0x34, Y12, Y12
-	VPADDQ       Y12, Y4, Y4
-	VMULPD       Y1, Y1, Y12
-	VMOVUPD      ·smoothLanes+1152(SB), Y13
-	VFMADD213PD  ·smoothLanes+704(SB), Y12, Y13
-	VMOVUPD      ·smoothLanes+1216(SB), Y14
-	VFMADD213PD  ·smoothLanes+1280(SB), Y12, Y14
-	VMULPD       Y1, Y14, Y1
-	VADDPD       Y1, Y13, Y12
-	VMULPD       Y12, Y4, Y4
-	VSUBPD       Y1, Y13, Y1
-	VMULPD       Y1, Y8, Y1
-	VDIVPD       Y1, Y4, Y1
-	VMOVUPD      ·smoothLanes+1088(SB), Y4
-	VFMADD213PD  ·smoothLanes+128(SB), Y0, Y4
-	VSUBPD       ·smoothLanes+128(SB), Y4, Y8
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y8, Y0
-	VPSLLQ       $0x34, Y4, Y4
-	VPADDQ       Y4, Y5, Y4
-	VMULPD       Y0, Y0, Y5
-	VMOVUPD      ·smoothLanes+1152(SB), Y8
-	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y8
-	VMOVUPD      ·smoothLanes+1216(SB), Y12
-	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y12
-	VMULPD       Y0, Y12, Y0
-	VADDPD       Y0, Y8, Y5
-	VMULPD       Y5, Y4, Y4
-	VSUBPD       Y0, Y8, Y0
-	VMULPD       Y0, Y9, Y0
+	VMULPD       Y8, Y7, Y7
+	VMOVUPD      ·smoothLanes+2688(SB), Y8
+	VMOVUPD      ·smoothLanes+2688(SB), Y13
+	VMOVUPD      ·smoothLanes+2688(SB), Y14
+	VMOVUPD      ·smoothLanes+2688(SB), Y15
+	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2752(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2752(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2752(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2816(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2816(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2816(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2880(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2880(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2880(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2944(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+2944(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+2944(SB), Y2, Y15
+	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+3008(SB), Y0, Y13
+	VFMADD213PD  ·smoothLanes+3008(SB), Y3, Y14
+	VFMADD213PD  ·smoothLanes+3008(SB), Y2, Y15
+	VMULPD       Y8, Y9, Y0
+	VMULPD       Y13, Y10, Y1
+	VMULPD       Y14, Y11, Y2
+	VMULPD       Y15, Y12, Y3
 	VDIVPD       Y0, Y4, Y0
-	VMOVUPD      ·smoothLanes+1088(SB), Y4
-	VFMADD213PD  ·smoothLanes+128(SB), Y3, Y4
-	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y3
-	VPSLLQ       $0x34, Y4, Y4
-	VPADDQ       Y4, Y6, Y4
-	VMULPD       Y3, Y3, Y5
-	VMOVUPD      ·smoothLanes+1152(SB), Y6
-	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
-	VMOVUPD      ·smoothLanes+1216(SB), Y8
-	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y8
-	VMULPD       Y3, Y8, Y3
-	VADDPD       Y3, Y6, Y5
-	VMULPD       Y5, Y4, Y4
-	VSUBPD       Y3, Y6, Y3
-	VMULPD       Y3, Y10, Y3
-	VDIVPD       Y3, Y4, Y3
-	VMOVUPD      ·smoothLanes+1088(SB), Y4
-	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y4
-	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y2
-	VPSLLQ       $0x34, Y4, Y4
-	VPADDQ       Y4, Y7, Y4
-	VMULPD       Y2, Y2, Y5
-	VMOVUPD      ·smoothLanes+1152(SB), Y6
-	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
-	VMOVUPD      ·smoothLanes+1216(SB), Y7
-	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y7
-	VMULPD       Y2, Y7, Y2
-	VADDPD       Y2, Y6, Y5
-	VMULPD       Y5, Y4, Y4
-	VSUBPD       Y2, Y6, Y2
-	VMULPD       Y2, Y11, Y2
-	VDIVPD       Y2, Y4, Y2
+	VDIVPD       Y1, Y5, Y1
+	VDIVPD       Y2, Y6, Y2
+	VDIVPD       Y3, Y7, Y3
 	VMOVUPS      (DX)(SI*4), Y4
 	VCVTPS2PD    X4, Y5
 	VEXTRACTF128 $0x01, Y4, X4
@@ -1120,14 +1120,14 @@ unrolledloop:
 	VADDPD       Y8, Y10, Y10
 	VADDPD       Y8, Y11, Y11
 	VADDPD       Y8, Y12, Y8
-	VXORPD       Y5, Y1, Y1
-	VXORPD       Y4, Y0, Y0
-	VXORPD       Y7, Y3, Y3
-	VXORPD       Y6, Y2, Y2
-	VSUBPD       Y1, Y9, Y1
-	VSUBPD       Y0, Y10, Y0
-	VSUBPD       Y3, Y11, Y3
-	VSUBPD       Y2, Y8, Y2
+	VXORPD       Y5, Y0, Y0
+	VXORPD       Y4, Y1, Y1
+	VXORPD       Y7, Y2, Y2
+	VXORPD       Y6, Y3, Y3
+	VSUBPD       Y0, Y9, Y0
+	VSUBPD       Y1, Y10, Y1
+	VSUBPD       Y2, Y11, Y2
+	VSUBPD       Y3, Y8, Y3
 	VMOVUPS      (CX)(SI*4), Y4
 	VCVTPS2PD    X4, Y5
 	VEXTRACTF128 $0x01, Y4, X4
@@ -1136,18 +1136,18 @@ unrolledloop:
 	VCVTPS2PD    X6, Y7
 	VEXTRACTF128 $0x01, Y6, X6
 	VCVTPS2PD    X6, Y6
-	VMULPD       Y5, Y1, Y1
-	VMULPD       Y4, Y0, Y0
-	VMULPD       Y7, Y3, Y3
-	VMULPD       Y6, Y2, Y2
-	VCVTPD2PSY   Y1, X1
+	VMULPD       Y5, Y0, Y0
+	VMULPD       Y4, Y1, Y1
+	VMULPD       Y7, Y2, Y2
+	VMULPD       Y6, Y3, Y3
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
-	VCVTPD2PSY   Y3, X3
-	VCVTPD2PSY   Y2, X0
-	VINSERTF128  $0x01, X0, Y3, Y3
-	VMOVUPS      Y3, 32(AX)(SI*4)
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y0, Y0
+	VMOVUPS      Y0, (AX)(SI*4)
+	VCVTPD2PSY   Y2, X2
+	VCVTPD2PSY   Y3, X0
+	VINSERTF128  $0x01, X0, Y2, Y2
+	VMOVUPS      Y2, 32(AX)(SI*4)
 	ADDQ         $0x10, SI
 
 unrolledtest:
@@ -1169,71 +1169,71 @@ loop:
 	VBROADCASTSD ·smooth+168(SB), Y2
 	VMINPD       Y1, Y2, Y1
 	VMINPD       Y0, Y2, Y0
-	VMOVUPD      ·smoothLanes+2304(SB), Y2
-	VMOVUPD      ·smoothLanes+2304(SB), Y3
-	VMOVUPD      ·smoothLanes+2688(SB), Y4
-	VMOVUPD      ·smoothLanes+2688(SB), Y5
-	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+2368(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2752(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+2432(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2816(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+2496(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2880(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+2560(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2944(SB), Y0, Y5
-	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y2
-	VFMADD213PD  ·smoothLanes+2624(SB), Y0, Y3
-	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+3008(SB), Y0, Y5
-	VBROADCASTSD ·smooth+280(SB), Y6
-	VSUBPD       Y1, Y6, Y7
-	VSUBPD       Y0, Y6, Y6
-	VMULPD       Y7, Y2, Y2
-	VMULPD       Y6, Y3, Y3
-	VMULPD       Y1, Y1, Y1
-	VMULPD       Y0, Y0, Y0
-	VMOVUPD      ·smoothLanes+1088(SB), Y6
-	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y6
-	VSUBPD       ·smoothLanes+128(SB), Y6, Y7
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y7, Y1
-	VPSLLQ       $0x34, Y6, Y6
-	VPADDQ       Y6, Y2, Y2
-	VMULPD       Y1, Y1, Y6
+	VMULPD       Y1, Y1, Y2
+	VMULPD       Y0, Y0, Y3
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y5
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y2
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y2, Y2, Y5
+	VMOVUPD      ·smoothLanes+1216(SB), Y6
+	VFMADD213PD  ·smoothLanes+1280(SB), Y5, Y6
+	VMULPD       Y2, Y6, Y2
+	VMOVUPD      ·smoothLanes+1152(SB), Y6
+	VFMADD213PD  ·smoothLanes+704(SB), Y5, Y6
+	VSUBPD       Y2, Y6, Y5
+	VADDPD       Y2, Y6, Y2
+	VPADDQ       Y4, Y2, Y2
+	VMOVUPD      ·smoothLanes+1088(SB), Y4
+	VFMADD213PD  ·smoothLanes+128(SB), Y3, Y4
+	VSUBPD       ·smoothLanes+128(SB), Y4, Y6
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y6, Y3
+	VPSLLQ       $0x34, Y4, Y4
+	VMULPD       Y3, Y3, Y6
+	VMOVUPD      ·smoothLanes+1216(SB), Y7
+	VFMADD213PD  ·smoothLanes+1280(SB), Y6, Y7
+	VMULPD       Y3, Y7, Y3
 	VMOVUPD      ·smoothLanes+1152(SB), Y7
 	VFMADD213PD  ·smoothLanes+704(SB), Y6, Y7
-	VMOVUPD      ·smoothLanes+1216(SB), Y8
-	VFMADD213PD  ·smoothLanes+1280(SB), Y6, Y8
-	VMULPD       Y1, Y8, Y1
-	VADDPD       Y1, Y7, Y6
-	VMULPD       Y6, Y2, Y2
-	VSUBPD       Y1, Y7, Y1
-	VMULPD       Y1, Y4, Y1
-	VDIVPD       Y1, Y2, Y1
-	VMOVUPD      ·smoothLanes+1088(SB), Y2
-	VFMADD213PD  ·smoothLanes+128(SB), Y0, Y2
-	VSUBPD       ·smoothLanes+128(SB), Y2, Y4
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y4, Y0
-	VPSLLQ       $0x34, Y2, Y2
-	VPADDQ       Y2, Y3, Y2
-	VMULPD       Y0, Y0, Y3
-	VMOVUPD      ·smoothLanes+1152(SB), Y4
-	VFMADD213PD  ·smoothLanes+704(SB), Y3, Y4
-	VMOVUPD      ·smoothLanes+1216(SB), Y6
-	VFMADD213PD  ·smoothLanes+1280(SB), Y3, Y6
-	VMULPD       Y0, Y6, Y0
-	VADDPD       Y0, Y4, Y3
-	VMULPD       Y3, Y2, Y2
-	VSUBPD       Y0, Y4, Y0
-	VMULPD       Y0, Y5, Y0
+	VSUBPD       Y3, Y7, Y6
+	VADDPD       Y3, Y7, Y3
+	VPADDQ       Y4, Y3, Y3
+	VMOVUPD      ·smoothLanes+2304(SB), Y4
+	VMOVUPD      ·smoothLanes+2304(SB), Y7
+	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2368(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2432(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2496(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2560(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2624(SB), Y0, Y7
+	VMULPD       Y4, Y2, Y2
+	VMULPD       Y7, Y3, Y3
+	VBROADCASTSD ·smooth+280(SB), Y4
+	VSUBPD       Y1, Y4, Y7
+	VSUBPD       Y0, Y4, Y4
+	VMULPD       Y7, Y2, Y2
+	VMULPD       Y4, Y3, Y3
+	VMOVUPD      ·smoothLanes+2688(SB), Y4
+	VMOVUPD      ·smoothLanes+2688(SB), Y7
+	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2752(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2816(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2880(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+2944(SB), Y0, Y7
+	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y4
+	VFMADD213PD  ·smoothLanes+3008(SB), Y0, Y7
+	VMULPD       Y4, Y5, Y0
+	VMULPD       Y7, Y6, Y1
 	VDIVPD       Y0, Y2, Y0
+	VDIVPD       Y1, Y3, Y1
 	VMOVUPS      (DX)(SI*4), Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
@@ -1248,20 +1248,20 @@ loop:
 	VORPD        Y4, Y2, Y6
 	VADDPD       Y4, Y5, Y5
 	VADDPD       Y4, Y6, Y4
-	VXORPD       Y3, Y1, Y1
-	VXORPD       Y2, Y0, Y0
-	VSUBPD       Y1, Y5, Y1
-	VSUBPD       Y0, Y4, Y0
+	VXORPD       Y3, Y0, Y0
+	VXORPD       Y2, Y1, Y1
+	VSUBPD       Y0, Y5, Y0
+	VSUBPD       Y1, Y4, Y1
 	VMOVUPS      (CX)(SI*4), Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VCVTPS2PD    X2, Y2
-	VMULPD       Y3, Y1, Y1
-	VMULPD       Y2, Y0, Y0
-	VCVTPD2PSY   Y1, X1
+	VMULPD       Y3, Y0, Y0
+	VMULPD       Y2, Y1, Y1
 	VCVTPD2PSY   Y0, X0
-	VINSERTF128  $0x01, X0, Y1, Y1
-	VMOVUPS      Y1, (AX)(SI*4)
+	VCVTPD2PSY   Y1, X1
+	VINSERTF128  $0x01, X1, Y0, Y0
+	VMOVUPS      Y0, (AX)(SI*4)
 	ADDQ         $0x08, SI
 
 test:
@@ -1285,71 +1285,71 @@ test:
 	VBROADCASTSD ·smooth+168(SB), Y3
 	VMINPD       Y2, Y3, Y2
 	VMINPD       Y1, Y3, Y1
-	VMOVUPD      ·smoothLanes+2304(SB), Y3
-	VMOVUPD      ·smoothLanes+2304(SB), Y4
-	VMOVUPD      ·smoothLanes+2688(SB), Y5
-	VMOVUPD      ·smoothLanes+2688(SB), Y6
-	VFMADD213PD  ·smoothLanes+2368(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2752(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+2432(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2816(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+2496(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2880(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+2560(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+2944(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y6
-	VFMADD213PD  ·smoothLanes+2624(SB), Y2, Y3
-	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y4
-	VFMADD213PD  ·smoothLanes+3008(SB), Y2, Y5
-	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y6
-	VBROADCASTSD ·smooth+280(SB), Y7
-	VSUBPD       Y2, Y7, Y8
-	VSUBPD       Y1, Y7, Y7
-	VMULPD       Y8, Y3, Y3
-	VMULPD       Y7, Y4, Y4
-	VMULPD       Y2, Y2, Y2
-	VMULPD       Y1, Y1, Y1
-	VMOVUPD      ·smoothLanes+1088(SB), Y7
-	VFMADD213PD  ·smoothLanes+128(SB), Y2, Y7
-	VSUBPD       ·smoothLanes+128(SB), Y7, Y8
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y8, Y2
-	VPSLLQ       $0x34, Y7, Y7
-	VPADDQ       Y7, Y3, Y3
-	VMULPD       Y2, Y2, Y7
+	VMULPD       Y2, Y2, Y3
+	VMULPD       Y1, Y1, Y4
+	VMOVUPD      ·smoothLanes+1088(SB), Y5
+	VFMADD213PD  ·smoothLanes+128(SB), Y3, Y5
+	VSUBPD       ·smoothLanes+128(SB), Y5, Y6
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y6, Y3
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y3, Y3, Y6
+	VMOVUPD      ·smoothLanes+1216(SB), Y7
+	VFMADD213PD  ·smoothLanes+1280(SB), Y6, Y7
+	VMULPD       Y3, Y7, Y3
+	VMOVUPD      ·smoothLanes+1152(SB), Y7
+	VFMADD213PD  ·smoothLanes+704(SB), Y6, Y7
+	VSUBPD       Y3, Y7, Y6
+	VADDPD       Y3, Y7, Y3
+	VPADDQ       Y5, Y3, Y3
+	VMOVUPD      ·smoothLanes+1088(SB), Y5
+	VFMADD213PD  ·smoothLanes+128(SB), Y4, Y5
+	VSUBPD       ·smoothLanes+128(SB), Y5, Y7
+	VFMSUB132PD  ·smoothLanes+1088(SB), Y7, Y4
+	VPSLLQ       $0x34, Y5, Y5
+	VMULPD       Y4, Y4, Y7
+	VMOVUPD      ·smoothLanes+1216(SB), Y8
+	VFMADD213PD  ·smoothLanes+1280(SB), Y7, Y8
+	VMULPD       Y4, Y8, Y4
 	VMOVUPD      ·smoothLanes+1152(SB), Y8
 	VFMADD213PD  ·smoothLanes+704(SB), Y7, Y8
-	VMOVUPD      ·smoothLanes+1216(SB), Y9
-	VFMADD213PD  ·smoothLanes+1280(SB), Y7, Y9
-	VMULPD       Y2, Y9, Y2
-	VADDPD       Y2, Y8, Y7
-	VMULPD       Y7, Y3, Y3
-	VSUBPD       Y2, Y8, Y2
-	VMULPD       Y2, Y5, Y2
-	VDIVPD       Y2, Y3, Y2
-	VMOVUPD      ·smoothLanes+1088(SB), Y3
-	VFMADD213PD  ·smoothLanes+128(SB), Y1, Y3
-	VSUBPD       ·smoothLanes+128(SB), Y3, Y5
-	VFMSUB132PD  ·smoothLanes+1088(SB), Y5, Y1
-	VPSLLQ       $0x34, Y3, Y3
-	VPADDQ       Y3, Y4, Y3
-	VMULPD       Y1, Y1, Y4
-	VMOVUPD      ·smoothLanes+1152(SB), Y5
-	VFMADD213PD  ·smoothLanes+704(SB), Y4, Y5
-	VMOVUPD      ·smoothLanes+1216(SB), Y7
-	VFMADD213PD  ·smoothLanes+1280(SB), Y4, Y7
-	VMULPD       Y1, Y7, Y1
-	VADDPD       Y1, Y5, Y4
-	VMULPD       Y4, Y3, Y3
-	VSUBPD       Y1, Y5, Y1
-	VMULPD       Y1, Y6, Y1
+	VSUBPD       Y4, Y8, Y7
+	VADDPD       Y4, Y8, Y4
+	VPADDQ       Y5, Y4, Y4
+	VMOVUPD      ·smoothLanes+2304(SB), Y5
+	VMOVUPD      ·smoothLanes+2304(SB), Y8
+	VFMADD213PD  ·smoothLanes+2368(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2368(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2432(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2432(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2496(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2496(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2560(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2560(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2624(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2624(SB), Y1, Y8
+	VMULPD       Y5, Y3, Y3
+	VMULPD       Y8, Y4, Y4
+	VBROADCASTSD ·smooth+280(SB), Y5
+	VSUBPD       Y2, Y5, Y8
+	VSUBPD       Y1, Y5, Y5
+	VMULPD       Y8, Y3, Y3
+	VMULPD       Y5, Y4, Y4
+	VMOVUPD      ·smoothLanes+2688(SB), Y5
+	VMOVUPD      ·smoothLanes+2688(SB), Y8
+	VFMADD213PD  ·smoothLanes+2752(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2752(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2816(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2816(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2880(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2880(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+2944(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+2944(SB), Y1, Y8
+	VFMADD213PD  ·smoothLanes+3008(SB), Y2, Y5
+	VFMADD213PD  ·smoothLanes+3008(SB), Y1, Y8
+	VMULPD       Y5, Y6, Y1
+	VMULPD       Y8, Y7, Y2
 	VDIVPD       Y1, Y3, Y1
+	VDIVPD       Y2, Y4, Y2
 	VMASKMOVPS   (DX)(SI*4), Y0, Y3
 	VCVTPS2PD    X3, Y4
 	VEXTRACTF128 $0x01, Y3, X3
@@ -1364,20 +1364,20 @@ test:
 	VORPD        Y5, Y3, Y7
 	VADDPD       Y5, Y6, Y6
 	VADDPD       Y5, Y7, Y5
-	VXORPD       Y4, Y2, Y2
-	VXORPD       Y3, Y1, Y1
-	VSUBPD       Y2, Y6, Y2
-	VSUBPD       Y1, Y5, Y1
+	VXORPD       Y4, Y1, Y1
+	VXORPD       Y3, Y2, Y2
+	VSUBPD       Y1, Y6, Y1
+	VSUBPD       Y2, Y5, Y2
 	VMASKMOVPS   (CX)(SI*4), Y0, Y3
 	VCVTPS2PD    X3, Y4
 	VEXTRACTF128 $0x01, Y3, X3
 	VCVTPS2PD    X3, Y3
-	VMULPD       Y4, Y2, Y2
-	VMULPD       Y3, Y1, Y1
-	VCVTPD2PSY   Y2, X2
+	VMULPD       Y4, Y1, Y1
+	VMULPD       Y3, Y2, Y2
 	VCVTPD2PSY   Y1, X1
-	VINSERTF128  $0x01, X1, Y2, Y2
-	VMASKMOVPS   Y2, Y0, (AX)(SI*4)
+	VCVTPD2PSY   Y2, X2
+	VINSERTF128  $0x01, X2, Y1, Y1
+	VMASKMOVPS   Y1, Y0, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -1415,135 +1415,135 @@ unrolledloop:
 	VMINPD        Z0, Z4, Z0
 	VMINPD        Z3, Z4, Z3
 	VMINPD        Z2, Z4, Z2
-	VMOVUPD       ·smoothLanes+2304(SB), Z4
-	VMOVUPD       ·smoothLanes+2304(SB), Z5
-	VMOVUPD       ·smoothLanes+2304(SB), Z6
-	VMOVUPD       ·smoothLanes+2304(SB), Z7
-	VMOVUPD       ·smoothLanes+2688(SB), Z8
-	VMOVUPD       ·smoothLanes+2688(SB), Z9
-	VMOVUPD       ·smoothLanes+2688(SB), Z10
-	VMOVUPD       ·smoothLanes+2688(SB), Z11
-	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2368(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+2368(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+2752(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+2752(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2432(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+2432(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+2816(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+2816(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2496(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+2496(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+2880(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+2880(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2560(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+2560(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+2944(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+2944(SB), Z2, Z11
-	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2624(SB), Z3, Z6
-	VFMADD213PD   ·smoothLanes+2624(SB), Z2, Z7
-	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z8
-	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z9
-	VFMADD213PD   ·smoothLanes+3008(SB), Z3, Z10
-	VFMADD213PD   ·smoothLanes+3008(SB), Z2, Z11
-	VBROADCASTSD  ·smooth+280(SB), Z12
-	VSUBPD        Z1, Z12, Z13
-	VSUBPD        Z0, Z12, Z14
-	VSUBPD        Z3, Z12, Z15
-	VSUBPD        Z2, Z12, Z12
+	VMULPD        Z1, Z1, Z4
+	VMULPD        Z0, Z0, Z5
+	VMULPD        Z3, Z3, Z6
+	VMULPD        Z2, Z2, Z7
+	VMOVUPD       ·smoothLanes+1088(SB), Z8
+	VFMADD213PD   ·smoothLanes+128(SB), Z4, Z8
+	VSUBPD        ·smoothLanes+128(SB), Z8, Z9
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z9, Z4
+	VPSLLQ        $0x34, Z8, Z8
+	VMULPD        Z4, Z4, Z9
+	VMOVUPD       ·smoothLanes+1216(SB), Z10
+	VFMADD213PD   ·smoothLanes+1280(SB), Z9, Z10
+	VMULPD        Z4, Z10, Z4
+	VMOVUPD       ·smoothLanes+1152(SB), Z10
+	VFMADD213PD   ·smoothLanes+704(SB), Z9, Z10
+	VSUBPD        Z4, Z10, Z9
+	VADDPD        Z4, Z10, Z4
+	VPADDQ        Z8, Z4, Z4
+	VMOVUPD       ·smoothLanes+1088(SB), Z8
+	VFMADD213PD   ·smoothLanes+128(SB), Z5, Z8
+	VSUBPD        ·smoothLanes+128(SB), Z8, Z10
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z10, Z5
+	VPSLLQ        $0x34, Z8, Z8
+	VMULPD        Z5, Z5, Z10
+	VMOVUPD       ·smoothLanes+1216(SB), Z11
+	VFMADD213PD   ·smoothLanes+1280(SB), Z10, Z11
+	VMULPD        Z5, Z11, Z5
+	VMOVUPD       ·smoothLanes+1152(SB), Z11
+	VFMADD213PD   ·smoothLanes+704(SB), Z10, Z11
+	VSUBPD        Z5, Z11, Z10
+	VADDPD        Z5, Z11, Z5
+	VPADDQ        Z8, Z5, Z5
+	VMOVUPD       ·smoothLanes+1088(SB), Z8
+	VFMADD213PD   ·smoothLanes+128(SB), Z6, Z8
+	VSUBPD        ·smoothLanes+128(SB), Z8, Z11
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z11, Z6
+	VPSLLQ        $0x34, Z8, Z8
+	VMULPD        Z6, Z6, Z11
+	VMOVUPD       ·smoothLanes+1216(SB), Z12
+	VFMADD213PD   ·smoothLanes+1280(SB), Z11, Z12
+	VMULPD        Z6, Z12, Z6
+	VMOVUPD       ·smoothLanes+1152(SB), Z12
+	VFMADD213PD   ·smoothLanes+704(SB), Z11, Z12
+	VSUBPD        Z6, Z12, Z11
+	VADDPD        Z6, Z12, Z6
+	VPADDQ        Z8, Z6, Z6
+	VMOVUPD       ·smoothLanes+1088(SB), Z8
+	VFMADD213PD   ·smoothLanes+128(SB), Z7, Z8
+	VSUBPD        ·smoothLanes+128(SB), Z8, Z12
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z12, Z7
+	VPSLLQ        $0x34, Z8, Z8
+	VMULPD        Z7, Z7, Z12
+	VMOVUPD       ·smoothLanes+1216(SB), Z13
+	VFMADD213PD   ·smoothLanes+1280(SB), Z12, Z13
+	VMULPD        Z7, Z13, Z7
+	VMOVUPD       ·smoothLanes+1152(SB), Z13
+	VFMADD213PD   ·smoothLanes+704(SB), Z12, Z13
+	VSUBPD        Z7, Z13, Z12
+	VADDPD        Z7, Z13, Z7
+	VPADDQ        Z8, Z7, Z7
+	VMOVUPD       ·smoothLanes+2304(SB), Z8
+	VMOVUPD       ·smoothLanes+2304(SB), Z13
+	VMOVUPD       ·smoothLanes+2304(SB), Z14
+	VMOVUPD       ·smoothLanes+2304(SB), Z15
+	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2368(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2368(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2432(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2432(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2496(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2496(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2560(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2560(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2624(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2624(SB), Z2, Z15
+	VMULPD        Z8, Z4, Z4
+	VMULPD        Z13, Z5, Z5
+	VMULPD        Z14, Z6, Z6
+	VMULPD        Z15, Z7, Z7
+	VBROADCASTSD  ·smooth+280(SB), Z8
+	VSUBPD        Z1, Z8, Z13
+	VSUBPD        Z0, Z8, Z14
+	VSUBPD        Z3, Z8, Z15
+	VSUBPD        Z2, Z8, Z8
 	VMULPD        Z13, Z4, Z4
 	VMULPD        Z14, Z5, Z5
 	VMULPD        Z15, Z6, Z6
-	VMULPD        Z12, Z7, Z7
-	VMULPD        Z1, Z1, Z1
-	VMULPD        Z0, Z0, Z0
-	VMULPD        Z3, Z3, Z3
-	VMULPD        Z2, Z2, Z2
-	VMOVUPD       ·smoothLanes+1088(SB), Z12
-	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z12
-	VSUBPD        ·smoothLanes+128(SB), Z12, Z13
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z13, Z1
-	VPSLLQ        $0x34, Z12, Z12
-	VPADDQ        Z12, Z4, Z4
-	VMULPD        Z1, Z1, Z12
-	VMOVUPD       ·smoothLanes+1152(SB), Z13
-	VFMADD213PD   ·smoothLanes+704(SB), Z12, Z13
-	VMOVUPD       ·smoothLanes+1216(SB), Z14
-	VFMADD213PD   ·smoothLanes+1280(SB), Z12, Z14
-	VMULPD        Z1, Z14, Z1
-	VADDPD        Z1, Z13, Z12
-	VMULPD        Z12, Z4, Z4
-	VSUBPD        Z1, Z13, Z1
-	VMULPD        Z1, Z8, Z1
-	VDIVPD        Z1, Z4, Z1
-	VMOVUPD       ·smoothLanes+1088(SB), Z4
-	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z4
-	VSUBPD        ·smoothLanes+128(SB), Z4, Z8
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z8, Z0
-	VPSLLQ        $0x34, Z4, Z4
-	VPADDQ        Z4, Z5, Z4
-	VMULPD        Z0, Z0, Z5
-	VMOVUPD       ·smoothLanes+1152(SB), Z8
-	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z8
-	VMOVUPD       ·smoothLanes+1216(SB), Z12
-	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z12
-	VMULPD        Z0, Z12, Z0
-	VADDPD        Z0, Z8, Z5
-	VMULPD        Z5, Z4, Z4
-	VSUBPD        Z0, Z8, Z0
-	VMULPD        Z0, Z9, Z0
+	VMULPD        Z8, Z7, Z7
+	VMOVUPD       ·smoothLanes+2688(SB), Z8
+	VMOVUPD       ·smoothLanes+2688(SB), Z13
+	VMOVUPD       ·smoothLanes+2688(SB), Z14
+	VMOVUPD       ·smoothLanes+2688(SB), Z15
+	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2752(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2752(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2816(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2816(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2880(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2880(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+2944(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+2944(SB), Z2, Z15
+	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z8
+	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z13
+	VFMADD213PD   ·smoothLanes+3008(SB), Z3, Z14
+	VFMADD213PD   ·smoothLanes+3008(SB), Z2, Z15
+	VMULPD        Z8, Z9, Z0
+	VMULPD        Z13, Z10, Z1
+	VMULPD        Z14, Z11, Z2
+	VMULPD        Z15, Z12, Z3
 	VDIVPD        Z0, Z4, Z0
-	VMOVUPD       ·smoothLanes+1088(SB), Z4
-	VFMADD213PD   ·smoothLanes+128(SB), Z3, Z4
-	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z3
-	VPSLLQ        $0x34, Z4, Z4
-	VPADDQ        Z4, Z6, Z4
-	VMULPD        Z3, Z3, Z5
-	VMOVUPD       ·smoothLanes+1152(SB), Z6
-	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
-	VMOVUPD       ·smoothLanes+1216(SB), Z8
-	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z8
-	VMULPD        Z3, Z8, Z3
-	VADDPD        Z3, Z6, Z5
-	VMULPD        Z5, Z4, Z4
-	VSUBPD        Z3, Z6, Z3
-	VMULPD        Z3, Z10, Z3
-	VDIVPD        Z3, Z4, Z3
-	VMOVUPD       ·smoothLanes+1088(SB), Z4
-	VFMADD213PD   ·smoothLanes+128(SB), Z2, Z4
-	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z2
-	VPSLLQ        $0x34, Z4, Z4
-	VPADDQ        Z4, Z7, Z4
-	VMULPD        Z2, Z2, Z5
-	VMOVUPD       ·smoothLanes+1152(SB), Z6
-	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
-	VMOVUPD       ·smoothLanes+1216(SB), Z7
-	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z7
-	VMULPD        Z2, Z7, Z2
-	VADDPD        Z2, Z6, Z5
-	VMULPD        Z5, Z4, Z4
-	VSUBPD        Z2, Z6, Z2
-	VMULPD        Z2, Z11, Z2
-	VDIVPD        Z2, Z4, Z2
+	VDIVPD        Z1, Z5, Z1
+	VDIVPD        Z2, Z6, Z2
+	VDIVPD        Z3, Z7, Z3
 	VMOVUPS       (DX)(SI*4), Z4
 	VCVTPS2PD     Y4, Z5
 	VEXTRACTF64X4 $0x01, Z4, Y4
@@ -1568,14 +1568,14 @@ unrolledloop:
 	VADDPD        Z8, Z10, Z10
 	VADDPD        Z8, Z11, Z11
 	VADDPD        Z8, Z12, Z8
-	VXORPD        Z5, Z1, Z1
-	VXORPD        Z4, Z0, Z0
-	VXORPD        Z7, Z3, Z3
-	VXORPD        Z6, Z2, Z2
-	VSUBPD        Z1, Z9, Z1
-	VSUBPD        Z0, Z10, Z0
-	VSUBPD        Z3, Z11, Z3
-	VSUBPD        Z2, Z8, Z2
+	VXORPD        Z5, Z0, Z0
+	VXORPD        Z4, Z1, Z1
+	VXORPD        Z7, Z2, Z2
+	VXORPD        Z6, Z3, Z3
+	VSUBPD        Z0, Z9, Z0
+	VSUBPD        Z1, Z10, Z1
+	VSUBPD        Z2, Z11, Z2
+	VSUBPD        Z3, Z8, Z3
 	VMOVUPS       (CX)(SI*4), Z4
 	VCVTPS2PD     Y4, Z5
 	VEXTRACTF64X4 $0x01, Z4, Y4
@@ -1584,18 +1584,18 @@ unrolledloop:
 	VCVTPS2PD     Y6, Z7
 	VEXTRACTF64X4 $0x01, Z6, Y6
 	VCVTPS2PD     Y6, Z6
-	VMULPD        Z5, Z1, Z1
-	VMULPD        Z4, Z0, Z0
-	VMULPD        Z7, Z3, Z3
-	VMULPD        Z6, Z2, Z2
-	VCVTPD2PS     Z1, Y1
+	VMULPD        Z5, Z0, Z0
+	VMULPD        Z4, Z1, Z1
+	VMULPD        Z7, Z2, Z2
+	VMULPD        Z6, Z3, Z3
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z1, Z1
-	VMOVUPS       Z1, (AX)(SI*4)
-	VCVTPD2PS     Z3, Y3
-	VCVTPD2PS     Z2, Y0
-	VINSERTF64X4  $0x01, Y0, Z3, Z3
-	VMOVUPS       Z3, 64(AX)(SI*4)
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, (AX)(SI*4)
+	VCVTPD2PS     Z2, Y2
+	VCVTPD2PS     Z3, Y0
+	VINSERTF64X4  $0x01, Y0, Z2, Z2
+	VMOVUPS       Z2, 64(AX)(SI*4)
 	ADDQ          $0x20, SI
 
 unrolledtest:
@@ -1617,71 +1617,71 @@ loop:
 	VBROADCASTSD  ·smooth+168(SB), Z2
 	VMINPD        Z1, Z2, Z1
 	VMINPD        Z0, Z2, Z0
-	VMOVUPD       ·smoothLanes+2304(SB), Z2
-	VMOVUPD       ·smoothLanes+2304(SB), Z3
-	VMOVUPD       ·smoothLanes+2688(SB), Z4
-	VMOVUPD       ·smoothLanes+2688(SB), Z5
-	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z5
-	VBROADCASTSD  ·smooth+280(SB), Z6
-	VSUBPD        Z1, Z6, Z7
-	VSUBPD        Z0, Z6, Z6
-	VMULPD        Z7, Z2, Z2
-	VMULPD        Z6, Z3, Z3
-	VMULPD        Z1, Z1, Z1
-	VMULPD        Z0, Z0, Z0
-	VMOVUPD       ·smoothLanes+1088(SB), Z6
-	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z6
-	VSUBPD        ·smoothLanes+128(SB), Z6, Z7
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z7, Z1
-	VPSLLQ        $0x34, Z6, Z6
-	VPADDQ        Z6, Z2, Z2
-	VMULPD        Z1, Z1, Z6
+	VMULPD        Z1, Z1, Z2
+	VMULPD        Z0, Z0, Z3
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z2, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z2
+	VPSLLQ        $0x34, Z4, Z4
+	VMULPD        Z2, Z2, Z5
+	VMOVUPD       ·smoothLanes+1216(SB), Z6
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z6
+	VMULPD        Z2, Z6, Z2
+	VMOVUPD       ·smoothLanes+1152(SB), Z6
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
+	VSUBPD        Z2, Z6, Z5
+	VADDPD        Z2, Z6, Z2
+	VPADDQ        Z4, Z2, Z2
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z3, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z6
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z6, Z3
+	VPSLLQ        $0x34, Z4, Z4
+	VMULPD        Z3, Z3, Z6
+	VMOVUPD       ·smoothLanes+1216(SB), Z7
+	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z7
+	VMULPD        Z3, Z7, Z3
 	VMOVUPD       ·smoothLanes+1152(SB), Z7
 	VFMADD213PD   ·smoothLanes+704(SB), Z6, Z7
-	VMOVUPD       ·smoothLanes+1216(SB), Z8
-	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z8
-	VMULPD        Z1, Z8, Z1
-	VADDPD        Z1, Z7, Z6
-	VMULPD        Z6, Z2, Z2
-	VSUBPD        Z1, Z7, Z1
-	VMULPD        Z1, Z4, Z1
-	VDIVPD        Z1, Z2, Z1
-	VMOVUPD       ·smoothLanes+1088(SB), Z2
-	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z2
-	VSUBPD        ·smoothLanes+128(SB), Z2, Z4
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z4, Z0
-	VPSLLQ        $0x34, Z2, Z2
-	VPADDQ        Z2, Z3, Z2
-	VMULPD        Z0, Z0, Z3
-	VMOVUPD       ·smoothLanes+1152(SB), Z4
-	VFMADD213PD   ·smoothLanes+704(SB), Z3, Z4
-	VMOVUPD       ·smoothLanes+1216(SB), Z6
-	VFMADD213PD   ·smoothLanes+1280(SB), Z3, Z6
-	VMULPD        Z0, Z6, Z0
-	VADDPD        Z0, Z4, Z3
-	VMULPD        Z3, Z2, Z2
-	VSUBPD        Z0, Z4, Z0
-	VMULPD        Z0, Z5, Z0
+	VSUBPD        Z3, Z7, Z6
+	VADDPD        Z3, Z7, Z3
+	VPADDQ        Z4, Z3, Z3
+	VMOVUPD       ·smoothLanes+2304(SB), Z4
+	VMOVUPD       ·smoothLanes+2304(SB), Z7
+	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z7
+	VMULPD        Z4, Z2, Z2
+	VMULPD        Z7, Z3, Z3
+	VBROADCASTSD  ·smooth+280(SB), Z4
+	VSUBPD        Z1, Z4, Z7
+	VSUBPD        Z0, Z4, Z4
+	VMULPD        Z7, Z2, Z2
+	VMULPD        Z4, Z3, Z3
+	VMOVUPD       ·smoothLanes+2688(SB), Z4
+	VMOVUPD       ·smoothLanes+2688(SB), Z7
+	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z7
+	VMULPD        Z4, Z5, Z0
+	VMULPD        Z7, Z6, Z1
 	VDIVPD        Z0, Z2, Z0
+	VDIVPD        Z1, Z3, Z1
 	VMOVUPS       (DX)(SI*4), Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
@@ -1696,20 +1696,20 @@ loop:
 	VORPD         Z4, Z2, Z6
 	VADDPD        Z4, Z5, Z5
 	VADDPD        Z4, Z6, Z4
-	VXORPD        Z3, Z1, Z1
-	VXORPD        Z2, Z0, Z0
-	VSUBPD        Z1, Z5, Z1
-	VSUBPD        Z0, Z4, Z0
+	VXORPD        Z3, Z0, Z0
+	VXORPD        Z2, Z1, Z1
+	VSUBPD        Z0, Z5, Z0
+	VSUBPD        Z1, Z4, Z1
 	VMOVUPS       (CX)(SI*4), Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VCVTPS2PD     Y2, Z2
-	VMULPD        Z3, Z1, Z1
-	VMULPD        Z2, Z0, Z0
-	VCVTPD2PS     Z1, Y1
+	VMULPD        Z3, Z0, Z0
+	VMULPD        Z2, Z1, Z1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z1, Z1
-	VMOVUPS       Z1, (AX)(SI*4)
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, (AX)(SI*4)
 	ADDQ          $0x10, SI
 
 test:
@@ -1732,71 +1732,71 @@ test:
 	VBROADCASTSD  ·smooth+168(SB), Z2
 	VMINPD        Z1, Z2, Z1
 	VMINPD        Z0, Z2, Z0
-	VMOVUPD       ·smoothLanes+2304(SB), Z2
-	VMOVUPD       ·smoothLanes+2304(SB), Z3
-	VMOVUPD       ·smoothLanes+2688(SB), Z4
-	VMOVUPD       ·smoothLanes+2688(SB), Z5
-	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z5
-	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z2
-	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z3
-	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z4
-	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z5
-	VBROADCASTSD  ·smooth+280(SB), Z6
-	VSUBPD        Z1, Z6, Z7
-	VSUBPD        Z0, Z6, Z6
-	VMULPD        Z7, Z2, Z2
-	VMULPD        Z6, Z3, Z3
-	VMULPD        Z1, Z1, Z1
-	VMULPD        Z0, Z0, Z0
-	VMOVUPD       ·smoothLanes+1088(SB), Z6
-	VFMADD213PD   ·smoothLanes+128(SB), Z1, Z6
-	VSUBPD        ·smoothLanes+128(SB), Z6, Z7
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z7, Z1
-	VPSLLQ        $0x34, Z6, Z6
-	VPADDQ        Z6, Z2, Z2
-	VMULPD        Z1, Z1, Z6
+	VMULPD        Z1, Z1, Z2
+	VMULPD        Z0, Z0, Z3
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z2, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z5
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z5, Z2
+	VPSLLQ        $0x34, Z4, Z4
+	VMULPD        Z2, Z2, Z5
+	VMOVUPD       ·smoothLanes+1216(SB), Z6
+	VFMADD213PD   ·smoothLanes+1280(SB), Z5, Z6
+	VMULPD        Z2, Z6, Z2
+	VMOVUPD       ·smoothLanes+1152(SB), Z6
+	VFMADD213PD   ·smoothLanes+704(SB), Z5, Z6
+	VSUBPD        Z2, Z6, Z5
+	VADDPD        Z2, Z6, Z2
+	VPADDQ        Z4, Z2, Z2
+	VMOVUPD       ·smoothLanes+1088(SB), Z4
+	VFMADD213PD   ·smoothLanes+128(SB), Z3, Z4
+	VSUBPD        ·smoothLanes+128(SB), Z4, Z6
+	VFMSUB132PD   ·smoothLanes+1088(SB), Z6, Z3
+	VPSLLQ        $0x34, Z4, Z4
+	VMULPD        Z3, Z3, Z6
+	VMOVUPD       ·smoothLanes+1216(SB), Z7
+	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z7
+	VMULPD        Z3, Z7, Z3
 	VMOVUPD       ·smoothLanes+1152(SB), Z7
 	VFMADD213PD   ·smoothLanes+704(SB), Z6, Z7
-	VMOVUPD       ·smoothLanes+1216(SB), Z8
-	VFMADD213PD   ·smoothLanes+1280(SB), Z6, Z8
-	VMULPD        Z1, Z8, Z1
-	VADDPD        Z1, Z7, Z6
-	VMULPD        Z6, Z2, Z2
-	VSUBPD        Z1, Z7, Z1
-	VMULPD        Z1, Z4, Z1
-	VDIVPD        Z1, Z2, Z1
-	VMOVUPD       ·smoothLanes+1088(SB), Z2
-	VFMADD213PD   ·smoothLanes+128(SB), Z0, Z2
-	VSUBPD        ·smoothLanes+128(SB), Z2, Z4
-	VFMSUB132PD   ·smoothLanes+1088(SB), Z4, Z0
-	VPSLLQ        $0x34, Z2, Z2
-	VPADDQ        Z2, Z3, Z2
-	VMULPD        Z0, Z0, Z3
-	VMOVUPD       ·smoothLanes+1152(SB), Z4
-	VFMADD213PD   ·smoothLanes+704(SB), Z3, Z4
-	VMOVUPD       ·smoothLanes+1216(SB), Z6
-	VFMADD213PD   ·smoothLanes+1280(SB), Z3, Z6
-	VMULPD        Z0, Z6, Z0
-	VADDPD        Z0, Z4, Z3
-	VMULPD        Z3, Z2, Z2
-	VSUBPD        Z0, Z4, Z0
-	VMULPD        Z0, Z5, Z0
+	VSUBPD        Z3, Z7, Z6
+	VADDPD        Z3, Z7, Z3
+	VPADDQ        Z4, Z3, Z3
+	VMOVUPD       ·smoothLanes+2304(SB), Z4
+	VMOVUPD       ·smoothLanes+2304(SB), Z7
+	VFMADD213PD   ·smoothLanes+2368(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2368(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2432(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2432(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2496(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2496(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2560(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2560(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2624(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2624(SB), Z0, Z7
+	VMULPD        Z4, Z2, Z2
+	VMULPD        Z7, Z3, Z3
+	VBROADCASTSD  ·smooth+280(SB), Z4
+	VSUBPD        Z1, Z4, Z7
+	VSUBPD        Z0, Z4, Z4
+	VMULPD        Z7, Z2, Z2
+	VMULPD        Z4, Z3, Z3
+	VMOVUPD       ·smoothLanes+2688(SB), Z4
+	VMOVUPD       ·smoothLanes+2688(SB), Z7
+	VFMADD213PD   ·smoothLanes+2752(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2752(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2816(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2816(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2880(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2880(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+2944(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+2944(SB), Z0, Z7
+	VFMADD213PD   ·smoothLanes+3008(SB), Z1, Z4
+	VFMADD213PD   ·smoothLanes+3008(SB), Z0, Z7
+	VMULPD        Z4, Z5, Z0
+	VMULPD        Z7, Z6, Z1
 	VDIVPD        Z0, Z2, Z0
+	VDIVPD        Z1, Z3, Z1
 	VMOVUPS.Z     (DX)(SI*4), K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
@@ -1811,20 +1811,20 @@ test:
 	VORPD         Z4, Z2, Z6
 	VADDPD        Z4, Z5, Z5
 	VADDPD        Z4, Z6, Z4
-	VXORPD        Z3, Z1, Z1
-	VXORPD        Z2, Z0, Z0
-	VSUBPD        Z1, Z5, Z1
-	VSUBPD        Z0, Z4, Z0
+	VXORPD        Z3, Z0, Z0
+	VXORPD        Z2, Z1, Z1
+	VSUBPD        Z0, Z5, Z0
+	VSUBPD        Z1, Z4, Z1
 	VMOVUPS.Z     (CX)(SI*4), K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VCVTPS2PD     Y2, Z2
-	VMULPD        Z3, Z1, Z1
-	VMULPD        Z2, Z0, Z0
-	VCVTPD2PS     Z1, Y1
+	VMULPD        Z3, Z0, Z0
+	VMULPD        Z2, Z1, Z1
 	VCVTPD2PS     Z0, Y0
-	VINSERTF64X4  $0x01, Y0, Z1, Z1
-	VMOVUPS       Z1, K1, (AX)(SI*4)
+	VCVTPD2PS     Z1, Y1
+	VINSERTF64X4  $0x01, Y1, Z0, Z0
+	VMOVUPS       Z0, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER

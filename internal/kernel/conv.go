@@ -16,8 +16,8 @@ import "fmt"
 // split of a batch or of dw:
 //
 //	y     starts from the bias and takes the rows of the window from the top, in a row the columns from the left, in a place the channels
-//	dx    starts from 0 and takes the places p in the same order, in a place the channels of dy; as many rows and columns of places
-//	      as a window could hold q in, also those beside dy
+//	dx    starts from 0 and takes the rows of dy from the top, in a row the places from the left, in a place the channels. Places
+//	      beside dy count as 0, too, if a window there would hold q
 //	dw    takes the places in the order of memory, in blocks of about 400 (convBlock): a block's sum starts from 0, and the sums of
 //	      the blocks are added in order. A single sum over so many terms would lose too many bits
 //	db    as dw
@@ -25,7 +25,7 @@ import "fmt"
 // As in the products, AVX2, AVX-512 and NEON round each multiply-add of y, dx and dw once, and plain Go twice.
 //
 // All of them are a product of patches of the maps and a second matrix. The patches are not copied, since in a padded map a row of a
-// patch is one run of memory: see [gathered].
+// patch is one run of memory: see [gathered]. The copies and the packed weights are as large as fits the caches.
 
 // Conv is a convolution of maps of Height·Width places and In channels with a window of K·K places, which moves by Stride places over
 // the maps with Pad places of zeros around them. The fields but Pad are above 0, and the window fits the padded map.
@@ -39,7 +39,7 @@ func (c Conv) OutWidth() int { return (c.Width+2*c.Pad-c.K)/c.Stride + 1 }
 
 func (c Conv) places() int { return c.OutHeight() * c.OutWidth() }
 
-// check panics unless the slices have the lengths of the maps x and y and, if it is not nil, of the weights.
+// check panics unless the sizes make sense, and the slices have the lengths of the maps x and y and of the weights.
 func (c Conv) check(function, xName, yName string, x, y []float32, wName string, w []float32, images int) {
 	if c.Height < 1 || c.Width < 1 || c.In < 1 || c.Out < 1 || c.K < 1 || c.Stride < 1 || c.Pad < 0 ||
 		c.Height+2*c.Pad < c.K || c.Width+2*c.Pad < c.K {
@@ -59,7 +59,7 @@ func (c Conv) Forward(y, x, w, bias []float32, images int) {
 		return
 	}
 	s := convScratches.get()
-	defer convScratches.put(s)
+	defer s.release()
 	s.window = correlation{
 		height: c.Height, width: c.Width, channels: c.In,
 		rows: c.K, columns: c.K, stride: c.Stride, top: -c.Pad, left: -c.Pad,
@@ -76,7 +76,7 @@ func (c Conv) Forward(y, x, w, bias []float32, images int) {
 func (c Conv) InputGrad(dx, dy, w []float32, images int) {
 	c.check("Conv.InputGrad", "dx", "dy", dx, dy, "w", w, images)
 	s := convScratches.get()
-	defer convScratches.put(s)
+	defer s.release()
 	if c.K < c.Stride {
 		clear(dx) // there are places that no window holds
 	}
@@ -146,7 +146,7 @@ func (c Conv) WeightGrad(dw, dy, x []float32, images, part, parts int) {
 		clear(dw[i*c.Out:][left:right])
 	}
 	s := convScratches.get()
-	defer convScratches.put(s)
+	defer s.release()
 	kernels := convKernelsInUse()
 	s.window = correlation{
 		height: c.Height, width: c.Width, channels: c.In,
@@ -168,7 +168,7 @@ func (c Conv) BiasGrad(db, dy []float32, images int) {
 	check("Conv.BiasGrad", "db", len(db), c.Out)
 	check("Conv.BiasGrad", "dy", len(dy), images*c.places()*c.Out)
 	s := convScratches.get()
-	defer convScratches.put(s)
+	defer s.release()
 	s.sums = grown(s.sums, c.Out)
 	sums := s.sums[:c.Out]
 	blockImages, blockRows := c.block()

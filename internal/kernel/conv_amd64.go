@@ -2,6 +2,20 @@
 
 package kernel
 
+// The gathered products go by strips, as the products do (matmul_amd64.go), but read a where it is:
+//
+//	for the terms, in blocks
+//	    for the strips of c
+//	        take the packed strip of b      it stays in the first cache
+//	        for the rows of c, tile by tile
+//	            compute the tile            it reads its rows of a from a band of maps in the second cache
+//
+// A tile may take its rows from anywhere in a, also across the ends of a map's rows and of maps: so maps of 7 or 14 columns have no low
+// tiles. Each row has a register that points to its begin. The tile's rows share one more, the distance from there to a term.
+//
+// On a Zen 3, where a product reaches 88 to 93 % of the peak, the convolutions of BenchmarkConv with 32 channels or more and a stride of
+// 1 reach 88 to 94 % in y and dx, and 78 to 86 % in dw, which reads and writes all its sums once for each block of places.
+
 // A gatherKind is a strip of the gathered products: a stripKind, whose tiles have a place for each row.
 type gatherKind struct {
 	stripKind

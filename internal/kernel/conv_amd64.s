@@ -4,602 +4,6 @@
 
 #include "textflag.h"
 
-// func gather24AVX2(c *float32, a *float32, b *float32, start *float32, places *int, rows int, tiles int, segments *int, count int, steps int, step int, bStep int, startMask int, add int, last int)
-// Requires: AVX, FMA3, MMX+
-TEXT ·gather24AVX2(SB), $16-120
-	MOVQ rows+40(FP), AX
-	CMPQ AX, $0x04
-	JEQ  rows4
-	CMPQ AX, $0x03
-	JEQ  rows3
-	CMPQ AX, $0x02
-	JEQ  rows2
-
-rows1:
-	MOVQ       last+112(FP), AX
-	LEAQ       laneMasks<>+0(SB), CX
-	SHLQ       $0x02, AX
-	SUBQ       AX, CX
-	VMOVUPS    32(CX), Y0
-	MOVQ       places+32(FP), AX
-	MOVQ       start+24(FP), CX
-	MOVQ       startMask+96(FP), DX
-	MOVQ       8(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y1
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS 64(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), AX
-	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), DX
-	MOVQ       bStep+88(FP), BX
-	MOVQ       b+16(FP), SI
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, DI
-	MOVQ       DI, 8(SP)
-
-segment1:
-	MOVQ (SP), CX
-	ADDQ $0x08, (SP)
-	MOVQ (CX), CX
-	SHLQ $0x02, CX
-	MOVQ steps+72(FP), DI
-
-step1:
-	VMOVUPS      (SI), Y3
-	VMOVUPS      32(SI), Y4
-	VMOVUPS      64(SI), Y5
-	PREFETCHT0   768(SI)
-	PREFETCHT0   832(SI)
-	ADDQ         BX, SI
-	VBROADCASTSS (AX)(CX*1), Y6
-	VFMADD231PS  Y6, Y3, Y1
-	VFMADD231PS  Y6, Y4, Y2
-	VFMADD231PS  Y6, Y5, Y0
-	ADDQ         DX, CX
-	DECQ         DI
-	JNZ          step1
-	DECQ         8(SP)
-	JNZ          segment1
-	MOVQ         last+112(FP), AX
-	LEAQ         laneMasks<>+0(SB), CX
-	SHLQ         $0x02, AX
-	SUBQ         AX, CX
-	VMOVUPS      32(CX), Y3
-	CMPQ         add+104(FP), $0x00
-	JEQ          added1
-	MOVQ         places+32(FP), AX
-	MOVQ         c+0(FP), CX
-	MOVQ         8(AX), AX
-	LEAQ         (CX)(AX*4), AX
-	VMOVUPS      (AX), Y4
-	VMOVUPS      32(AX), Y5
-	VMASKMOVPS   64(AX), Y3, Y6
-	VADDPS       Y4, Y1, Y1
-	VADDPS       Y5, Y2, Y2
-	VADDPS       Y6, Y0, Y0
-
-added1:
-	MOVQ       last+112(FP), AX
-	CMPQ       AX, $0x08
-	JEQ        whole1
-	MOVQ       places+32(FP), AX
-	MOVQ       c+0(FP), CX
-	MOVQ       8(AX), AX
-	LEAQ       (CX)(AX*4), AX
-	VMOVUPS    Y1, (AX)
-	VMOVUPS    Y2, 32(AX)
-	VMASKMOVPS Y0, Y3, 64(AX)
-	JMP        stored1
-
-whole1:
-	MOVQ    places+32(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    8(AX), AX
-	LEAQ    (CX)(AX*4), AX
-	VMOVUPS Y1, (AX)
-	VMOVUPS Y2, 32(AX)
-	VMOVUPS Y0, 64(AX)
-
-stored1:
-	ADDQ $0x10, places+32(FP)
-	DECQ tiles+48(FP)
-	JNZ  rows1
-	JMP  done
-
-rows2:
-	MOVQ       last+112(FP), AX
-	LEAQ       laneMasks<>+0(SB), CX
-	SHLQ       $0x02, AX
-	SUBQ       AX, CX
-	VMOVUPS    32(CX), Y0
-	MOVQ       places+32(FP), AX
-	MOVQ       start+24(FP), CX
-	MOVQ       startMask+96(FP), DX
-	MOVQ       8(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y1
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS 64(BX), Y0, Y3
-	MOVQ       24(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y4
-	VMOVUPS    32(BX), Y5
-	VMASKMOVPS 64(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), AX
-	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), BX
-	MOVQ       bStep+88(FP), SI
-	MOVQ       b+16(FP), DI
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R8
-	MOVQ       R8, 8(SP)
-
-segment2:
-	MOVQ (SP), CX
-	ADDQ $0x08, (SP)
-	MOVQ (CX), CX
-	SHLQ $0x02, CX
-	MOVQ steps+72(FP), R8
-
-step2:
-	VMOVUPS      (DI), Y6
-	VMOVUPS      32(DI), Y7
-	VMOVUPS      64(DI), Y8
-	PREFETCHT0   768(DI)
-	PREFETCHT0   832(DI)
-	ADDQ         SI, DI
-	VBROADCASTSS (DX)(CX*1), Y9
-	VFMADD231PS  Y9, Y6, Y1
-	VFMADD231PS  Y9, Y7, Y2
-	VFMADD231PS  Y9, Y8, Y3
-	VBROADCASTSS (AX)(CX*1), Y9
-	VFMADD231PS  Y9, Y6, Y4
-	VFMADD231PS  Y9, Y7, Y5
-	VFMADD231PS  Y9, Y8, Y0
-	ADDQ         BX, CX
-	DECQ         R8
-	JNZ          step2
-	DECQ         8(SP)
-	JNZ          segment2
-	MOVQ         last+112(FP), AX
-	LEAQ         laneMasks<>+0(SB), CX
-	SHLQ         $0x02, AX
-	SUBQ         AX, CX
-	VMOVUPS      32(CX), Y6
-	CMPQ         add+104(FP), $0x00
-	JEQ          added2
-	MOVQ         places+32(FP), AX
-	MOVQ         c+0(FP), CX
-	MOVQ         8(AX), DX
-	LEAQ         (CX)(DX*4), DX
-	VMOVUPS      (DX), Y7
-	VMOVUPS      32(DX), Y8
-	VMASKMOVPS   64(DX), Y6, Y9
-	VADDPS       Y7, Y1, Y1
-	VADDPS       Y8, Y2, Y2
-	VADDPS       Y9, Y3, Y3
-	MOVQ         24(AX), AX
-	LEAQ         (CX)(AX*4), AX
-	VMOVUPS      (AX), Y7
-	VMOVUPS      32(AX), Y8
-	VMASKMOVPS   64(AX), Y6, Y9
-	VADDPS       Y7, Y4, Y4
-	VADDPS       Y8, Y5, Y5
-	VADDPS       Y9, Y0, Y0
-
-added2:
-	MOVQ       last+112(FP), AX
-	CMPQ       AX, $0x08
-	JEQ        whole2
-	MOVQ       places+32(FP), AX
-	MOVQ       c+0(FP), CX
-	MOVQ       8(AX), DX
-	LEAQ       (CX)(DX*4), DX
-	VMOVUPS    Y1, (DX)
-	VMOVUPS    Y2, 32(DX)
-	VMASKMOVPS Y3, Y6, 64(DX)
-	MOVQ       24(AX), AX
-	LEAQ       (CX)(AX*4), AX
-	VMOVUPS    Y4, (AX)
-	VMOVUPS    Y5, 32(AX)
-	VMASKMOVPS Y0, Y6, 64(AX)
-	JMP        stored2
-
-whole2:
-	MOVQ    places+32(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    8(AX), DX
-	LEAQ    (CX)(DX*4), DX
-	VMOVUPS Y1, (DX)
-	VMOVUPS Y2, 32(DX)
-	VMOVUPS Y3, 64(DX)
-	MOVQ    24(AX), AX
-	LEAQ    (CX)(AX*4), AX
-	VMOVUPS Y4, (AX)
-	VMOVUPS Y5, 32(AX)
-	VMOVUPS Y0, 64(AX)
-
-stored2:
-	ADDQ $0x20, places+32(FP)
-	DECQ tiles+48(FP)
-	JNZ  rows2
-	JMP  done
-
-rows3:
-	MOVQ       last+112(FP), AX
-	LEAQ       laneMasks<>+0(SB), CX
-	SHLQ       $0x02, AX
-	SUBQ       AX, CX
-	VMOVUPS    32(CX), Y0
-	MOVQ       places+32(FP), AX
-	MOVQ       start+24(FP), CX
-	MOVQ       startMask+96(FP), DX
-	MOVQ       8(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y1
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS 64(BX), Y0, Y3
-	MOVQ       24(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y4
-	VMOVUPS    32(BX), Y5
-	VMASKMOVPS 64(BX), Y0, Y6
-	MOVQ       40(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y7
-	VMOVUPS    32(BX), Y8
-	VMASKMOVPS 64(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), AX
-	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), SI
-	MOVQ       bStep+88(FP), DI
-	MOVQ       b+16(FP), R8
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R9
-	MOVQ       R9, 8(SP)
-
-segment3:
-	MOVQ (SP), CX
-	ADDQ $0x08, (SP)
-	MOVQ (CX), CX
-	SHLQ $0x02, CX
-	MOVQ steps+72(FP), R9
-
-step3:
-	VMOVUPS      (R8), Y9
-	VMOVUPS      32(R8), Y10
-	VMOVUPS      64(R8), Y11
-	PREFETCHT0   768(R8)
-	PREFETCHT0   832(R8)
-	ADDQ         DI, R8
-	VBROADCASTSS (DX)(CX*1), Y12
-	VFMADD231PS  Y12, Y9, Y1
-	VFMADD231PS  Y12, Y10, Y2
-	VFMADD231PS  Y12, Y11, Y3
-	VBROADCASTSS (BX)(CX*1), Y12
-	VFMADD231PS  Y12, Y9, Y4
-	VFMADD231PS  Y12, Y10, Y5
-	VFMADD231PS  Y12, Y11, Y6
-	VBROADCASTSS (AX)(CX*1), Y12
-	VFMADD231PS  Y12, Y9, Y7
-	VFMADD231PS  Y12, Y10, Y8
-	VFMADD231PS  Y12, Y11, Y0
-	ADDQ         SI, CX
-	DECQ         R9
-	JNZ          step3
-	DECQ         8(SP)
-	JNZ          segment3
-	MOVQ         last+112(FP), AX
-	LEAQ         laneMasks<>+0(SB), CX
-	SHLQ         $0x02, AX
-	SUBQ         AX, CX
-	VMOVUPS      32(CX), Y9
-	CMPQ         add+104(FP), $0x00
-	JEQ          added3
-	MOVQ         places+32(FP), AX
-	MOVQ         c+0(FP), CX
-	MOVQ         8(AX), DX
-	LEAQ         (CX)(DX*4), DX
-	VMOVUPS      (DX), Y10
-	VMOVUPS      32(DX), Y11
-	VMASKMOVPS   64(DX), Y9, Y12
-	VADDPS       Y10, Y1, Y1
-	VADDPS       Y11, Y2, Y2
-	VADDPS       Y12, Y3, Y3
-	MOVQ         24(AX), DX
-	LEAQ         (CX)(DX*4), DX
-	VMOVUPS      (DX), Y10
-	VMOVUPS      32(DX), Y11
-	VMASKMOVPS   64(DX), Y9, Y12
-	VADDPS       Y10, Y4, Y4
-	VADDPS       Y11, Y5, Y5
-	VADDPS       Y12, Y6, Y6
-	MOVQ         40(AX), AX
-	LEAQ         (CX)(AX*4), AX
-	VMOVUPS      (AX), Y10
-	VMOVUPS      32(AX), Y11
-	VMASKMOVPS   64(AX), Y9, Y12
-	VADDPS       Y10, Y7, Y7
-	VADDPS       Y11, Y8, Y8
-	VADDPS       Y12, Y0, Y0
-
-added3:
-	MOVQ       last+112(FP), AX
-	CMPQ       AX, $0x08
-	JEQ        whole3
-	MOVQ       places+32(FP), AX
-	MOVQ       c+0(FP), CX
-	MOVQ       8(AX), DX
-	LEAQ       (CX)(DX*4), DX
-	VMOVUPS    Y1, (DX)
-	VMOVUPS    Y2, 32(DX)
-	VMASKMOVPS Y3, Y9, 64(DX)
-	MOVQ       24(AX), DX
-	LEAQ       (CX)(DX*4), DX
-	VMOVUPS    Y4, (DX)
-	VMOVUPS    Y5, 32(DX)
-	VMASKMOVPS Y6, Y9, 64(DX)
-	MOVQ       40(AX), AX
-	LEAQ       (CX)(AX*4), AX
-	VMOVUPS    Y7, (AX)
-	VMOVUPS    Y8, 32(AX)
-	VMASKMOVPS Y0, Y9, 64(AX)
-	JMP        stored3
-
-whole3:
-	MOVQ    places+32(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    8(AX), DX
-	LEAQ    (CX)(DX*4), DX
-	VMOVUPS Y1, (DX)
-	VMOVUPS Y2, 32(DX)
-	VMOVUPS Y3, 64(DX)
-	MOVQ    24(AX), DX
-	LEAQ    (CX)(DX*4), DX
-	VMOVUPS Y4, (DX)
-	VMOVUPS Y5, 32(DX)
-	VMOVUPS Y6, 64(DX)
-	MOVQ    40(AX), AX
-	LEAQ    (CX)(AX*4), AX
-	VMOVUPS Y7, (AX)
-	VMOVUPS Y8, 32(AX)
-	VMOVUPS Y0, 64(AX)
-
-stored3:
-	ADDQ $0x30, places+32(FP)
-	DECQ tiles+48(FP)
-	JNZ  rows3
-	JMP  done
-
-rows4:
-	MOVQ       last+112(FP), AX
-	LEAQ       laneMasks<>+0(SB), CX
-	SHLQ       $0x02, AX
-	SUBQ       AX, CX
-	VMOVUPS    32(CX), Y0
-	MOVQ       places+32(FP), AX
-	MOVQ       start+24(FP), CX
-	MOVQ       startMask+96(FP), DX
-	MOVQ       8(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y1
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS 64(BX), Y0, Y3
-	MOVQ       24(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y4
-	VMOVUPS    32(BX), Y5
-	VMASKMOVPS 64(BX), Y0, Y6
-	MOVQ       40(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y7
-	VMOVUPS    32(BX), Y8
-	VMASKMOVPS 64(BX), Y0, Y9
-	MOVQ       56(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y10
-	VMOVUPS    32(BX), Y11
-	VMASKMOVPS 64(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), AX
-	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), DI
-	MOVQ       bStep+88(FP), R8
-	MOVQ       b+16(FP), R9
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R10
-	MOVQ       R10, 8(SP)
-
-segment4:
-	MOVQ (SP), CX
-	ADDQ $0x08, (SP)
-	MOVQ (CX), CX
-	SHLQ $0x02, CX
-	MOVQ steps+72(FP), R10
-
-step4:
-	VMOVUPS      (R9), Y12
-	VMOVUPS      32(R9), Y13
-	VMOVUPS      64(R9), Y14
-	PREFETCHT0   768(R9)
-	PREFETCHT0   832(R9)
-	ADDQ         R8, R9
-	VBROADCASTSS (DX)(CX*1), Y15
-	VFMADD231PS  Y15, Y12, Y1
-	VFMADD231PS  Y15, Y13, Y2
-	VFMADD231PS  Y15, Y14, Y3
-	VBROADCASTSS (BX)(CX*1), Y15
-	VFMADD231PS  Y15, Y12, Y4
-	VFMADD231PS  Y15, Y13, Y5
-	VFMADD231PS  Y15, Y14, Y6
-	VBROADCASTSS (SI)(CX*1), Y15
-	VFMADD231PS  Y15, Y12, Y7
-	VFMADD231PS  Y15, Y13, Y8
-	VFMADD231PS  Y15, Y14, Y9
-	VBROADCASTSS (AX)(CX*1), Y15
-	VFMADD231PS  Y15, Y12, Y10
-	VFMADD231PS  Y15, Y13, Y11
-	VFMADD231PS  Y15, Y14, Y0
-	ADDQ         DI, CX
-	DECQ         R10
-	JNZ          step4
-	DECQ         8(SP)
-	JNZ          segment4
-	MOVQ         last+112(FP), AX
-	LEAQ         laneMasks<>+0(SB), CX
-	SHLQ         $0x02, AX
-	SUBQ         AX, CX
-	VMOVUPS      32(CX), Y12
-	CMPQ         add+104(FP), $0x00
-	JEQ          added4
-	MOVQ         places+32(FP), AX
-	MOVQ         c+0(FP), CX
-	MOVQ         8(AX), DX
-	LEAQ         (CX)(DX*4), DX
-	VMOVUPS      (DX), Y13
-	VMOVUPS      32(DX), Y14
-	VMASKMOVPS   64(DX), Y12, Y15
-	VADDPS       Y13, Y1, Y1
-	VADDPS       Y14, Y2, Y2
-	VADDPS       Y15, Y3, Y3
-	MOVQ         24(AX), DX
-	LEAQ         (CX)(DX*4), DX
-	VMOVUPS      (DX), Y13
-	VMOVUPS      32(DX), Y14
-	VMASKMOVPS   64(DX), Y12, Y15
-	VADDPS       Y13, Y4, Y4
-	VADDPS       Y14, Y5, Y5
-	VADDPS       Y15, Y6, Y6
-	MOVQ         40(AX), DX
-	LEAQ         (CX)(DX*4), DX
-	VMOVUPS      (DX), Y13
-	VMOVUPS      32(DX), Y14
-	VMASKMOVPS   64(DX), Y12, Y15
-	VADDPS       Y13, Y7, Y7
-	VADDPS       Y14, Y8, Y8
-	VADDPS       Y15, Y9, Y9
-	MOVQ         56(AX), AX
-	LEAQ         (CX)(AX*4), AX
-	VMOVUPS      (AX), Y13
-	VMOVUPS      32(AX), Y14
-	VMASKMOVPS   64(AX), Y12, Y15
-	VADDPS       Y13, Y10, Y10
-	VADDPS       Y14, Y11, Y11
-	VADDPS       Y15, Y0, Y0
-
-added4:
-	MOVQ       last+112(FP), AX
-	CMPQ       AX, $0x08
-	JEQ        whole4
-	MOVQ       places+32(FP), AX
-	MOVQ       c+0(FP), CX
-	MOVQ       8(AX), DX
-	LEAQ       (CX)(DX*4), DX
-	VMOVUPS    Y1, (DX)
-	VMOVUPS    Y2, 32(DX)
-	VMASKMOVPS Y3, Y12, 64(DX)
-	MOVQ       24(AX), DX
-	LEAQ       (CX)(DX*4), DX
-	VMOVUPS    Y4, (DX)
-	VMOVUPS    Y5, 32(DX)
-	VMASKMOVPS Y6, Y12, 64(DX)
-	MOVQ       40(AX), DX
-	LEAQ       (CX)(DX*4), DX
-	VMOVUPS    Y7, (DX)
-	VMOVUPS    Y8, 32(DX)
-	VMASKMOVPS Y9, Y12, 64(DX)
-	MOVQ       56(AX), AX
-	LEAQ       (CX)(AX*4), AX
-	VMOVUPS    Y10, (AX)
-	VMOVUPS    Y11, 32(AX)
-	VMASKMOVPS Y0, Y12, 64(AX)
-	JMP        stored4
-
-whole4:
-	MOVQ    places+32(FP), AX
-	MOVQ    c+0(FP), CX
-	MOVQ    8(AX), DX
-	LEAQ    (CX)(DX*4), DX
-	VMOVUPS Y1, (DX)
-	VMOVUPS Y2, 32(DX)
-	VMOVUPS Y3, 64(DX)
-	MOVQ    24(AX), DX
-	LEAQ    (CX)(DX*4), DX
-	VMOVUPS Y4, (DX)
-	VMOVUPS Y5, 32(DX)
-	VMOVUPS Y6, 64(DX)
-	MOVQ    40(AX), DX
-	LEAQ    (CX)(DX*4), DX
-	VMOVUPS Y7, (DX)
-	VMOVUPS Y8, 32(DX)
-	VMOVUPS Y9, 64(DX)
-	MOVQ    56(AX), AX
-	LEAQ    (CX)(AX*4), AX
-	VMOVUPS Y10, (AX)
-	VMOVUPS Y11, 32(AX)
-	VMOVUPS Y0, 64(AX)
-
-stored4:
-	ADDQ $0x40, places+32(FP)
-	DECQ tiles+48(FP)
-	JNZ  rows4
-
-done:
-	VZEROUPPER
-	RET
-
-DATA laneMasks<>+0(SB)/4, $0xffffffff
-DATA laneMasks<>+4(SB)/4, $0xffffffff
-DATA laneMasks<>+8(SB)/4, $0xffffffff
-DATA laneMasks<>+12(SB)/4, $0xffffffff
-DATA laneMasks<>+16(SB)/4, $0xffffffff
-DATA laneMasks<>+20(SB)/4, $0xffffffff
-DATA laneMasks<>+24(SB)/4, $0xffffffff
-DATA laneMasks<>+28(SB)/4, $0xffffffff
-DATA laneMasks<>+32(SB)/4, $0x00000000
-DATA laneMasks<>+36(SB)/4, $0x00000000
-DATA laneMasks<>+40(SB)/4, $0x00000000
-DATA laneMasks<>+44(SB)/4, $0x00000000
-DATA laneMasks<>+48(SB)/4, $0x00000000
-DATA laneMasks<>+52(SB)/4, $0x00000000
-DATA laneMasks<>+56(SB)/4, $0x00000000
-DATA laneMasks<>+60(SB)/4, $0x00000000
-GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
-
 // func gather16AVX2(c *float32, a *float32, b *float32, start *float32, places *int, rows int, tiles int, segments *int, count int, steps int, step int, bStep int, startMask int, add int, last int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gather16AVX2(SB), $16-120
@@ -624,22 +28,33 @@ rows1:
 	MOVQ       places+32(FP), AX
 	MOVQ       start+24(FP), CX
 	MOVQ       startMask+96(FP), DX
-	MOVQ       8(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y1
-	VMASKMOVPS 32(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), AX
+	MOVQ       8(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), DX
-	MOVQ       bStep+88(FP), BX
-	MOVQ       b+16(FP), SI
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, DI
-	MOVQ       DI, 8(SP)
+	VMOVUPS    (AX), Y1
+	VMASKMOVPS 32(AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked1
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked1:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DX
+	MOVQ bStep+88(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, DI
+	MOVQ DI, 8(SP)
 
 segment1:
 	MOVQ (SP), CX
@@ -717,24 +132,39 @@ rows2:
 	LEAQ       (CX)(BX*4), BX
 	VMOVUPS    (BX), Y1
 	VMASKMOVPS 32(BX), Y0, Y2
-	MOVQ       24(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y3
-	VMASKMOVPS 32(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), AX
+	MOVQ       24(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), BX
-	MOVQ       bStep+88(FP), SI
-	MOVQ       b+16(FP), DI
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R8
-	MOVQ       R8, 8(SP)
+	VMOVUPS    (AX), Y3
+	VMASKMOVPS 32(AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked2
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked2:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), BX
+	MOVQ bStep+88(FP), SI
+	MOVQ b+16(FP), DI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R8
+	MOVQ R8, 8(SP)
 
 segment2:
 	MOVQ (SP), CX
@@ -834,26 +264,45 @@ rows3:
 	LEAQ       (CX)(BX*4), BX
 	VMOVUPS    (BX), Y3
 	VMASKMOVPS 32(BX), Y0, Y4
-	MOVQ       40(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y5
-	VMASKMOVPS 32(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), AX
+	MOVQ       40(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), SI
-	MOVQ       bStep+88(FP), DI
-	MOVQ       b+16(FP), R8
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R9
-	MOVQ       R9, 8(SP)
+	VMOVUPS    (AX), Y5
+	VMASKMOVPS 32(AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked3
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked3:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), SI
+	MOVQ bStep+88(FP), DI
+	MOVQ b+16(FP), R8
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R9
+	MOVQ R9, 8(SP)
 
 segment3:
 	MOVQ (SP), CX
@@ -975,28 +424,51 @@ rows4:
 	LEAQ       (CX)(BX*4), BX
 	VMOVUPS    (BX), Y5
 	VMASKMOVPS 32(BX), Y0, Y6
-	MOVQ       56(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y7
-	VMASKMOVPS 32(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), AX
+	MOVQ       56(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), DI
-	MOVQ       bStep+88(FP), R8
-	MOVQ       b+16(FP), R9
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R10
-	MOVQ       R10, 8(SP)
+	VMOVUPS    (AX), Y7
+	VMASKMOVPS 32(AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked4
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked4:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DI
+	MOVQ bStep+88(FP), R8
+	MOVQ b+16(FP), R9
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R10
+	MOVQ R10, 8(SP)
 
 segment4:
 	MOVQ (SP), CX
@@ -1140,30 +612,57 @@ rows5:
 	LEAQ       (CX)(BX*4), BX
 	VMOVUPS    (BX), Y7
 	VMASKMOVPS 32(BX), Y0, Y8
-	MOVQ       72(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y9
-	VMASKMOVPS 32(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       64(AX), AX
+	MOVQ       72(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), R8
-	MOVQ       bStep+88(FP), R9
-	MOVQ       b+16(FP), R10
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R11
-	MOVQ       R11, 8(SP)
+	VMOVUPS    (AX), Y9
+	VMASKMOVPS 32(AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked5
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked5:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R8
+	MOVQ bStep+88(FP), R9
+	MOVQ b+16(FP), R10
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R11
+	MOVQ R11, 8(SP)
 
 segment5:
 	MOVQ (SP), CX
@@ -1329,32 +828,63 @@ rows6:
 	LEAQ       (CX)(BX*4), BX
 	VMOVUPS    (BX), Y9
 	VMASKMOVPS 32(BX), Y0, Y10
-	MOVQ       88(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMOVUPS    (BX), Y11
-	VMASKMOVPS 32(BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       64(AX), R8
-	LEAQ       (CX)(R8*4), R8
-	MOVQ       80(AX), AX
+	MOVQ       88(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), R9
-	MOVQ       bStep+88(FP), R10
-	MOVQ       b+16(FP), R11
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R12
-	MOVQ       R12, 8(SP)
+	VMOVUPS    (AX), Y11
+	VMASKMOVPS 32(AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked6
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       88(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked6:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R9
+	MOVQ bStep+88(FP), R10
+	MOVQ b+16(FP), R11
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R12
+	MOVQ R12, 8(SP)
 
 segment6:
 	MOVQ (SP), CX
@@ -1506,6 +1036,24 @@ done:
 	VZEROUPPER
 	RET
 
+DATA laneMasks<>+0(SB)/4, $0xffffffff
+DATA laneMasks<>+4(SB)/4, $0xffffffff
+DATA laneMasks<>+8(SB)/4, $0xffffffff
+DATA laneMasks<>+12(SB)/4, $0xffffffff
+DATA laneMasks<>+16(SB)/4, $0xffffffff
+DATA laneMasks<>+20(SB)/4, $0xffffffff
+DATA laneMasks<>+24(SB)/4, $0xffffffff
+DATA laneMasks<>+28(SB)/4, $0xffffffff
+DATA laneMasks<>+32(SB)/4, $0x00000000
+DATA laneMasks<>+36(SB)/4, $0x00000000
+DATA laneMasks<>+40(SB)/4, $0x00000000
+DATA laneMasks<>+44(SB)/4, $0x00000000
+DATA laneMasks<>+48(SB)/4, $0x00000000
+DATA laneMasks<>+52(SB)/4, $0x00000000
+DATA laneMasks<>+56(SB)/4, $0x00000000
+DATA laneMasks<>+60(SB)/4, $0x00000000
+GLOBL laneMasks<>(SB), RODATA|NOPTR, $64
+
 // func gather8AVX2(c *float32, a *float32, b *float32, start *float32, places *int, rows int, tiles int, segments *int, count int, steps int, step int, bStep int, startMask int, add int, last int)
 // Requires: AVX, FMA3, MMX+
 TEXT ·gather8AVX2(SB), $16-120
@@ -1538,21 +1086,32 @@ rows1:
 	MOVQ       places+32(FP), AX
 	MOVQ       start+24(FP), CX
 	MOVQ       startMask+96(FP), DX
-	MOVQ       8(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), AX
+	MOVQ       8(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), DX
-	MOVQ       bStep+88(FP), BX
-	MOVQ       b+16(FP), SI
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, DI
-	MOVQ       DI, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked1
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked1:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DX
+	MOVQ bStep+88(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, DI
+	MOVQ DI, 8(SP)
 
 segment1:
 	MOVQ (SP), CX
@@ -1623,23 +1182,38 @@ rows2:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y1
-	MOVQ       24(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), AX
+	MOVQ       24(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), BX
-	MOVQ       bStep+88(FP), SI
-	MOVQ       b+16(FP), DI
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R8
-	MOVQ       R8, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked2
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked2:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), BX
+	MOVQ bStep+88(FP), SI
+	MOVQ b+16(FP), DI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R8
+	MOVQ R8, 8(SP)
 
 segment2:
 	MOVQ (SP), CX
@@ -1726,25 +1300,44 @@ rows3:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y2
-	MOVQ       40(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), AX
+	MOVQ       40(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), SI
-	MOVQ       bStep+88(FP), DI
-	MOVQ       b+16(FP), R8
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R9
-	MOVQ       R9, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked3
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked3:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), SI
+	MOVQ bStep+88(FP), DI
+	MOVQ b+16(FP), R8
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R9
+	MOVQ R9, 8(SP)
 
 segment3:
 	MOVQ (SP), CX
@@ -1847,27 +1440,50 @@ rows4:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y3
-	MOVQ       56(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), AX
+	MOVQ       56(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), DI
-	MOVQ       bStep+88(FP), R8
-	MOVQ       b+16(FP), R9
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R10
-	MOVQ       R10, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked4
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked4:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DI
+	MOVQ bStep+88(FP), R8
+	MOVQ b+16(FP), R9
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R10
+	MOVQ R10, 8(SP)
 
 segment4:
 	MOVQ (SP), CX
@@ -1986,29 +1602,56 @@ rows5:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y4
-	MOVQ       72(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       64(AX), AX
+	MOVQ       72(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), R8
-	MOVQ       bStep+88(FP), R9
-	MOVQ       b+16(FP), R10
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R11
-	MOVQ       R11, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked5
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked5:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R8
+	MOVQ bStep+88(FP), R9
+	MOVQ b+16(FP), R10
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R11
+	MOVQ R11, 8(SP)
 
 segment5:
 	MOVQ (SP), CX
@@ -2143,31 +1786,62 @@ rows6:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y5
-	MOVQ       88(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       64(AX), R8
-	LEAQ       (CX)(R8*4), R8
-	MOVQ       80(AX), AX
+	MOVQ       88(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), R9
-	MOVQ       bStep+88(FP), R10
-	MOVQ       b+16(FP), R11
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R12
-	MOVQ       R12, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked6
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked6:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R9
+	MOVQ bStep+88(FP), R10
+	MOVQ b+16(FP), R11
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R12
+	MOVQ R12, 8(SP)
 
 segment6:
 	MOVQ (SP), CX
@@ -2318,33 +1992,68 @@ rows7:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y6
-	MOVQ       104(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       64(AX), R8
-	LEAQ       (CX)(R8*4), R8
-	MOVQ       80(AX), R9
-	LEAQ       (CX)(R9*4), R9
-	MOVQ       96(AX), AX
+	MOVQ       104(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), R10
-	MOVQ       bStep+88(FP), R11
-	MOVQ       b+16(FP), R12
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R13
-	MOVQ       R13, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked7
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked7:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R10
+	MOVQ bStep+88(FP), R11
+	MOVQ b+16(FP), R12
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R13
+	MOVQ R13, 8(SP)
 
 segment7:
 	MOVQ (SP), CX
@@ -2511,35 +2220,74 @@ rows8:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y7
-	MOVQ       120(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       64(AX), R8
-	LEAQ       (CX)(R8*4), R8
-	MOVQ       80(AX), R9
-	LEAQ       (CX)(R9*4), R9
-	MOVQ       96(AX), R10
-	LEAQ       (CX)(R10*4), R10
-	MOVQ       112(AX), AX
+	MOVQ       120(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       step+80(FP), R11
-	MOVQ       bStep+88(FP), R12
-	MOVQ       b+16(FP), R13
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R14
-	MOVQ       R14, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked8
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       120(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked8:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R11
+	MOVQ bStep+88(FP), R12
+	MOVQ b+16(FP), R13
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R14
+	MOVQ R14, 8(SP)
 
 segment8:
 	MOVQ (SP), CX
@@ -2722,35 +2470,78 @@ rows9:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y8
-	MOVQ       136(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       64(AX), R8
-	LEAQ       (CX)(R8*4), R8
-	MOVQ       80(AX), R9
-	LEAQ       (CX)(R9*4), R9
-	MOVQ       96(AX), R10
-	LEAQ       (CX)(R10*4), R10
-	MOVQ       112(AX), R11
-	LEAQ       (CX)(R11*4), R11
-	MOVQ       128(AX), AX
+	MOVQ       136(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       b+16(FP), R12
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R13
-	MOVQ       R13, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked9
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       136(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked9:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R12
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R13
+	MOVQ R13, 8(SP)
 
 segment9:
 	MOVQ (SP), CX
@@ -2949,37 +2740,84 @@ rows10:
 	ANDQ       DX, BX
 	LEAQ       (CX)(BX*4), BX
 	VMASKMOVPS (BX), Y0, Y9
-	MOVQ       152(AX), BX
-	ANDQ       DX, BX
-	LEAQ       (CX)(BX*4), BX
-	VMASKMOVPS (BX), Y0, Y0
-	MOVQ       a+8(FP), CX
-	MOVQ       (AX), DX
-	LEAQ       (CX)(DX*4), DX
-	MOVQ       16(AX), BX
-	LEAQ       (CX)(BX*4), BX
-	MOVQ       32(AX), SI
-	LEAQ       (CX)(SI*4), SI
-	MOVQ       48(AX), DI
-	LEAQ       (CX)(DI*4), DI
-	MOVQ       64(AX), R8
-	LEAQ       (CX)(R8*4), R8
-	MOVQ       80(AX), R9
-	LEAQ       (CX)(R9*4), R9
-	MOVQ       96(AX), R10
-	LEAQ       (CX)(R10*4), R10
-	MOVQ       112(AX), R11
-	LEAQ       (CX)(R11*4), R11
-	MOVQ       128(AX), R12
-	LEAQ       (CX)(R12*4), R12
-	MOVQ       144(AX), AX
+	MOVQ       152(AX), AX
+	ANDQ       DX, AX
 	LEAQ       (CX)(AX*4), AX
-	MOVQ       b+16(FP), R13
-	MOVQ       segments+56(FP), CX
-	MOVQ       CX, (SP)
-	MOVQ       count+64(FP), CX
-	MOVQ       CX, R14
-	MOVQ       R14, 8(SP)
+	VMASKMOVPS (AX), Y0, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked10
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       152(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked10:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R13
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R14
+	MOVQ R14, 8(SP)
 
 segment10:
 	MOVQ (SP), CX
@@ -3180,25 +3018,37 @@ TEXT ·gather32AVX512(SB), $16-120
 	JEQ   rows2
 
 rows1:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), DX
-	MOVQ      bStep+88(FP), BX
-	MOVQ      b+16(FP), SI
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, DI
-	MOVQ      DI, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z0
+	VMOVUPS.Z  64(AX), K1, Z1
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked1
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked1:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DX
+	MOVQ bStep+88(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, DI
+	MOVQ DI, 8(SP)
 
 segment1:
 	MOVQ (SP), CX
@@ -3245,32 +3095,49 @@ added1:
 	JMP     done
 
 rows2:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), BX
-	MOVQ      bStep+88(FP), SI
-	MOVQ      b+16(FP), DI
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R8
-	MOVQ      R8, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z2
+	VMOVUPS.Z  64(AX), K1, Z3
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked2
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked2:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), BX
+	MOVQ bStep+88(FP), SI
+	MOVQ b+16(FP), DI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R8
+	MOVQ R8, 8(SP)
 
 segment2:
 	MOVQ (SP), CX
@@ -3330,39 +3197,61 @@ added2:
 	JMP     done
 
 rows3:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), SI
-	MOVQ      bStep+88(FP), DI
-	MOVQ      b+16(FP), R8
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R9
-	MOVQ      R9, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z4
+	VMOVUPS.Z  64(AX), K1, Z5
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked3
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked3:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), SI
+	MOVQ bStep+88(FP), DI
+	MOVQ b+16(FP), R8
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R9
+	MOVQ R9, 8(SP)
 
 segment3:
 	MOVQ (SP), CX
@@ -3435,46 +3324,73 @@ added3:
 	JMP     done
 
 rows4:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), DI
-	MOVQ      bStep+88(FP), R8
-	MOVQ      b+16(FP), R9
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R10
-	MOVQ      R10, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z6
+	VMOVUPS.Z  64(AX), K1, Z7
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked4
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked4:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DI
+	MOVQ bStep+88(FP), R8
+	MOVQ b+16(FP), R9
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R10
+	MOVQ R10, 8(SP)
 
 segment4:
 	MOVQ (SP), CX
@@ -3560,53 +3476,85 @@ added4:
 	JMP     done
 
 rows5:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R8
-	MOVQ      bStep+88(FP), R9
-	MOVQ      b+16(FP), R10
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R11
-	MOVQ      R11, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z6
+	VMOVUPS.Z  64(BX), K1, Z7
+	MOVQ       72(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z8
+	VMOVUPS.Z  64(AX), K1, Z9
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked5
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       72(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked5:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R8
+	MOVQ bStep+88(FP), R9
+	MOVQ b+16(FP), R10
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R11
+	MOVQ R11, 8(SP)
 
 segment5:
 	MOVQ (SP), CX
@@ -3705,60 +3653,97 @@ added5:
 	JMP     done
 
 rows6:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R9
-	MOVQ      bStep+88(FP), R10
-	MOVQ      b+16(FP), R11
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R12
-	MOVQ      R12, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z6
+	VMOVUPS.Z  64(BX), K1, Z7
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z8
+	VMOVUPS.Z  64(BX), K1, Z9
+	MOVQ       88(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z10
+	VMOVUPS.Z  64(AX), K1, Z11
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked6
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       88(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked6:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R9
+	MOVQ bStep+88(FP), R10
+	MOVQ b+16(FP), R11
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R12
+	MOVQ R12, 8(SP)
 
 segment6:
 	MOVQ (SP), CX
@@ -3870,67 +3855,109 @@ added6:
 	JMP     done
 
 rows7:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R10
-	MOVQ      bStep+88(FP), R11
-	MOVQ      b+16(FP), R12
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R13
-	MOVQ      R13, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z6
+	VMOVUPS.Z  64(BX), K1, Z7
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z8
+	VMOVUPS.Z  64(BX), K1, Z9
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z10
+	VMOVUPS.Z  64(BX), K1, Z11
+	MOVQ       104(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z12
+	VMOVUPS.Z  64(AX), K1, Z13
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked7
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       104(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked7:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R10
+	MOVQ bStep+88(FP), R11
+	MOVQ b+16(FP), R12
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R13
+	MOVQ R13, 8(SP)
 
 segment7:
 	MOVQ (SP), CX
@@ -4055,74 +4082,121 @@ added7:
 	JMP     done
 
 rows8:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R11
-	MOVQ      bStep+88(FP), R12
-	MOVQ      b+16(FP), R13
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R14
-	MOVQ      R14, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z6
+	VMOVUPS.Z  64(BX), K1, Z7
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z8
+	VMOVUPS.Z  64(BX), K1, Z9
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z10
+	VMOVUPS.Z  64(BX), K1, Z11
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z12
+	VMOVUPS.Z  64(BX), K1, Z13
+	MOVQ       120(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z14
+	VMOVUPS.Z  64(AX), K1, Z15
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked8
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       120(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked8:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R11
+	MOVQ bStep+88(FP), R12
+	MOVQ b+16(FP), R13
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R14
+	MOVQ R14, 8(SP)
 
 segment8:
 	MOVQ (SP), CX
@@ -4260,79 +4334,131 @@ added8:
 	JMP     done
 
 rows9:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z16
-	VMOVUPS.Z 64(BX), K1, Z17
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R12
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R13
-	MOVQ      R13, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z6
+	VMOVUPS.Z  64(BX), K1, Z7
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z8
+	VMOVUPS.Z  64(BX), K1, Z9
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z10
+	VMOVUPS.Z  64(BX), K1, Z11
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z12
+	VMOVUPS.Z  64(BX), K1, Z13
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z14
+	VMOVUPS.Z  64(BX), K1, Z15
+	MOVQ       136(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z16
+	VMOVUPS.Z  64(AX), K1, Z17
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked9
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       136(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked9:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R12
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R13
+	MOVQ R13, 8(SP)
 
 segment9:
 	MOVQ (SP), CX
@@ -4483,86 +4609,143 @@ added9:
 	JMP     done
 
 rows10:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z16
-	VMOVUPS.Z 64(BX), K1, Z17
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z18
-	VMOVUPS.Z 64(BX), K1, Z19
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R13
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R14
-	MOVQ      R14, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z6
+	VMOVUPS.Z  64(BX), K1, Z7
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z8
+	VMOVUPS.Z  64(BX), K1, Z9
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z10
+	VMOVUPS.Z  64(BX), K1, Z11
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z12
+	VMOVUPS.Z  64(BX), K1, Z13
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z14
+	VMOVUPS.Z  64(BX), K1, Z15
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z16
+	VMOVUPS.Z  64(BX), K1, Z17
+	MOVQ       152(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z18
+	VMOVUPS.Z  64(AX), K1, Z19
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked10
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       152(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked10:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R13
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R14
+	MOVQ R14, 8(SP)
 
 segment10:
 	MOVQ (SP), CX
@@ -4726,93 +4909,155 @@ added10:
 	JMP     done
 
 rows11:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z16
-	VMOVUPS.Z 64(BX), K1, Z17
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z18
-	VMOVUPS.Z 64(BX), K1, Z19
-	MOVQ      168(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z20
-	VMOVUPS.Z 64(BX), K1, Z21
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), R13
-	LEAQ      (CX)(R13*4), R13
-	MOVQ      160(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R14
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R15
-	MOVQ      R15, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z6
+	VMOVUPS.Z  64(BX), K1, Z7
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z8
+	VMOVUPS.Z  64(BX), K1, Z9
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z10
+	VMOVUPS.Z  64(BX), K1, Z11
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z12
+	VMOVUPS.Z  64(BX), K1, Z13
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z14
+	VMOVUPS.Z  64(BX), K1, Z15
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z16
+	VMOVUPS.Z  64(BX), K1, Z17
+	MOVQ       152(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z18
+	VMOVUPS.Z  64(BX), K1, Z19
+	MOVQ       168(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z20
+	VMOVUPS.Z  64(AX), K1, Z21
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked11
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       152(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       168(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked11:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), R13
+	LEAQ (CX)(R13*4), R13
+	MOVQ 160(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R14
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R15
+	MOVQ R15, 8(SP)
 
 segment11:
 	MOVQ (SP), CX
@@ -4989,100 +5234,167 @@ added11:
 	JMP     done
 
 rows12:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z0
-	VMOVUPS.Z 64(BX), K1, Z1
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z2
-	VMOVUPS.Z 64(BX), K1, Z3
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z4
-	VMOVUPS.Z 64(BX), K1, Z5
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z6
-	VMOVUPS.Z 64(BX), K1, Z7
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z8
-	VMOVUPS.Z 64(BX), K1, Z9
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z10
-	VMOVUPS.Z 64(BX), K1, Z11
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z12
-	VMOVUPS.Z 64(BX), K1, Z13
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z14
-	VMOVUPS.Z 64(BX), K1, Z15
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z16
-	VMOVUPS.Z 64(BX), K1, Z17
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z18
-	VMOVUPS.Z 64(BX), K1, Z19
-	MOVQ      168(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z20
-	VMOVUPS.Z 64(BX), K1, Z21
-	MOVQ      184(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS   (BX), Z22
-	VMOVUPS.Z 64(BX), K1, Z23
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), R13
-	LEAQ      (CX)(R13*4), R13
-	MOVQ      160(AX), R14
-	LEAQ      (CX)(R14*4), R14
-	MOVQ      176(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R15
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, BP
-	MOVQ      BP, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z0
+	VMOVUPS.Z  64(BX), K1, Z1
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z2
+	VMOVUPS.Z  64(BX), K1, Z3
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z4
+	VMOVUPS.Z  64(BX), K1, Z5
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z6
+	VMOVUPS.Z  64(BX), K1, Z7
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z8
+	VMOVUPS.Z  64(BX), K1, Z9
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z10
+	VMOVUPS.Z  64(BX), K1, Z11
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z12
+	VMOVUPS.Z  64(BX), K1, Z13
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z14
+	VMOVUPS.Z  64(BX), K1, Z15
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z16
+	VMOVUPS.Z  64(BX), K1, Z17
+	MOVQ       152(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z18
+	VMOVUPS.Z  64(BX), K1, Z19
+	MOVQ       168(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS    (BX), Z20
+	VMOVUPS.Z  64(BX), K1, Z21
+	MOVQ       184(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS    (AX), Z22
+	VMOVUPS.Z  64(AX), K1, Z23
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked12
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       152(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       168(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 64(DX)
+	PREFETCHT0 124(DX)
+	MOVQ       184(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 124(AX)
+
+asked12:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), R13
+	LEAQ (CX)(R13*4), R13
+	MOVQ 160(AX), R14
+	LEAQ (CX)(R14*4), R14
+	MOVQ 176(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R15
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, BP
+	MOVQ BP, 8(SP)
 
 segment12:
 	MOVQ (SP), CX
@@ -5306,24 +5618,35 @@ TEXT ·gather16AVX512(SB), $16-120
 	JEQ   rows2
 
 rows1:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), DX
-	MOVQ      bStep+88(FP), BX
-	MOVQ      b+16(FP), SI
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, DI
-	MOVQ      DI, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked1
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked1:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DX
+	MOVQ bStep+88(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, DI
+	MOVQ DI, 8(SP)
 
 segment1:
 	MOVQ (SP), CX
@@ -5363,30 +5686,45 @@ added1:
 	JMP     done
 
 rows2:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), BX
-	MOVQ      bStep+88(FP), SI
-	MOVQ      b+16(FP), DI
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R8
-	MOVQ      R8, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z1
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked2
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked2:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), BX
+	MOVQ bStep+88(FP), SI
+	MOVQ b+16(FP), DI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R8
+	MOVQ R8, 8(SP)
 
 segment2:
 	MOVQ (SP), CX
@@ -5434,36 +5772,55 @@ added2:
 	JMP     done
 
 rows3:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), SI
-	MOVQ      bStep+88(FP), DI
-	MOVQ      b+16(FP), R8
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R9
-	MOVQ      R9, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z2
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked3
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked3:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), SI
+	MOVQ bStep+88(FP), DI
+	MOVQ b+16(FP), R8
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R9
+	MOVQ R9, 8(SP)
 
 segment3:
 	MOVQ (SP), CX
@@ -5519,42 +5876,65 @@ added3:
 	JMP     done
 
 rows4:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), DI
-	MOVQ      bStep+88(FP), R8
-	MOVQ      b+16(FP), R9
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R10
-	MOVQ      R10, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z3
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked4
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked4:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DI
+	MOVQ bStep+88(FP), R8
+	MOVQ b+16(FP), R9
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R10
+	MOVQ R10, 8(SP)
 
 segment4:
 	MOVQ (SP), CX
@@ -5618,48 +5998,75 @@ added4:
 	JMP     done
 
 rows5:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z4
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R8
-	MOVQ      bStep+88(FP), R9
-	MOVQ      b+16(FP), R10
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R11
-	MOVQ      R11, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z3
+	MOVQ       72(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z4
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked5
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked5:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R8
+	MOVQ bStep+88(FP), R9
+	MOVQ b+16(FP), R10
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R11
+	MOVQ R11, 8(SP)
 
 segment5:
 	MOVQ (SP), CX
@@ -5731,54 +6138,85 @@ added5:
 	JMP     done
 
 rows6:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z5
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R9
-	MOVQ      bStep+88(FP), R10
-	MOVQ      b+16(FP), R11
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R12
-	MOVQ      R12, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z4
+	MOVQ       88(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z5
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked6
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       88(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked6:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R9
+	MOVQ bStep+88(FP), R10
+	MOVQ b+16(FP), R11
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R12
+	MOVQ R12, 8(SP)
 
 segment6:
 	MOVQ (SP), CX
@@ -5858,60 +6296,95 @@ added6:
 	JMP     done
 
 rows7:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z6
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R10
-	MOVQ      bStep+88(FP), R11
-	MOVQ      b+16(FP), R12
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R13
-	MOVQ      R13, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z5
+	MOVQ       104(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z6
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked7
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       104(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked7:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R10
+	MOVQ bStep+88(FP), R11
+	MOVQ b+16(FP), R12
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R13
+	MOVQ R13, 8(SP)
 
 segment7:
 	MOVQ (SP), CX
@@ -5999,66 +6472,105 @@ added7:
 	JMP     done
 
 rows8:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z7
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R11
-	MOVQ      bStep+88(FP), R12
-	MOVQ      b+16(FP), R13
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R14
-	MOVQ      R14, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z6
+	MOVQ       120(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z7
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked8
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       120(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked8:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R11
+	MOVQ bStep+88(FP), R12
+	MOVQ b+16(FP), R13
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R14
+	MOVQ R14, 8(SP)
 
 segment8:
 	MOVQ (SP), CX
@@ -6154,70 +6666,113 @@ added8:
 	JMP     done
 
 rows9:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z7
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z8
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R12
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R13
-	MOVQ      R13, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z6
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z7
+	MOVQ       136(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z8
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked9
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       136(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked9:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R12
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R13
+	MOVQ R13, 8(SP)
 
 segment9:
 	MOVQ (SP), CX
@@ -6321,76 +6876,123 @@ added9:
 	JMP     done
 
 rows10:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z7
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z8
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z9
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R13
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R14
-	MOVQ      R14, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z6
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z7
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z8
+	MOVQ       152(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z9
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked10
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       152(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked10:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R13
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R14
+	MOVQ R14, 8(SP)
 
 segment10:
 	MOVQ (SP), CX
@@ -6502,82 +7104,133 @@ added10:
 	JMP     done
 
 rows11:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z7
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z8
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z9
-	MOVQ      168(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z10
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), R13
-	LEAQ      (CX)(R13*4), R13
-	MOVQ      160(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R14
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R15
-	MOVQ      R15, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z6
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z7
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z8
+	MOVQ       152(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z9
+	MOVQ       168(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z10
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked11
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       152(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       168(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked11:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), R13
+	LEAQ (CX)(R13*4), R13
+	MOVQ 160(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R14
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R15
+	MOVQ R15, 8(SP)
 
 segment11:
 	MOVQ (SP), CX
@@ -6697,88 +7350,143 @@ added11:
 	JMP     done
 
 rows12:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z7
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z8
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z9
-	MOVQ      168(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z10
-	MOVQ      184(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Z11
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), R13
-	LEAQ      (CX)(R13*4), R13
-	MOVQ      160(AX), R14
-	LEAQ      (CX)(R14*4), R14
-	MOVQ      176(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R15
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, BP
-	MOVQ      BP, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z6
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z7
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z8
+	MOVQ       152(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z9
+	MOVQ       168(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Z10
+	MOVQ       184(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Z11
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked12
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       152(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       168(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 60(DX)
+	MOVQ       184(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 60(AX)
+
+asked12:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), R13
+	LEAQ (CX)(R13*4), R13
+	MOVQ 160(AX), R14
+	LEAQ (CX)(R14*4), R14
+	MOVQ 176(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R15
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, BP
+	MOVQ BP, 8(SP)
 
 segment12:
 	MOVQ (SP), CX
@@ -6940,24 +7648,35 @@ TEXT ·gather8AVX512(SB), $16-120
 	JEQ   rows2
 
 rows1:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), DX
-	MOVQ      bStep+88(FP), BX
-	MOVQ      b+16(FP), SI
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, DI
-	MOVQ      DI, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y0
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked1
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked1:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DX
+	MOVQ bStep+88(FP), BX
+	MOVQ b+16(FP), SI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, DI
+	MOVQ DI, 8(SP)
 
 segment1:
 	MOVQ (SP), CX
@@ -6997,30 +7716,45 @@ added1:
 	JMP     done
 
 rows2:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), BX
-	MOVQ      bStep+88(FP), SI
-	MOVQ      b+16(FP), DI
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R8
-	MOVQ      R8, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y1
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked2
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked2:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), BX
+	MOVQ bStep+88(FP), SI
+	MOVQ b+16(FP), DI
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R8
+	MOVQ R8, 8(SP)
 
 segment2:
 	MOVQ (SP), CX
@@ -7068,36 +7802,55 @@ added2:
 	JMP     done
 
 rows3:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), SI
-	MOVQ      bStep+88(FP), DI
-	MOVQ      b+16(FP), R8
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R9
-	MOVQ      R9, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y2
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked3
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked3:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), SI
+	MOVQ bStep+88(FP), DI
+	MOVQ b+16(FP), R8
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R9
+	MOVQ R9, 8(SP)
 
 segment3:
 	MOVQ (SP), CX
@@ -7153,42 +7906,65 @@ added3:
 	JMP     done
 
 rows4:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), DI
-	MOVQ      bStep+88(FP), R8
-	MOVQ      b+16(FP), R9
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R10
-	MOVQ      R10, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y3
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked4
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked4:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), DI
+	MOVQ bStep+88(FP), R8
+	MOVQ b+16(FP), R9
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R10
+	MOVQ R10, 8(SP)
 
 segment4:
 	MOVQ (SP), CX
@@ -7252,48 +8028,75 @@ added4:
 	JMP     done
 
 rows5:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y4
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R8
-	MOVQ      bStep+88(FP), R9
-	MOVQ      b+16(FP), R10
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R11
-	MOVQ      R11, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y3
+	MOVQ       72(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y4
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked5
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked5:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R8
+	MOVQ bStep+88(FP), R9
+	MOVQ b+16(FP), R10
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R11
+	MOVQ R11, 8(SP)
 
 segment5:
 	MOVQ (SP), CX
@@ -7365,54 +8168,85 @@ added5:
 	JMP     done
 
 rows6:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y5
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R9
-	MOVQ      bStep+88(FP), R10
-	MOVQ      b+16(FP), R11
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R12
-	MOVQ      R12, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y4
+	MOVQ       88(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y5
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked6
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked6:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R9
+	MOVQ bStep+88(FP), R10
+	MOVQ b+16(FP), R11
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R12
+	MOVQ R12, 8(SP)
 
 segment6:
 	MOVQ (SP), CX
@@ -7492,60 +8326,95 @@ added6:
 	JMP     done
 
 rows7:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y6
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R10
-	MOVQ      bStep+88(FP), R11
-	MOVQ      b+16(FP), R12
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R13
-	MOVQ      R13, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y5
+	MOVQ       104(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y6
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked7
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked7:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R10
+	MOVQ bStep+88(FP), R11
+	MOVQ b+16(FP), R12
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R13
+	MOVQ R13, 8(SP)
 
 segment7:
 	MOVQ (SP), CX
@@ -7633,66 +8502,105 @@ added7:
 	JMP     done
 
 rows8:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y7
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      step+80(FP), R11
-	MOVQ      bStep+88(FP), R12
-	MOVQ      b+16(FP), R13
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R14
-	MOVQ      R14, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y6
+	MOVQ       120(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y7
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked8
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       120(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked8:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ step+80(FP), R11
+	MOVQ bStep+88(FP), R12
+	MOVQ b+16(FP), R13
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R14
+	MOVQ R14, 8(SP)
 
 segment8:
 	MOVQ (SP), CX
@@ -7788,70 +8696,113 @@ added8:
 	JMP     done
 
 rows9:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y7
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y8
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R12
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R13
-	MOVQ      R13, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y6
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y7
+	MOVQ       136(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y8
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked9
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       136(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked9:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R12
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R13
+	MOVQ R13, 8(SP)
 
 segment9:
 	MOVQ (SP), CX
@@ -7955,76 +8906,123 @@ added9:
 	JMP     done
 
 rows10:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y7
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y8
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y9
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R13
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R14
-	MOVQ      R14, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y6
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y7
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y8
+	MOVQ       152(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y9
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked10
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       152(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked10:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R13
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R14
+	MOVQ R14, 8(SP)
 
 segment10:
 	MOVQ (SP), CX
@@ -8136,82 +9134,133 @@ added10:
 	JMP     done
 
 rows11:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y7
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y8
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y9
-	MOVQ      168(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y10
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), R13
-	LEAQ      (CX)(R13*4), R13
-	MOVQ      160(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R14
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, R15
-	MOVQ      R15, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y6
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y7
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y8
+	MOVQ       152(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y9
+	MOVQ       168(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y10
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked11
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       152(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       168(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked11:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), R13
+	LEAQ (CX)(R13*4), R13
+	MOVQ 160(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R14
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, R15
+	MOVQ R15, 8(SP)
 
 segment11:
 	MOVQ (SP), CX
@@ -8331,88 +9380,143 @@ added11:
 	JMP     done
 
 rows12:
-	MOVQ      places+32(FP), AX
-	MOVQ      start+24(FP), CX
-	MOVQ      startMask+96(FP), DX
-	MOVQ      8(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y0
-	MOVQ      24(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y1
-	MOVQ      40(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y2
-	MOVQ      56(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y3
-	MOVQ      72(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y4
-	MOVQ      88(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y5
-	MOVQ      104(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y6
-	MOVQ      120(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y7
-	MOVQ      136(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y8
-	MOVQ      152(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y9
-	MOVQ      168(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y10
-	MOVQ      184(AX), BX
-	ANDQ      DX, BX
-	LEAQ      (CX)(BX*4), BX
-	VMOVUPS.Z (BX), K1, Y11
-	MOVQ      a+8(FP), CX
-	MOVQ      (AX), DX
-	LEAQ      (CX)(DX*4), DX
-	MOVQ      16(AX), BX
-	LEAQ      (CX)(BX*4), BX
-	MOVQ      32(AX), SI
-	LEAQ      (CX)(SI*4), SI
-	MOVQ      48(AX), DI
-	LEAQ      (CX)(DI*4), DI
-	MOVQ      64(AX), R8
-	LEAQ      (CX)(R8*4), R8
-	MOVQ      80(AX), R9
-	LEAQ      (CX)(R9*4), R9
-	MOVQ      96(AX), R10
-	LEAQ      (CX)(R10*4), R10
-	MOVQ      112(AX), R11
-	LEAQ      (CX)(R11*4), R11
-	MOVQ      128(AX), R12
-	LEAQ      (CX)(R12*4), R12
-	MOVQ      144(AX), R13
-	LEAQ      (CX)(R13*4), R13
-	MOVQ      160(AX), R14
-	LEAQ      (CX)(R14*4), R14
-	MOVQ      176(AX), AX
-	LEAQ      (CX)(AX*4), AX
-	MOVQ      b+16(FP), R15
-	MOVQ      segments+56(FP), CX
-	MOVQ      CX, (SP)
-	MOVQ      count+64(FP), CX
-	MOVQ      CX, BP
-	MOVQ      BP, 8(SP)
+	MOVQ       places+32(FP), AX
+	MOVQ       start+24(FP), CX
+	MOVQ       startMask+96(FP), DX
+	MOVQ       8(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y0
+	MOVQ       24(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y1
+	MOVQ       40(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y2
+	MOVQ       56(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y3
+	MOVQ       72(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y4
+	MOVQ       88(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y5
+	MOVQ       104(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y6
+	MOVQ       120(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y7
+	MOVQ       136(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y8
+	MOVQ       152(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y9
+	MOVQ       168(AX), BX
+	ANDQ       DX, BX
+	LEAQ       (CX)(BX*4), BX
+	VMOVUPS.Z  (BX), K1, Y10
+	MOVQ       184(AX), AX
+	ANDQ       DX, AX
+	LEAQ       (CX)(AX*4), AX
+	VMOVUPS.Z  (AX), K1, Y11
+	CMPQ       add+104(FP), $0x00
+	JEQ        asked12
+	MOVQ       places+32(FP), AX
+	MOVQ       c+0(FP), CX
+	MOVQ       8(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       24(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       40(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       56(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       72(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       88(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       104(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       120(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       136(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       152(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       168(AX), DX
+	LEAQ       (CX)(DX*4), DX
+	PREFETCHT0 (DX)
+	PREFETCHT0 28(DX)
+	MOVQ       184(AX), AX
+	LEAQ       (CX)(AX*4), AX
+	PREFETCHT0 (AX)
+	PREFETCHT0 28(AX)
+
+asked12:
+	MOVQ places+32(FP), AX
+	MOVQ a+8(FP), CX
+	MOVQ (AX), DX
+	LEAQ (CX)(DX*4), DX
+	MOVQ 16(AX), BX
+	LEAQ (CX)(BX*4), BX
+	MOVQ 32(AX), SI
+	LEAQ (CX)(SI*4), SI
+	MOVQ 48(AX), DI
+	LEAQ (CX)(DI*4), DI
+	MOVQ 64(AX), R8
+	LEAQ (CX)(R8*4), R8
+	MOVQ 80(AX), R9
+	LEAQ (CX)(R9*4), R9
+	MOVQ 96(AX), R10
+	LEAQ (CX)(R10*4), R10
+	MOVQ 112(AX), R11
+	LEAQ (CX)(R11*4), R11
+	MOVQ 128(AX), R12
+	LEAQ (CX)(R12*4), R12
+	MOVQ 144(AX), R13
+	LEAQ (CX)(R13*4), R13
+	MOVQ 160(AX), R14
+	LEAQ (CX)(R14*4), R14
+	MOVQ 176(AX), AX
+	LEAQ (CX)(AX*4), AX
+	MOVQ b+16(FP), R15
+	MOVQ segments+56(FP), CX
+	MOVQ CX, (SP)
+	MOVQ count+64(FP), CX
+	MOVQ CX, BP
+	MOVQ BP, 8(SP)
 
 segment12:
 	MOVQ (SP), CX

@@ -4,15 +4,6 @@
 
 package kernel
 
-// gather24AVX2 is so many tiles, each of 1 to 4 rows and up to 24 columns, of which the last vector has so many of its 8.
-// places has two values for each row: where it begins in a, and where in c. From its begin in a, a row's terms begin at each of
-// the segments, and are step apart. The rows start from start, or, if startMask is -1, as far from there as from c. If add is not
-// 0, the sums are added to c. places and segments are in values, step and bStep in bytes; tiles, count and steps are above 0.
-// The rows of b are read whole.
-//
-//go:noescape
-func gather24AVX2(c *float32, a *float32, b *float32, start *float32, places *int, rows int, tiles int, segments *int, count int, steps int, step int, bStep int, startMask int, add int, last int)
-
 // gather16AVX2 is so many tiles, each of 1 to 6 rows and up to 16 columns, of which the last vector has so many of its 8.
 // places has two values for each row: where it begins in a, and where in c. From its begin in a, a row's terms begin at each of
 // the segments, and are step apart. The rows start from start, or, if startMask is -1, as far from there as from c. If add is not

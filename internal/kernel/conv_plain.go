@@ -1,7 +1,7 @@
 package kernel
 
-// The plain way of the gathered products copies some rows of a side by side, and multiplies them by b with the product of the
-// instruction set. It takes a block of columns of b that is long enough to pay for the copy.
+// The plain way is for instruction sets without kernels for gathered products: plain Go and NEON. It copies some rows of a side by side
+// and multiplies them by b with the instruction set's product. A block of columns of b is long enough to pay for the copy.
 
 const (
 	patchRows   = 64      // at most, of a copy

@@ -1,6 +1,6 @@
 package kernel
 
-// A correlation is a window that moves over maps: what Forward and InputGrad have in common.
+// A correlation is a window that moves over maps: what Forward, InputGrad and WeightGrad have in common.
 type correlation struct {
 	height, width, channels int // of the maps that are read
 	rows, columns           int // of the window
@@ -8,9 +8,9 @@ type correlation struct {
 	top, left               int // the place of a map at the window's first place when it begins; what lies beside the map is 0
 	down, across            int // the places of the window
 
-	toFirst, toDown, toAcross, toImage int // where the sums go: the first one's begin, and the distances from one to the next
-
-	weights windowWeights
+	// For Forward and InputGrad: where the sums of the first place go, and the distances to those of the next one; the weights.
+	toFirst, toDown, toAcross, toImage int
+	weights                            windowWeights
 }
 
 // windowWeights are weights [k, k, in, out], and which of them are in a window: those from a first row and column on, some step apart. If
@@ -41,8 +41,9 @@ func (w *windowWeights) made() int {
 	return w.out
 }
 
-// A gathered product sets, or adds, c = start + a·b, where the rows of a and c lie anywhere in memory. The terms of a row of a lie in
-// segments, which are as far from the row's begin in each row: for a convolution, a row of a is a window, and a segment one of its rows.
+// A gathered product sets c = start + a·b, or adds it to c, where the rows of a and c lie anywhere in memory. The terms of a row of a lie
+// in segments, at the same distances from the begin of each row. In y and dx, a row of a is a window, and a segment is a row of that
+// window. In dw, a row of a is a place of the window and a channel, wherever the window is, and a segment is a row of places.
 type gathered struct {
 	a        []float32
 	places   []place // of the rows
@@ -90,6 +91,13 @@ type convScratch struct {
 
 var convScratches = newScratch[convScratch]()
 
+// release puts the memory back. It keeps nothing of the caller's.
+func (s *convScratch) release() {
+	s.window = correlation{}
+	clear(s.products)
+	convScratches.put(s)
+}
+
 // grown is the slice, or a new one if it is too short.
 func grown(x []float32, length int) []float32 {
 	if len(x) >= length {
@@ -107,7 +115,7 @@ const (
 // A band is the places of a window in some whole images, or in some rows of one.
 type band struct{ image, images, row, rows int }
 
-// nextBand is the images, or the rows, of a band that stays in the second cache.
+// bandSize is the images, or the rows, of a band that stays in the second cache.
 func (w *correlation) bandSize(images int) (int, int) {
 	row := ((w.across-1)*w.stride + w.columns) * w.channels
 	one := ((w.down-1)*w.stride + w.rows) * row

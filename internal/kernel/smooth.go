@@ -69,6 +69,8 @@ var smooth = struct {
 }
 
 // smoothLanes are the constants of smooth, each in all lanes of a vector.
+//
+//lint:ignore U1000 The assembly reads it.
 var smoothLanes = func() (lanes [unsafe.Sizeof(smooth) / 8][8]float64) {
 	for i, c := range (*[len(lanes)]float64)(unsafe.Pointer(&smooth)) {
 		for j := range lanes[i] {
@@ -105,19 +107,19 @@ func expm1Of(x float64) float64 {
 	return fma(power, p, power-1)
 }
 
-// timesBell is exp(−a²/2)·above/below for 0 ≤ a ≤ far. a² is exact if a is a float32. a²·perSquare is n + r, with n the whole number
-// next to it. So the exponential is 2ⁿ·2^r, and n is added to the exponent of above, which is 0 only where n is 0. 2^r is (u + v)/(u − v),
-// a Padé approximant with coefficients for this range. So one division is enough for both quotients.
-func timesBell(above, below, a float64) float64 {
+// timesBell is exp(−a²/2)·factor·above/below for 0 ≤ a ≤ far, with polynomials of a above and below. a² is exact if a is a float32.
+// a²·perSquare is n + r, with n the whole number next to it. So the exponential is 2ⁿ·2^r, and n is added to an exponent. 2^r is
+// (u + v)/(u − v), a Padé approximant with coefficients for this range. So one division is enough for both quotients.
+func timesBell(a float64, above []float64, factor float64, below []float64) float64 {
 	c := &smooth
 	square := float64(a * a)
 	shifted := fma(square, c.perSquare, c.shift)
 	r := fma(square, c.perSquare, -(shifted - c.shift))
-	above = math.Float64frombits(math.Float64bits(above) + math.Float64bits(shifted)<<52)
 	square = float64(r * r)
 	u := fma(c.power[0], square, 1)
 	v := float64(fma(c.power[1], square, c.power[2]) * r)
-	return float64(above*(u+v)) / float64(below*(u-v))
+	numerator := math.Float64frombits(math.Float64bits(u+v) + math.Float64bits(shifted)<<52)
+	return float64(float64(numerator*horner(above, a))*factor) / float64((u-v)*horner(below, a))
 }
 
 // geluOf is x·Φ(x) = max(x, 0) − a·Φ(−a), with a = |x|. The tail Φ(−a) is exp(−a²/2) times a slowly falling function, which a quotient of
@@ -125,14 +127,14 @@ func timesBell(above, below, a float64) float64 {
 func geluOf(x float64) float64 {
 	c := &smooth
 	a := atMost(math.Abs(x), c.far)
-	return atLeast(x, 0) - timesBell(horner(c.tailAbove[:], a)*a, horner(c.tailBelow[:], a), a)
+	return atLeast(x, 0) - timesBell(a, c.tailAbove[:], a, c.tailBelow[:])
 }
 
 // geluSlope is Φ(x) + x·φ(x), which is 1 minus its value at −x. The factor root − a keeps the relative error small near the root.
 func geluSlope(x float64) float64 {
 	c := &smooth
 	a := atMost(math.Abs(x), c.far)
-	slope := timesBell(horner(c.above[:], a)*(c.root-a), horner(c.below[:], a), a)
+	slope := timesBell(a, c.above[:], c.root-a, c.below[:])
 	if math.Signbit(x) {
 		return slope
 	}

@@ -12,37 +12,36 @@ TEXT ·sgdAVX2(SB), $0-56
 	VBROADCASTSS rate+48(FP), Y0
 	VBROADCASTSS decay+52(FP), Y1
 	MOVQ         w_len+8(FP), DX
-	MOVQ         DX, BX
-	ANDQ         $-8, BX
-	XORQ         SI, SI
+	XORQ         BX, BX
+	LEAQ         -8(DX), SI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(SI*4), Y2
-	VMOVUPS (CX)(SI*4), Y3
+	VMOVUPS (AX)(BX*4), Y2
+	VMOVUPS (CX)(BX*4), Y3
 	VMULPS  Y2, Y1, Y4
 	VADDPS  Y4, Y3, Y3
 	VMULPS  Y3, Y0, Y3
 	VSUBPS  Y3, Y2, Y2
-	VMOVUPS Y2, (AX)(SI*4)
-	ADDQ    $0x08, SI
+	VMOVUPS Y2, (AX)(BX*4)
+	ADDQ    $0x08, BX
 
 test:
-	CMPQ       SI, BX
-	JLT        loop
-	SUBQ       SI, DX
+	CMPQ       BX, SI
+	JLE        loop
+	SUBQ       BX, DX
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), BX
+	LEAQ       laneMasks<>+0(SB), SI
 	SHLQ       $0x02, DX
-	SUBQ       DX, BX
-	VMOVUPS    32(BX), Y2
-	VMASKMOVPS (AX)(SI*4), Y2, Y3
-	VMASKMOVPS (CX)(SI*4), Y2, Y4
+	SUBQ       DX, SI
+	VMOVUPS    32(SI), Y2
+	VMASKMOVPS (AX)(BX*4), Y2, Y3
+	VMASKMOVPS (CX)(BX*4), Y2, Y4
 	VMULPS     Y3, Y1, Y1
 	VADDPS     Y1, Y4, Y1
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y3, Y0
-	VMASKMOVPS Y0, Y2, (AX)(SI*4)
+	VMASKMOVPS Y0, Y2, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -74,36 +73,35 @@ TEXT ·sgdAVX512(SB), $0-56
 	VBROADCASTSS rate+48(FP), Z0
 	VBROADCASTSS decay+52(FP), Z1
 	MOVQ         w_len+8(FP), DX
-	MOVQ         DX, BX
-	ANDQ         $-16, BX
-	XORQ         SI, SI
+	XORQ         BX, BX
+	LEAQ         -16(DX), SI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(SI*4), Z2
-	VMOVUPS (CX)(SI*4), Z3
+	VMOVUPS (AX)(BX*4), Z2
+	VMOVUPS (CX)(BX*4), Z3
 	VMULPS  Z2, Z1, Z4
 	VADDPS  Z4, Z3, Z3
 	VMULPS  Z3, Z0, Z3
 	VSUBPS  Z3, Z2, Z2
-	VMOVUPS Z2, (AX)(SI*4)
-	ADDQ    $0x10, SI
+	VMOVUPS Z2, (AX)(BX*4)
+	ADDQ    $0x10, BX
 
 test:
-	CMPQ      SI, BX
-	JLT       loop
-	SUBQ      SI, DX
+	CMPQ      BX, SI
+	JLE       loop
+	SUBQ      BX, DX
 	JZ        done
-	MOVL      $-1, BX
-	BZHIL     DX, BX, BX
-	KMOVW     BX, K1
-	VMOVUPS.Z (AX)(SI*4), K1, Z2
-	VMOVUPS.Z (CX)(SI*4), K1, Z3
+	MOVL      $-1, SI
+	BZHIL     DX, SI, SI
+	KMOVW     SI, K1
+	VMOVUPS.Z (AX)(BX*4), K1, Z2
+	VMOVUPS.Z (CX)(BX*4), K1, Z3
 	VMULPS    Z2, Z1, Z1
 	VADDPS    Z1, Z3, Z1
 	VMULPS    Z1, Z0, Z0
 	VSUBPS    Z0, Z2, Z0
-	VMOVUPS   Z0, K1, (AX)(SI*4)
+	VMOVUPS   Z0, K1, (AX)(BX*4)
 
 done:
 	VZEROUPPER
@@ -119,47 +117,46 @@ TEXT ·momentumAVX2(SB), $0-84
 	VBROADCASTSS friction+76(FP), Y1
 	VBROADCASTSS decay+80(FP), Y2
 	MOVQ         w_len+8(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-8, SI
-	XORQ         DI, DI
+	XORQ         SI, SI
+	LEAQ         -8(BX), DI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(DI*4), Y3
-	VMOVUPS (CX)(DI*4), Y4
+	VMOVUPS (AX)(SI*4), Y3
+	VMOVUPS (CX)(SI*4), Y4
 	VMULPS  Y4, Y1, Y5
 	VSUBPS  Y5, Y4, Y4
-	VMOVUPS (DX)(DI*4), Y5
+	VMOVUPS (DX)(SI*4), Y5
 	VMULPS  Y3, Y2, Y6
 	VADDPS  Y6, Y5, Y5
 	VADDPS  Y5, Y4, Y4
-	VMOVUPS Y4, (CX)(DI*4)
+	VMOVUPS Y4, (CX)(SI*4)
 	VMULPS  Y4, Y0, Y4
 	VSUBPS  Y4, Y3, Y3
-	VMOVUPS Y3, (AX)(DI*4)
-	ADDQ    $0x08, DI
+	VMOVUPS Y3, (AX)(SI*4)
+	ADDQ    $0x08, SI
 
 test:
-	CMPQ       DI, SI
-	JLT        loop
-	SUBQ       DI, BX
+	CMPQ       SI, DI
+	JLE        loop
+	SUBQ       SI, BX
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), DI
 	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    32(SI), Y3
-	VMASKMOVPS (AX)(DI*4), Y3, Y4
-	VMASKMOVPS (CX)(DI*4), Y3, Y5
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), Y3
+	VMASKMOVPS (AX)(SI*4), Y3, Y4
+	VMASKMOVPS (CX)(SI*4), Y3, Y5
 	VMULPS     Y5, Y1, Y1
 	VSUBPS     Y1, Y5, Y1
-	VMASKMOVPS (DX)(DI*4), Y3, Y5
+	VMASKMOVPS (DX)(SI*4), Y3, Y5
 	VMULPS     Y4, Y2, Y2
 	VADDPS     Y2, Y5, Y2
 	VADDPS     Y2, Y1, Y1
-	VMASKMOVPS Y1, Y3, (CX)(DI*4)
+	VMASKMOVPS Y1, Y3, (CX)(SI*4)
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y4, Y0
-	VMASKMOVPS Y0, Y3, (AX)(DI*4)
+	VMASKMOVPS Y0, Y3, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -175,46 +172,45 @@ TEXT ·momentumAVX512(SB), $0-84
 	VBROADCASTSS friction+76(FP), Z1
 	VBROADCASTSS decay+80(FP), Z2
 	MOVQ         w_len+8(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-16, SI
-	XORQ         DI, DI
+	XORQ         SI, SI
+	LEAQ         -16(BX), DI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(DI*4), Z3
-	VMOVUPS (CX)(DI*4), Z4
+	VMOVUPS (AX)(SI*4), Z3
+	VMOVUPS (CX)(SI*4), Z4
 	VMULPS  Z4, Z1, Z5
 	VSUBPS  Z5, Z4, Z4
-	VMOVUPS (DX)(DI*4), Z5
+	VMOVUPS (DX)(SI*4), Z5
 	VMULPS  Z3, Z2, Z6
 	VADDPS  Z6, Z5, Z5
 	VADDPS  Z5, Z4, Z4
-	VMOVUPS Z4, (CX)(DI*4)
+	VMOVUPS Z4, (CX)(SI*4)
 	VMULPS  Z4, Z0, Z4
 	VSUBPS  Z4, Z3, Z3
-	VMOVUPS Z3, (AX)(DI*4)
-	ADDQ    $0x10, DI
+	VMOVUPS Z3, (AX)(SI*4)
+	ADDQ    $0x10, SI
 
 test:
-	CMPQ      DI, SI
-	JLT       loop
-	SUBQ      DI, BX
+	CMPQ      SI, DI
+	JLE       loop
+	SUBQ      SI, BX
 	JZ        done
-	MOVL      $-1, SI
-	BZHIL     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (AX)(DI*4), K1, Z3
-	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	MOVL      $-1, DI
+	BZHIL     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (AX)(SI*4), K1, Z3
+	VMOVUPS.Z (CX)(SI*4), K1, Z4
 	VMULPS    Z4, Z1, Z1
 	VSUBPS    Z1, Z4, Z1
-	VMOVUPS.Z (DX)(DI*4), K1, Z4
+	VMOVUPS.Z (DX)(SI*4), K1, Z4
 	VMULPS    Z3, Z2, Z2
 	VADDPS    Z2, Z4, Z2
 	VADDPS    Z2, Z1, Z1
-	VMOVUPS   Z1, K1, (CX)(DI*4)
+	VMOVUPS   Z1, K1, (CX)(SI*4)
 	VMULPS    Z1, Z0, Z0
 	VSUBPS    Z0, Z3, Z0
-	VMOVUPS   Z0, K1, (AX)(DI*4)
+	VMOVUPS   Z0, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -230,53 +226,52 @@ TEXT ·nesterovAVX2(SB), $0-84
 	VBROADCASTSS friction+76(FP), Y1
 	VBROADCASTSS decay+80(FP), Y2
 	MOVQ         w_len+8(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-8, SI
-	XORQ         DI, DI
+	XORQ         SI, SI
+	LEAQ         -8(BX), DI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(DI*4), Y3
-	VMOVUPS (DX)(DI*4), Y4
+	VMOVUPS (AX)(SI*4), Y3
+	VMOVUPS (DX)(SI*4), Y4
 	VMULPS  Y3, Y2, Y5
 	VADDPS  Y5, Y4, Y4
-	VMOVUPS (CX)(DI*4), Y5
+	VMOVUPS (CX)(SI*4), Y5
 	VMULPS  Y5, Y1, Y6
 	VSUBPS  Y6, Y5, Y5
 	VADDPS  Y4, Y5, Y5
-	VMOVUPS Y5, (CX)(DI*4)
+	VMOVUPS Y5, (CX)(SI*4)
 	VMULPS  Y5, Y1, Y6
 	VSUBPS  Y6, Y5, Y5
 	VADDPS  Y4, Y5, Y4
 	VMULPS  Y4, Y0, Y4
 	VSUBPS  Y4, Y3, Y3
-	VMOVUPS Y3, (AX)(DI*4)
-	ADDQ    $0x08, DI
+	VMOVUPS Y3, (AX)(SI*4)
+	ADDQ    $0x08, SI
 
 test:
-	CMPQ       DI, SI
-	JLT        loop
-	SUBQ       DI, BX
+	CMPQ       SI, DI
+	JLE        loop
+	SUBQ       SI, BX
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), DI
 	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    32(SI), Y3
-	VMASKMOVPS (AX)(DI*4), Y3, Y4
-	VMASKMOVPS (DX)(DI*4), Y3, Y5
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), Y3
+	VMASKMOVPS (AX)(SI*4), Y3, Y4
+	VMASKMOVPS (DX)(SI*4), Y3, Y5
 	VMULPS     Y4, Y2, Y2
 	VADDPS     Y2, Y5, Y2
-	VMASKMOVPS (CX)(DI*4), Y3, Y5
+	VMASKMOVPS (CX)(SI*4), Y3, Y5
 	VMULPS     Y5, Y1, Y6
 	VSUBPS     Y6, Y5, Y5
 	VADDPS     Y2, Y5, Y5
-	VMASKMOVPS Y5, Y3, (CX)(DI*4)
+	VMASKMOVPS Y5, Y3, (CX)(SI*4)
 	VMULPS     Y5, Y1, Y1
 	VSUBPS     Y1, Y5, Y1
 	VADDPS     Y2, Y1, Y1
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y4, Y0
-	VMASKMOVPS Y0, Y3, (AX)(DI*4)
+	VMASKMOVPS Y0, Y3, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -292,52 +287,51 @@ TEXT ·nesterovAVX512(SB), $0-84
 	VBROADCASTSS friction+76(FP), Z1
 	VBROADCASTSS decay+80(FP), Z2
 	MOVQ         w_len+8(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-16, SI
-	XORQ         DI, DI
+	XORQ         SI, SI
+	LEAQ         -16(BX), DI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(DI*4), Z3
-	VMOVUPS (DX)(DI*4), Z4
+	VMOVUPS (AX)(SI*4), Z3
+	VMOVUPS (DX)(SI*4), Z4
 	VMULPS  Z3, Z2, Z5
 	VADDPS  Z5, Z4, Z4
-	VMOVUPS (CX)(DI*4), Z5
+	VMOVUPS (CX)(SI*4), Z5
 	VMULPS  Z5, Z1, Z6
 	VSUBPS  Z6, Z5, Z5
 	VADDPS  Z4, Z5, Z5
-	VMOVUPS Z5, (CX)(DI*4)
+	VMOVUPS Z5, (CX)(SI*4)
 	VMULPS  Z5, Z1, Z6
 	VSUBPS  Z6, Z5, Z5
 	VADDPS  Z4, Z5, Z4
 	VMULPS  Z4, Z0, Z4
 	VSUBPS  Z4, Z3, Z3
-	VMOVUPS Z3, (AX)(DI*4)
-	ADDQ    $0x10, DI
+	VMOVUPS Z3, (AX)(SI*4)
+	ADDQ    $0x10, SI
 
 test:
-	CMPQ      DI, SI
-	JLT       loop
-	SUBQ      DI, BX
+	CMPQ      SI, DI
+	JLE       loop
+	SUBQ      SI, BX
 	JZ        done
-	MOVL      $-1, SI
-	BZHIL     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (AX)(DI*4), K1, Z3
-	VMOVUPS.Z (DX)(DI*4), K1, Z4
+	MOVL      $-1, DI
+	BZHIL     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (AX)(SI*4), K1, Z3
+	VMOVUPS.Z (DX)(SI*4), K1, Z4
 	VMULPS    Z3, Z2, Z2
 	VADDPS    Z2, Z4, Z2
-	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VMOVUPS.Z (CX)(SI*4), K1, Z4
 	VMULPS    Z4, Z1, Z5
 	VSUBPS    Z5, Z4, Z4
 	VADDPS    Z2, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)(DI*4)
+	VMOVUPS   Z4, K1, (CX)(SI*4)
 	VMULPS    Z4, Z1, Z1
 	VSUBPS    Z1, Z4, Z1
 	VADDPS    Z2, Z1, Z1
 	VMULPS    Z1, Z0, Z0
 	VSUBPS    Z0, Z3, Z0
-	VMOVUPS   Z0, K1, (AX)(DI*4)
+	VMOVUPS   Z0, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -353,51 +347,50 @@ TEXT ·adaGradAVX2(SB), $0-84
 	VBROADCASTSS epsilon+76(FP), Y1
 	VBROADCASTSS decay+80(FP), Y2
 	MOVQ         w_len+8(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-8, SI
-	XORQ         DI, DI
+	XORQ         SI, SI
+	LEAQ         -8(BX), DI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(DI*4), Y3
-	VMOVUPS (DX)(DI*4), Y4
+	VMOVUPS (AX)(SI*4), Y3
+	VMOVUPS (DX)(SI*4), Y4
 	VMULPS  Y3, Y2, Y5
 	VADDPS  Y5, Y4, Y4
-	VMOVUPS (CX)(DI*4), Y5
+	VMOVUPS (CX)(SI*4), Y5
 	VMULPS  Y4, Y4, Y6
 	VADDPS  Y6, Y5, Y5
-	VMOVUPS Y5, (CX)(DI*4)
+	VMOVUPS Y5, (CX)(SI*4)
 	VSQRTPS Y5, Y5
 	VADDPS  Y1, Y5, Y5
 	VDIVPS  Y5, Y4, Y4
 	VMULPS  Y4, Y0, Y4
 	VSUBPS  Y4, Y3, Y3
-	VMOVUPS Y3, (AX)(DI*4)
-	ADDQ    $0x08, DI
+	VMOVUPS Y3, (AX)(SI*4)
+	ADDQ    $0x08, SI
 
 test:
-	CMPQ       DI, SI
-	JLT        loop
-	SUBQ       DI, BX
+	CMPQ       SI, DI
+	JLE        loop
+	SUBQ       SI, BX
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), DI
 	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    32(SI), Y3
-	VMASKMOVPS (AX)(DI*4), Y3, Y4
-	VMASKMOVPS (DX)(DI*4), Y3, Y5
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), Y3
+	VMASKMOVPS (AX)(SI*4), Y3, Y4
+	VMASKMOVPS (DX)(SI*4), Y3, Y5
 	VMULPS     Y4, Y2, Y2
 	VADDPS     Y2, Y5, Y2
-	VMASKMOVPS (CX)(DI*4), Y3, Y5
+	VMASKMOVPS (CX)(SI*4), Y3, Y5
 	VMULPS     Y2, Y2, Y6
 	VADDPS     Y6, Y5, Y5
-	VMASKMOVPS Y5, Y3, (CX)(DI*4)
+	VMASKMOVPS Y5, Y3, (CX)(SI*4)
 	VSQRTPS    Y5, Y5
 	VADDPS     Y1, Y5, Y1
 	VDIVPS     Y1, Y2, Y1
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y4, Y0
-	VMASKMOVPS Y0, Y3, (AX)(DI*4)
+	VMASKMOVPS Y0, Y3, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -413,50 +406,49 @@ TEXT ·adaGradAVX512(SB), $0-84
 	VBROADCASTSS epsilon+76(FP), Z1
 	VBROADCASTSS decay+80(FP), Z2
 	MOVQ         w_len+8(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-16, SI
-	XORQ         DI, DI
+	XORQ         SI, SI
+	LEAQ         -16(BX), DI
 	JMP          test
 
 loop:
-	VMOVUPS (AX)(DI*4), Z3
-	VMOVUPS (DX)(DI*4), Z4
+	VMOVUPS (AX)(SI*4), Z3
+	VMOVUPS (DX)(SI*4), Z4
 	VMULPS  Z3, Z2, Z5
 	VADDPS  Z5, Z4, Z4
-	VMOVUPS (CX)(DI*4), Z5
+	VMOVUPS (CX)(SI*4), Z5
 	VMULPS  Z4, Z4, Z6
 	VADDPS  Z6, Z5, Z5
-	VMOVUPS Z5, (CX)(DI*4)
+	VMOVUPS Z5, (CX)(SI*4)
 	VSQRTPS Z5, Z5
 	VADDPS  Z1, Z5, Z5
 	VDIVPS  Z5, Z4, Z4
 	VMULPS  Z4, Z0, Z4
 	VSUBPS  Z4, Z3, Z3
-	VMOVUPS Z3, (AX)(DI*4)
-	ADDQ    $0x10, DI
+	VMOVUPS Z3, (AX)(SI*4)
+	ADDQ    $0x10, SI
 
 test:
-	CMPQ      DI, SI
-	JLT       loop
-	SUBQ      DI, BX
+	CMPQ      SI, DI
+	JLE       loop
+	SUBQ      SI, BX
 	JZ        done
-	MOVL      $-1, SI
-	BZHIL     BX, SI, SI
-	KMOVW     SI, K1
-	VMOVUPS.Z (AX)(DI*4), K1, Z3
-	VMOVUPS.Z (DX)(DI*4), K1, Z4
+	MOVL      $-1, DI
+	BZHIL     BX, DI, DI
+	KMOVW     DI, K1
+	VMOVUPS.Z (AX)(SI*4), K1, Z3
+	VMOVUPS.Z (DX)(SI*4), K1, Z4
 	VMULPS    Z3, Z2, Z2
 	VADDPS    Z2, Z4, Z2
-	VMOVUPS.Z (CX)(DI*4), K1, Z4
+	VMOVUPS.Z (CX)(SI*4), K1, Z4
 	VMULPS    Z2, Z2, Z5
 	VADDPS    Z5, Z4, Z4
-	VMOVUPS   Z4, K1, (CX)(DI*4)
+	VMOVUPS   Z4, K1, (CX)(SI*4)
 	VSQRTPS   Z4, Z4
 	VADDPS    Z1, Z4, Z1
 	VDIVPS    Z1, Z2, Z1
 	VMULPS    Z1, Z0, Z0
 	VSUBPS    Z0, Z3, Z0
-	VMOVUPS   Z0, K1, (AX)(DI*4)
+	VMOVUPS   Z0, K1, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -473,57 +465,56 @@ TEXT ·rmsPropAVX2(SB), $0-88
 	VBROADCASTSS epsilon+80(FP), Y2
 	VBROADCASTSS decay+84(FP), Y3
 	MOVQ         w_len+8(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-8, SI
-	XORQ         DI, DI
+	XORQ         SI, SI
+	LEAQ         -8(BX), DI
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(DI*4), Y4
-	VMOVUPS   (DX)(DI*4), Y5
+	VMOVUPS   (AX)(SI*4), Y4
+	VMOVUPS   (DX)(SI*4), Y5
 	VMULPS    Y4, Y3, Y6
 	VADDPS    Y6, Y5, Y5
 	VMULPS    Y5, Y5, Y6
-	VMOVUPS   (CX)(DI*4), Y7
+	VMOVUPS   (CX)(SI*4), Y7
 	VBLENDVPS Y1, Y6, Y7, Y8
 	VSUBPS    Y7, Y6, Y6
 	VMULPS    Y6, Y1, Y6
 	VADDPS    Y6, Y8, Y6
-	VMOVUPS   Y6, (CX)(DI*4)
+	VMOVUPS   Y6, (CX)(SI*4)
 	VSQRTPS   Y6, Y6
 	VADDPS    Y2, Y6, Y6
 	VDIVPS    Y6, Y5, Y5
 	VMULPS    Y5, Y0, Y5
 	VSUBPS    Y5, Y4, Y4
-	VMOVUPS   Y4, (AX)(DI*4)
-	ADDQ      $0x08, DI
+	VMOVUPS   Y4, (AX)(SI*4)
+	ADDQ      $0x08, SI
 
 test:
-	CMPQ       DI, SI
-	JLT        loop
-	SUBQ       DI, BX
+	CMPQ       SI, DI
+	JLE        loop
+	SUBQ       SI, BX
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), SI
+	LEAQ       laneMasks<>+0(SB), DI
 	SHLQ       $0x02, BX
-	SUBQ       BX, SI
-	VMOVUPS    32(SI), Y4
-	VMASKMOVPS (AX)(DI*4), Y4, Y5
-	VMASKMOVPS (DX)(DI*4), Y4, Y6
+	SUBQ       BX, DI
+	VMOVUPS    32(DI), Y4
+	VMASKMOVPS (AX)(SI*4), Y4, Y5
+	VMASKMOVPS (DX)(SI*4), Y4, Y6
 	VMULPS     Y5, Y3, Y3
 	VADDPS     Y3, Y6, Y3
 	VMULPS     Y3, Y3, Y6
-	VMASKMOVPS (CX)(DI*4), Y4, Y7
+	VMASKMOVPS (CX)(SI*4), Y4, Y7
 	VBLENDVPS  Y1, Y6, Y7, Y8
 	VSUBPS     Y7, Y6, Y6
 	VMULPS     Y6, Y1, Y1
 	VADDPS     Y1, Y8, Y1
-	VMASKMOVPS Y1, Y4, (CX)(DI*4)
+	VMASKMOVPS Y1, Y4, (CX)(SI*4)
 	VSQRTPS    Y1, Y1
 	VADDPS     Y2, Y1, Y1
 	VDIVPS     Y1, Y3, Y1
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y5, Y0
-	VMASKMOVPS Y0, Y4, (AX)(DI*4)
+	VMASKMOVPS Y0, Y4, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -541,56 +532,55 @@ TEXT ·rmsPropAVX512(SB), $0-88
 	VBROADCASTSS epsilon+80(FP), Z2
 	VBROADCASTSS decay+84(FP), Z3
 	MOVQ         w_len+8(FP), BX
-	MOVQ         BX, SI
-	ANDQ         $-16, SI
-	XORQ         DI, DI
+	XORQ         SI, SI
+	LEAQ         -16(BX), DI
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(DI*4), Z4
-	VMOVUPS   (DX)(DI*4), Z5
+	VMOVUPS   (AX)(SI*4), Z4
+	VMOVUPS   (DX)(SI*4), Z5
 	VMULPS    Z4, Z3, Z6
 	VADDPS    Z6, Z5, Z5
 	VMULPS    Z5, Z5, Z6
-	VMOVUPS   (CX)(DI*4), Z9
+	VMOVUPS   (CX)(SI*4), Z9
 	VBLENDMPS Z6, Z9, K1, Z7
 	VSUBPS    Z9, Z6, Z6
 	VMULPS    Z6, Z1, Z6
 	VADDPS    Z6, Z7, Z6
-	VMOVUPS   Z6, (CX)(DI*4)
+	VMOVUPS   Z6, (CX)(SI*4)
 	VSQRTPS   Z6, Z6
 	VADDPS    Z2, Z6, Z6
 	VDIVPS    Z6, Z5, Z5
 	VMULPS    Z5, Z0, Z5
 	VSUBPS    Z5, Z4, Z4
-	VMOVUPS   Z4, (AX)(DI*4)
-	ADDQ      $0x10, DI
+	VMOVUPS   Z4, (AX)(SI*4)
+	ADDQ      $0x10, SI
 
 test:
-	CMPQ      DI, SI
-	JLT       loop
-	SUBQ      DI, BX
+	CMPQ      SI, DI
+	JLE       loop
+	SUBQ      SI, BX
 	JZ        done
-	MOVL      $-1, SI
-	BZHIL     BX, SI, SI
-	KMOVW     SI, K2
-	VMOVUPS.Z (AX)(DI*4), K2, Z4
-	VMOVUPS.Z (DX)(DI*4), K2, Z5
+	MOVL      $-1, DI
+	BZHIL     BX, DI, DI
+	KMOVW     DI, K2
+	VMOVUPS.Z (AX)(SI*4), K2, Z4
+	VMOVUPS.Z (DX)(SI*4), K2, Z5
 	VMULPS    Z4, Z3, Z3
 	VADDPS    Z3, Z5, Z3
 	VMULPS    Z3, Z3, Z5
-	VMOVUPS.Z (CX)(DI*4), K2, Z6
+	VMOVUPS.Z (CX)(SI*4), K2, Z6
 	VBLENDMPS Z5, Z6, K1, Z8
 	VSUBPS    Z6, Z5, Z5
 	VMULPS    Z5, Z1, Z1
 	VADDPS    Z1, Z8, Z1
-	VMOVUPS   Z1, K2, (CX)(DI*4)
+	VMOVUPS   Z1, K2, (CX)(SI*4)
 	VSQRTPS   Z1, Z1
 	VADDPS    Z2, Z1, Z1
 	VDIVPS    Z1, Z3, Z1
 	VMULPS    Z1, Z0, Z0
 	VSUBPS    Z0, Z4, Z0
-	VMOVUPS   Z0, K2, (AX)(DI*4)
+	VMOVUPS   Z0, K2, (AX)(SI*4)
 
 done:
 	VZEROUPPER
@@ -609,67 +599,66 @@ TEXT ·rmsPropMomentumAVX2(SB), $0-116
 	VBROADCASTSS epsilon+108(FP), Y3
 	VBROADCASTSS decay+112(FP), Y4
 	MOVQ         w_len+8(FP), SI
-	MOVQ         SI, DI
-	ANDQ         $-8, DI
-	XORQ         R8, R8
+	XORQ         DI, DI
+	LEAQ         -8(SI), R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(R8*4), Y5
-	VMOVUPS   (BX)(R8*4), Y6
+	VMOVUPS   (AX)(DI*4), Y5
+	VMOVUPS   (BX)(DI*4), Y6
 	VMULPS    Y5, Y4, Y7
 	VADDPS    Y7, Y6, Y6
 	VMULPS    Y6, Y6, Y7
-	VMOVUPS   (CX)(R8*4), Y8
+	VMOVUPS   (CX)(DI*4), Y8
 	VBLENDVPS Y1, Y7, Y8, Y9
 	VSUBPS    Y8, Y7, Y7
 	VMULPS    Y7, Y1, Y7
 	VADDPS    Y7, Y9, Y7
-	VMOVUPS   Y7, (CX)(R8*4)
-	VMOVUPS   (DX)(R8*4), Y8
+	VMOVUPS   Y7, (CX)(DI*4)
+	VMOVUPS   (DX)(DI*4), Y8
 	VMULPS    Y8, Y2, Y9
 	VSUBPS    Y9, Y8, Y8
 	VSQRTPS   Y7, Y7
 	VADDPS    Y3, Y7, Y7
 	VDIVPS    Y7, Y6, Y6
 	VADDPS    Y6, Y8, Y6
-	VMOVUPS   Y6, (DX)(R8*4)
+	VMOVUPS   Y6, (DX)(DI*4)
 	VMULPS    Y6, Y0, Y6
 	VSUBPS    Y6, Y5, Y5
-	VMOVUPS   Y5, (AX)(R8*4)
-	ADDQ      $0x08, R8
+	VMOVUPS   Y5, (AX)(DI*4)
+	ADDQ      $0x08, DI
 
 test:
-	CMPQ       R8, DI
-	JLT        loop
-	SUBQ       R8, SI
+	CMPQ       DI, R8
+	JLE        loop
+	SUBQ       DI, SI
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), DI
+	LEAQ       laneMasks<>+0(SB), R8
 	SHLQ       $0x02, SI
-	SUBQ       SI, DI
-	VMOVUPS    32(DI), Y5
-	VMASKMOVPS (AX)(R8*4), Y5, Y6
-	VMASKMOVPS (BX)(R8*4), Y5, Y7
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), Y5
+	VMASKMOVPS (AX)(DI*4), Y5, Y6
+	VMASKMOVPS (BX)(DI*4), Y5, Y7
 	VMULPS     Y6, Y4, Y4
 	VADDPS     Y4, Y7, Y4
 	VMULPS     Y4, Y4, Y7
-	VMASKMOVPS (CX)(R8*4), Y5, Y8
+	VMASKMOVPS (CX)(DI*4), Y5, Y8
 	VBLENDVPS  Y1, Y7, Y8, Y9
 	VSUBPS     Y8, Y7, Y7
 	VMULPS     Y7, Y1, Y1
 	VADDPS     Y1, Y9, Y1
-	VMASKMOVPS Y1, Y5, (CX)(R8*4)
-	VMASKMOVPS (DX)(R8*4), Y5, Y7
+	VMASKMOVPS Y1, Y5, (CX)(DI*4)
+	VMASKMOVPS (DX)(DI*4), Y5, Y7
 	VMULPS     Y7, Y2, Y2
 	VSUBPS     Y2, Y7, Y2
 	VSQRTPS    Y1, Y1
 	VADDPS     Y3, Y1, Y1
 	VDIVPS     Y1, Y4, Y1
 	VADDPS     Y1, Y2, Y1
-	VMASKMOVPS Y1, Y5, (DX)(R8*4)
+	VMASKMOVPS Y1, Y5, (DX)(DI*4)
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y6, Y0
-	VMASKMOVPS Y0, Y5, (AX)(R8*4)
+	VMASKMOVPS Y0, Y5, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -689,66 +678,65 @@ TEXT ·rmsPropMomentumAVX512(SB), $0-116
 	VBROADCASTSS epsilon+108(FP), Z3
 	VBROADCASTSS decay+112(FP), Z4
 	MOVQ         w_len+8(FP), SI
-	MOVQ         SI, DI
-	ANDQ         $-16, DI
-	XORQ         R8, R8
+	XORQ         DI, DI
+	LEAQ         -16(SI), R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(R8*4), Z5
-	VMOVUPS   (BX)(R8*4), Z6
+	VMOVUPS   (AX)(DI*4), Z5
+	VMOVUPS   (BX)(DI*4), Z6
 	VMULPS    Z5, Z4, Z7
 	VADDPS    Z7, Z6, Z6
 	VMULPS    Z6, Z6, Z7
-	VMOVUPS   (CX)(R8*4), Z10
+	VMOVUPS   (CX)(DI*4), Z10
 	VBLENDMPS Z7, Z10, K1, Z8
 	VSUBPS    Z10, Z7, Z7
 	VMULPS    Z7, Z1, Z7
 	VADDPS    Z7, Z8, Z7
-	VMOVUPS   Z7, (CX)(R8*4)
-	VMOVUPS   (DX)(R8*4), Z10
+	VMOVUPS   Z7, (CX)(DI*4)
+	VMOVUPS   (DX)(DI*4), Z10
 	VMULPS    Z10, Z2, Z11
 	VSUBPS    Z11, Z10, Z10
 	VSQRTPS   Z7, Z7
 	VADDPS    Z3, Z7, Z7
 	VDIVPS    Z7, Z6, Z6
 	VADDPS    Z6, Z10, Z6
-	VMOVUPS   Z6, (DX)(R8*4)
+	VMOVUPS   Z6, (DX)(DI*4)
 	VMULPS    Z6, Z0, Z6
 	VSUBPS    Z6, Z5, Z5
-	VMOVUPS   Z5, (AX)(R8*4)
-	ADDQ      $0x10, R8
+	VMOVUPS   Z5, (AX)(DI*4)
+	ADDQ      $0x10, DI
 
 test:
-	CMPQ      R8, DI
-	JLT       loop
-	SUBQ      R8, SI
+	CMPQ      DI, R8
+	JLE       loop
+	SUBQ      DI, SI
 	JZ        done
-	MOVL      $-1, DI
-	BZHIL     SI, DI, DI
-	KMOVW     DI, K2
-	VMOVUPS.Z (AX)(R8*4), K2, Z5
-	VMOVUPS.Z (BX)(R8*4), K2, Z6
+	MOVL      $-1, R8
+	BZHIL     SI, R8, R8
+	KMOVW     R8, K2
+	VMOVUPS.Z (AX)(DI*4), K2, Z5
+	VMOVUPS.Z (BX)(DI*4), K2, Z6
 	VMULPS    Z5, Z4, Z4
 	VADDPS    Z4, Z6, Z4
 	VMULPS    Z4, Z4, Z6
-	VMOVUPS.Z (CX)(R8*4), K2, Z7
+	VMOVUPS.Z (CX)(DI*4), K2, Z7
 	VBLENDMPS Z6, Z7, K1, Z9
 	VSUBPS    Z7, Z6, Z6
 	VMULPS    Z6, Z1, Z1
 	VADDPS    Z1, Z9, Z1
-	VMOVUPS   Z1, K2, (CX)(R8*4)
-	VMOVUPS.Z (DX)(R8*4), K2, Z6
+	VMOVUPS   Z1, K2, (CX)(DI*4)
+	VMOVUPS.Z (DX)(DI*4), K2, Z6
 	VMULPS    Z6, Z2, Z2
 	VSUBPS    Z2, Z6, Z2
 	VSQRTPS   Z1, Z1
 	VADDPS    Z3, Z1, Z1
 	VDIVPS    Z1, Z4, Z1
 	VADDPS    Z1, Z2, Z1
-	VMOVUPS   Z1, K2, (DX)(R8*4)
+	VMOVUPS   Z1, K2, (DX)(DI*4)
 	VMULPS    Z1, Z0, Z0
 	VSUBPS    Z0, Z5, Z0
-	VMOVUPS   Z0, K2, (AX)(R8*4)
+	VMOVUPS   Z0, K2, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -768,71 +756,70 @@ TEXT ·adamAVX2(SB), $0-120
 	VBROADCASTSS epsilon+112(FP), Y4
 	VBROADCASTSS decay+116(FP), Y5
 	MOVQ         w_len+8(FP), SI
-	MOVQ         SI, DI
-	ANDQ         $-8, DI
-	XORQ         R8, R8
+	XORQ         DI, DI
+	LEAQ         -8(SI), R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(R8*4), Y6
-	VMOVUPS   (BX)(R8*4), Y7
+	VMOVUPS   (AX)(DI*4), Y6
+	VMOVUPS   (BX)(DI*4), Y7
 	VMULPS    Y6, Y5, Y8
 	VADDPS    Y8, Y7, Y7
-	VMOVUPS   (CX)(R8*4), Y8
+	VMOVUPS   (CX)(DI*4), Y8
 	VBLENDVPS Y1, Y7, Y8, Y9
 	VSUBPS    Y8, Y7, Y8
 	VMULPS    Y8, Y1, Y8
 	VADDPS    Y8, Y9, Y8
-	VMOVUPS   Y8, (CX)(R8*4)
+	VMOVUPS   Y8, (CX)(DI*4)
 	VMULPS    Y7, Y7, Y7
-	VMOVUPS   (DX)(R8*4), Y9
+	VMOVUPS   (DX)(DI*4), Y9
 	VBLENDVPS Y2, Y7, Y9, Y10
 	VSUBPS    Y9, Y7, Y7
 	VMULPS    Y7, Y2, Y7
 	VADDPS    Y7, Y10, Y7
-	VMOVUPS   Y7, (DX)(R8*4)
+	VMOVUPS   Y7, (DX)(DI*4)
 	VSQRTPS   Y7, Y7
 	VMULPS    Y7, Y3, Y7
 	VADDPS    Y4, Y7, Y7
 	VDIVPS    Y7, Y8, Y7
 	VMULPS    Y7, Y0, Y7
 	VSUBPS    Y7, Y6, Y6
-	VMOVUPS   Y6, (AX)(R8*4)
-	ADDQ      $0x08, R8
+	VMOVUPS   Y6, (AX)(DI*4)
+	ADDQ      $0x08, DI
 
 test:
-	CMPQ       R8, DI
-	JLT        loop
-	SUBQ       R8, SI
+	CMPQ       DI, R8
+	JLE        loop
+	SUBQ       DI, SI
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), DI
+	LEAQ       laneMasks<>+0(SB), R8
 	SHLQ       $0x02, SI
-	SUBQ       SI, DI
-	VMOVUPS    32(DI), Y6
-	VMASKMOVPS (AX)(R8*4), Y6, Y7
-	VMASKMOVPS (BX)(R8*4), Y6, Y8
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS (AX)(DI*4), Y6, Y7
+	VMASKMOVPS (BX)(DI*4), Y6, Y8
 	VMULPS     Y7, Y5, Y5
 	VADDPS     Y5, Y8, Y5
-	VMASKMOVPS (CX)(R8*4), Y6, Y8
+	VMASKMOVPS (CX)(DI*4), Y6, Y8
 	VBLENDVPS  Y1, Y5, Y8, Y9
 	VSUBPS     Y8, Y5, Y8
 	VMULPS     Y8, Y1, Y1
 	VADDPS     Y1, Y9, Y1
-	VMASKMOVPS Y1, Y6, (CX)(R8*4)
+	VMASKMOVPS Y1, Y6, (CX)(DI*4)
 	VMULPS     Y5, Y5, Y5
-	VMASKMOVPS (DX)(R8*4), Y6, Y8
+	VMASKMOVPS (DX)(DI*4), Y6, Y8
 	VBLENDVPS  Y2, Y5, Y8, Y9
 	VSUBPS     Y8, Y5, Y5
 	VMULPS     Y5, Y2, Y2
 	VADDPS     Y2, Y9, Y2
-	VMASKMOVPS Y2, Y6, (DX)(R8*4)
+	VMASKMOVPS Y2, Y6, (DX)(DI*4)
 	VSQRTPS    Y2, Y2
 	VMULPS     Y2, Y3, Y2
 	VADDPS     Y4, Y2, Y2
 	VDIVPS     Y2, Y1, Y1
 	VMULPS     Y1, Y0, Y0
 	VSUBPS     Y0, Y7, Y0
-	VMASKMOVPS Y0, Y6, (AX)(R8*4)
+	VMASKMOVPS Y0, Y6, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -854,70 +841,69 @@ TEXT ·adamAVX512(SB), $0-120
 	VBROADCASTSS epsilon+112(FP), Z4
 	VBROADCASTSS decay+116(FP), Z5
 	MOVQ         w_len+8(FP), SI
-	MOVQ         SI, DI
-	ANDQ         $-16, DI
-	XORQ         R8, R8
+	XORQ         DI, DI
+	LEAQ         -16(SI), R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(R8*4), Z6
-	VMOVUPS   (BX)(R8*4), Z7
+	VMOVUPS   (AX)(DI*4), Z6
+	VMOVUPS   (BX)(DI*4), Z7
 	VMULPS    Z6, Z5, Z8
 	VADDPS    Z8, Z7, Z7
-	VMOVUPS   (CX)(R8*4), Z8
+	VMOVUPS   (CX)(DI*4), Z8
 	VBLENDMPS Z7, Z8, K1, Z9
 	VSUBPS    Z8, Z7, Z8
 	VMULPS    Z8, Z1, Z8
 	VADDPS    Z8, Z9, Z8
-	VMOVUPS   Z8, (CX)(R8*4)
+	VMOVUPS   Z8, (CX)(DI*4)
 	VMULPS    Z7, Z7, Z7
-	VMOVUPS   (DX)(R8*4), Z13
+	VMOVUPS   (DX)(DI*4), Z13
 	VBLENDMPS Z7, Z13, K2, Z10
 	VSUBPS    Z13, Z7, Z7
 	VMULPS    Z7, Z2, Z7
 	VADDPS    Z7, Z10, Z7
-	VMOVUPS   Z7, (DX)(R8*4)
+	VMOVUPS   Z7, (DX)(DI*4)
 	VSQRTPS   Z7, Z7
 	VMULPS    Z7, Z3, Z7
 	VADDPS    Z4, Z7, Z7
 	VDIVPS    Z7, Z8, Z7
 	VMULPS    Z7, Z0, Z7
 	VSUBPS    Z7, Z6, Z6
-	VMOVUPS   Z6, (AX)(R8*4)
-	ADDQ      $0x10, R8
+	VMOVUPS   Z6, (AX)(DI*4)
+	ADDQ      $0x10, DI
 
 test:
-	CMPQ      R8, DI
-	JLT       loop
-	SUBQ      R8, SI
+	CMPQ      DI, R8
+	JLE       loop
+	SUBQ      DI, SI
 	JZ        done
-	MOVL      $-1, DI
-	BZHIL     SI, DI, DI
-	KMOVW     DI, K3
-	VMOVUPS.Z (AX)(R8*4), K3, Z6
-	VMOVUPS.Z (BX)(R8*4), K3, Z7
+	MOVL      $-1, R8
+	BZHIL     SI, R8, R8
+	KMOVW     R8, K3
+	VMOVUPS.Z (AX)(DI*4), K3, Z6
+	VMOVUPS.Z (BX)(DI*4), K3, Z7
 	VMULPS    Z6, Z5, Z5
 	VADDPS    Z5, Z7, Z5
-	VMOVUPS.Z (CX)(R8*4), K3, Z7
+	VMOVUPS.Z (CX)(DI*4), K3, Z7
 	VBLENDMPS Z5, Z7, K1, Z11
 	VSUBPS    Z7, Z5, Z7
 	VMULPS    Z7, Z1, Z1
 	VADDPS    Z1, Z11, Z1
-	VMOVUPS   Z1, K3, (CX)(R8*4)
+	VMOVUPS   Z1, K3, (CX)(DI*4)
 	VMULPS    Z5, Z5, Z5
-	VMOVUPS.Z (DX)(R8*4), K3, Z7
+	VMOVUPS.Z (DX)(DI*4), K3, Z7
 	VBLENDMPS Z5, Z7, K2, Z12
 	VSUBPS    Z7, Z5, Z5
 	VMULPS    Z5, Z2, Z2
 	VADDPS    Z2, Z12, Z2
-	VMOVUPS   Z2, K3, (DX)(R8*4)
+	VMOVUPS   Z2, K3, (DX)(DI*4)
 	VSQRTPS   Z2, Z2
 	VMULPS    Z2, Z3, Z2
 	VADDPS    Z4, Z2, Z2
 	VDIVPS    Z2, Z1, Z1
 	VMULPS    Z1, Z0, Z0
 	VSUBPS    Z0, Z6, Z0
-	VMOVUPS   Z0, K3, (AX)(R8*4)
+	VMOVUPS   Z0, K3, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -937,27 +923,26 @@ TEXT ·adamWAVX2(SB), $0-120
 	VBROADCASTSS epsilon+112(FP), Y4
 	VBROADCASTSS decay+116(FP), Y5
 	MOVQ         w_len+8(FP), SI
-	MOVQ         SI, DI
-	ANDQ         $-8, DI
-	XORQ         R8, R8
+	XORQ         DI, DI
+	LEAQ         -8(SI), R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(R8*4), Y6
-	VMOVUPS   (BX)(R8*4), Y7
-	VMOVUPS   (CX)(R8*4), Y8
+	VMOVUPS   (AX)(DI*4), Y6
+	VMOVUPS   (BX)(DI*4), Y7
+	VMOVUPS   (CX)(DI*4), Y8
 	VBLENDVPS Y1, Y7, Y8, Y9
 	VSUBPS    Y8, Y7, Y8
 	VMULPS    Y8, Y1, Y8
 	VADDPS    Y8, Y9, Y8
-	VMOVUPS   Y8, (CX)(R8*4)
+	VMOVUPS   Y8, (CX)(DI*4)
 	VMULPS    Y7, Y7, Y7
-	VMOVUPS   (DX)(R8*4), Y9
+	VMOVUPS   (DX)(DI*4), Y9
 	VBLENDVPS Y2, Y7, Y9, Y10
 	VSUBPS    Y9, Y7, Y7
 	VMULPS    Y7, Y2, Y7
 	VADDPS    Y7, Y10, Y7
-	VMOVUPS   Y7, (DX)(R8*4)
+	VMOVUPS   Y7, (DX)(DI*4)
 	VSQRTPS   Y7, Y7
 	VMULPS    Y7, Y3, Y7
 	VADDPS    Y4, Y7, Y7
@@ -966,33 +951,33 @@ loop:
 	VMULPS    Y7, Y0, Y7
 	VADDPS    Y7, Y9, Y7
 	VSUBPS    Y7, Y6, Y6
-	VMOVUPS   Y6, (AX)(R8*4)
-	ADDQ      $0x08, R8
+	VMOVUPS   Y6, (AX)(DI*4)
+	ADDQ      $0x08, DI
 
 test:
-	CMPQ       R8, DI
-	JLT        loop
-	SUBQ       R8, SI
+	CMPQ       DI, R8
+	JLE        loop
+	SUBQ       DI, SI
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), DI
+	LEAQ       laneMasks<>+0(SB), R8
 	SHLQ       $0x02, SI
-	SUBQ       SI, DI
-	VMOVUPS    32(DI), Y6
-	VMASKMOVPS (AX)(R8*4), Y6, Y7
-	VMASKMOVPS (BX)(R8*4), Y6, Y8
-	VMASKMOVPS (CX)(R8*4), Y6, Y9
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), Y6
+	VMASKMOVPS (AX)(DI*4), Y6, Y7
+	VMASKMOVPS (BX)(DI*4), Y6, Y8
+	VMASKMOVPS (CX)(DI*4), Y6, Y9
 	VBLENDVPS  Y1, Y8, Y9, Y10
 	VSUBPS     Y9, Y8, Y9
 	VMULPS     Y9, Y1, Y1
 	VADDPS     Y1, Y10, Y1
-	VMASKMOVPS Y1, Y6, (CX)(R8*4)
+	VMASKMOVPS Y1, Y6, (CX)(DI*4)
 	VMULPS     Y8, Y8, Y8
-	VMASKMOVPS (DX)(R8*4), Y6, Y9
+	VMASKMOVPS (DX)(DI*4), Y6, Y9
 	VBLENDVPS  Y2, Y8, Y9, Y10
 	VSUBPS     Y9, Y8, Y8
 	VMULPS     Y8, Y2, Y2
 	VADDPS     Y2, Y10, Y2
-	VMASKMOVPS Y2, Y6, (DX)(R8*4)
+	VMASKMOVPS Y2, Y6, (DX)(DI*4)
 	VSQRTPS    Y2, Y2
 	VMULPS     Y2, Y3, Y2
 	VADDPS     Y4, Y2, Y2
@@ -1001,7 +986,7 @@ test:
 	VMULPS     Y1, Y0, Y0
 	VADDPS     Y0, Y3, Y0
 	VSUBPS     Y0, Y7, Y0
-	VMASKMOVPS Y0, Y6, (AX)(R8*4)
+	VMASKMOVPS Y0, Y6, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -1023,27 +1008,26 @@ TEXT ·adamWAVX512(SB), $0-120
 	VBROADCASTSS epsilon+112(FP), Z4
 	VBROADCASTSS decay+116(FP), Z5
 	MOVQ         w_len+8(FP), SI
-	MOVQ         SI, DI
-	ANDQ         $-16, DI
-	XORQ         R8, R8
+	XORQ         DI, DI
+	LEAQ         -16(SI), R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(R8*4), Z6
-	VMOVUPS   (BX)(R8*4), Z7
-	VMOVUPS   (CX)(R8*4), Z8
+	VMOVUPS   (AX)(DI*4), Z6
+	VMOVUPS   (BX)(DI*4), Z7
+	VMOVUPS   (CX)(DI*4), Z8
 	VBLENDMPS Z7, Z8, K1, Z9
 	VSUBPS    Z8, Z7, Z8
 	VMULPS    Z8, Z1, Z8
 	VADDPS    Z8, Z9, Z8
-	VMOVUPS   Z8, (CX)(R8*4)
+	VMOVUPS   Z8, (CX)(DI*4)
 	VMULPS    Z7, Z7, Z7
-	VMOVUPS   (DX)(R8*4), Z13
+	VMOVUPS   (DX)(DI*4), Z13
 	VBLENDMPS Z7, Z13, K2, Z10
 	VSUBPS    Z13, Z7, Z7
 	VMULPS    Z7, Z2, Z7
 	VADDPS    Z7, Z10, Z7
-	VMOVUPS   Z7, (DX)(R8*4)
+	VMOVUPS   Z7, (DX)(DI*4)
 	VSQRTPS   Z7, Z7
 	VMULPS    Z7, Z3, Z7
 	VADDPS    Z4, Z7, Z7
@@ -1052,32 +1036,32 @@ loop:
 	VMULPS    Z7, Z0, Z7
 	VADDPS    Z7, Z13, Z7
 	VSUBPS    Z7, Z6, Z6
-	VMOVUPS   Z6, (AX)(R8*4)
-	ADDQ      $0x10, R8
+	VMOVUPS   Z6, (AX)(DI*4)
+	ADDQ      $0x10, DI
 
 test:
-	CMPQ      R8, DI
-	JLT       loop
-	SUBQ      R8, SI
+	CMPQ      DI, R8
+	JLE       loop
+	SUBQ      DI, SI
 	JZ        done
-	MOVL      $-1, DI
-	BZHIL     SI, DI, DI
-	KMOVW     DI, K3
-	VMOVUPS.Z (AX)(R8*4), K3, Z6
-	VMOVUPS.Z (BX)(R8*4), K3, Z7
-	VMOVUPS.Z (CX)(R8*4), K3, Z8
+	MOVL      $-1, R8
+	BZHIL     SI, R8, R8
+	KMOVW     R8, K3
+	VMOVUPS.Z (AX)(DI*4), K3, Z6
+	VMOVUPS.Z (BX)(DI*4), K3, Z7
+	VMOVUPS.Z (CX)(DI*4), K3, Z8
 	VBLENDMPS Z7, Z8, K1, Z11
 	VSUBPS    Z8, Z7, Z8
 	VMULPS    Z8, Z1, Z1
 	VADDPS    Z1, Z11, Z1
-	VMOVUPS   Z1, K3, (CX)(R8*4)
+	VMOVUPS   Z1, K3, (CX)(DI*4)
 	VMULPS    Z7, Z7, Z7
-	VMOVUPS.Z (DX)(R8*4), K3, Z8
+	VMOVUPS.Z (DX)(DI*4), K3, Z8
 	VBLENDMPS Z7, Z8, K2, Z12
 	VSUBPS    Z8, Z7, Z7
 	VMULPS    Z7, Z2, Z2
 	VADDPS    Z2, Z12, Z2
-	VMOVUPS   Z2, K3, (DX)(R8*4)
+	VMOVUPS   Z2, K3, (DX)(DI*4)
 	VSQRTPS   Z2, Z2
 	VMULPS    Z2, Z3, Z2
 	VADDPS    Z4, Z2, Z2
@@ -1086,7 +1070,7 @@ test:
 	VMULPS    Z1, Z0, Z0
 	VADDPS    Z0, Z3, Z0
 	VSUBPS    Z0, Z6, Z0
-	VMOVUPS   Z0, K3, (AX)(R8*4)
+	VMOVUPS   Z0, K3, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -1107,29 +1091,28 @@ TEXT ·nAdamAVX2(SB), $0-124
 	VBROADCASTSS epsilon+116(FP), Y5
 	VBROADCASTSS decay+120(FP), Y6
 	MOVQ         w_len+8(FP), SI
-	MOVQ         SI, DI
-	ANDQ         $-8, DI
-	XORQ         R8, R8
+	XORQ         DI, DI
+	LEAQ         -8(SI), R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(R8*4), Y7
-	VMOVUPS   (BX)(R8*4), Y8
+	VMOVUPS   (AX)(DI*4), Y7
+	VMOVUPS   (BX)(DI*4), Y8
 	VMULPS    Y7, Y6, Y9
 	VADDPS    Y9, Y8, Y8
-	VMOVUPS   (CX)(R8*4), Y9
+	VMOVUPS   (CX)(DI*4), Y9
 	VBLENDVPS Y2, Y8, Y9, Y10
 	VSUBPS    Y9, Y8, Y9
 	VMULPS    Y9, Y2, Y9
 	VADDPS    Y9, Y10, Y9
-	VMOVUPS   Y9, (CX)(R8*4)
+	VMOVUPS   Y9, (CX)(DI*4)
 	VMULPS    Y8, Y8, Y10
-	VMOVUPS   (DX)(R8*4), Y11
+	VMOVUPS   (DX)(DI*4), Y11
 	VBLENDVPS Y3, Y10, Y11, Y12
 	VSUBPS    Y11, Y10, Y10
 	VMULPS    Y10, Y3, Y10
 	VADDPS    Y10, Y12, Y10
-	VMOVUPS   Y10, (DX)(R8*4)
+	VMOVUPS   Y10, (DX)(DI*4)
 	VSQRTPS   Y10, Y10
 	VMULPS    Y10, Y4, Y10
 	VADDPS    Y5, Y10, Y10
@@ -1138,35 +1121,35 @@ loop:
 	VADDPS    Y9, Y8, Y8
 	VDIVPS    Y10, Y8, Y8
 	VSUBPS    Y8, Y7, Y7
-	VMOVUPS   Y7, (AX)(R8*4)
-	ADDQ      $0x08, R8
+	VMOVUPS   Y7, (AX)(DI*4)
+	ADDQ      $0x08, DI
 
 test:
-	CMPQ       R8, DI
-	JLT        loop
-	SUBQ       R8, SI
+	CMPQ       DI, R8
+	JLE        loop
+	SUBQ       DI, SI
 	JZ         done
-	LEAQ       laneMasks<>+0(SB), DI
+	LEAQ       laneMasks<>+0(SB), R8
 	SHLQ       $0x02, SI
-	SUBQ       SI, DI
-	VMOVUPS    32(DI), Y7
-	VMASKMOVPS (AX)(R8*4), Y7, Y8
-	VMASKMOVPS (BX)(R8*4), Y7, Y9
+	SUBQ       SI, R8
+	VMOVUPS    32(R8), Y7
+	VMASKMOVPS (AX)(DI*4), Y7, Y8
+	VMASKMOVPS (BX)(DI*4), Y7, Y9
 	VMULPS     Y8, Y6, Y6
 	VADDPS     Y6, Y9, Y6
-	VMASKMOVPS (CX)(R8*4), Y7, Y9
+	VMASKMOVPS (CX)(DI*4), Y7, Y9
 	VBLENDVPS  Y2, Y6, Y9, Y10
 	VSUBPS     Y9, Y6, Y9
 	VMULPS     Y9, Y2, Y2
 	VADDPS     Y2, Y10, Y2
-	VMASKMOVPS Y2, Y7, (CX)(R8*4)
+	VMASKMOVPS Y2, Y7, (CX)(DI*4)
 	VMULPS     Y6, Y6, Y9
-	VMASKMOVPS (DX)(R8*4), Y7, Y10
+	VMASKMOVPS (DX)(DI*4), Y7, Y10
 	VBLENDVPS  Y3, Y9, Y10, Y11
 	VSUBPS     Y10, Y9, Y9
 	VMULPS     Y9, Y3, Y3
 	VADDPS     Y3, Y11, Y3
-	VMASKMOVPS Y3, Y7, (DX)(R8*4)
+	VMASKMOVPS Y3, Y7, (DX)(DI*4)
 	VSQRTPS    Y3, Y3
 	VMULPS     Y3, Y4, Y3
 	VADDPS     Y5, Y3, Y3
@@ -1175,7 +1158,7 @@ test:
 	VADDPS     Y1, Y0, Y0
 	VDIVPS     Y3, Y0, Y0
 	VSUBPS     Y0, Y8, Y0
-	VMASKMOVPS Y0, Y7, (AX)(R8*4)
+	VMASKMOVPS Y0, Y7, (AX)(DI*4)
 
 done:
 	VZEROUPPER
@@ -1198,29 +1181,28 @@ TEXT ·nAdamAVX512(SB), $0-124
 	VBROADCASTSS epsilon+116(FP), Z5
 	VBROADCASTSS decay+120(FP), Z6
 	MOVQ         w_len+8(FP), SI
-	MOVQ         SI, DI
-	ANDQ         $-16, DI
-	XORQ         R8, R8
+	XORQ         DI, DI
+	LEAQ         -16(SI), R8
 	JMP          test
 
 loop:
-	VMOVUPS   (AX)(R8*4), Z7
-	VMOVUPS   (BX)(R8*4), Z8
+	VMOVUPS   (AX)(DI*4), Z7
+	VMOVUPS   (BX)(DI*4), Z8
 	VMULPS    Z7, Z6, Z9
 	VADDPS    Z9, Z8, Z8
-	VMOVUPS   (CX)(R8*4), Z9
+	VMOVUPS   (CX)(DI*4), Z9
 	VBLENDMPS Z8, Z9, K1, Z10
 	VSUBPS    Z9, Z8, Z9
 	VMULPS    Z9, Z2, Z9
 	VADDPS    Z9, Z10, Z9
-	VMOVUPS   Z9, (CX)(R8*4)
+	VMOVUPS   Z9, (CX)(DI*4)
 	VMULPS    Z8, Z8, Z14
-	VMOVUPS   (DX)(R8*4), Z15
+	VMOVUPS   (DX)(DI*4), Z15
 	VBLENDMPS Z14, Z15, K2, Z11
 	VSUBPS    Z15, Z14, Z14
 	VMULPS    Z14, Z3, Z14
 	VADDPS    Z14, Z11, Z14
-	VMOVUPS   Z14, (DX)(R8*4)
+	VMOVUPS   Z14, (DX)(DI*4)
 	VSQRTPS   Z14, Z14
 	VMULPS    Z14, Z4, Z14
 	VADDPS    Z5, Z14, Z14
@@ -1229,34 +1211,34 @@ loop:
 	VADDPS    Z9, Z8, Z8
 	VDIVPS    Z14, Z8, Z8
 	VSUBPS    Z8, Z7, Z7
-	VMOVUPS   Z7, (AX)(R8*4)
-	ADDQ      $0x10, R8
+	VMOVUPS   Z7, (AX)(DI*4)
+	ADDQ      $0x10, DI
 
 test:
-	CMPQ      R8, DI
-	JLT       loop
-	SUBQ      R8, SI
+	CMPQ      DI, R8
+	JLE       loop
+	SUBQ      DI, SI
 	JZ        done
-	MOVL      $-1, DI
-	BZHIL     SI, DI, DI
-	KMOVW     DI, K3
-	VMOVUPS.Z (AX)(R8*4), K3, Z7
-	VMOVUPS.Z (BX)(R8*4), K3, Z8
+	MOVL      $-1, R8
+	BZHIL     SI, R8, R8
+	KMOVW     R8, K3
+	VMOVUPS.Z (AX)(DI*4), K3, Z7
+	VMOVUPS.Z (BX)(DI*4), K3, Z8
 	VMULPS    Z7, Z6, Z6
 	VADDPS    Z6, Z8, Z6
-	VMOVUPS.Z (CX)(R8*4), K3, Z8
+	VMOVUPS.Z (CX)(DI*4), K3, Z8
 	VBLENDMPS Z6, Z8, K1, Z12
 	VSUBPS    Z8, Z6, Z8
 	VMULPS    Z8, Z2, Z2
 	VADDPS    Z2, Z12, Z2
-	VMOVUPS   Z2, K3, (CX)(R8*4)
+	VMOVUPS   Z2, K3, (CX)(DI*4)
 	VMULPS    Z6, Z6, Z8
-	VMOVUPS.Z (DX)(R8*4), K3, Z9
+	VMOVUPS.Z (DX)(DI*4), K3, Z9
 	VBLENDMPS Z8, Z9, K2, Z13
 	VSUBPS    Z9, Z8, Z8
 	VMULPS    Z8, Z3, Z3
 	VADDPS    Z3, Z13, Z3
-	VMOVUPS   Z3, K3, (DX)(R8*4)
+	VMOVUPS   Z3, K3, (DX)(DI*4)
 	VSQRTPS   Z3, Z3
 	VMULPS    Z3, Z4, Z3
 	VADDPS    Z5, Z3, Z3
@@ -1265,7 +1247,7 @@ test:
 	VADDPS    Z1, Z0, Z0
 	VDIVPS    Z3, Z0, Z0
 	VSUBPS    Z0, Z7, Z0
-	VMOVUPS   Z0, K3, (AX)(R8*4)
+	VMOVUPS   Z0, K3, (AX)(DI*4)
 
 done:
 	VZEROUPPER

@@ -13,7 +13,7 @@ import (
 // Activation is a layer that keeps its input's shape and has neither parameters nor settings.
 type Activation struct {
 	word   string
-	radius radius // of the initial weights of the dense layer before it
+	radius radius // of the initial weights of the dense layer or convolution before it
 	apply  func(name string, x *gorgonia.Node) (*gorgonia.Node, error)
 }
 

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // Name is the locked file in the directory. It remains when the lock is released. It holds the number of the last process that
@@ -23,6 +24,9 @@ var ErrHeld = errors.New("in use by another process")
 
 // ErrLost means that another directory has taken the place of the locked one.
 var ErrLost = errors.New("another directory has taken its place")
+
+// askTime is much longer than [Held] has the lock.
+const askTime = 5 * time.Millisecond
 
 // Lock is a directory's lock, held until Close.
 type Lock struct{ file *os.File }
@@ -36,6 +40,10 @@ func Acquire(dir string) (*Lock, error) {
 		return nil, fmt.Errorf("lock the run directory: %w", err)
 	}
 	err = tryLock(f)
+	for try := 0; errors.Is(err, ErrHeld) && try < 3; try++ { // [Held] may have asked just now
+		time.Sleep(askTime)
+		err = tryLock(f)
+	}
 	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		f.Close()
 		if !errors.Is(err, ErrHeld) {

@@ -16,6 +16,10 @@ import (
 type Evaluator struct {
 	Metrics *metric.Set // to measure besides loss and accuracy; nil for none
 
+	// Each, unless it is nil, is called with each row of the set, its label, the prediction and the logits, in the order of the rows. The
+	// logits are valid until it returns.
+	Each func(row, label, prediction int32, logits []float32)
+
 	feed  feed
 	order []int32
 	team  *team.Team
@@ -96,6 +100,9 @@ func (e *Evaluator) Evaluate() (*Evaluation, error) {
 		for i, label := range graph.Labels {
 			if label != layer.Ignored {
 				confusion[label][out.predictions[i]]++
+				if e.Each != nil {
+					e.Each(rows[i], label, out.predictions[i], out.logits[i*dataset.Classes:(i+1)*dataset.Classes])
+				}
 			}
 		}
 	}

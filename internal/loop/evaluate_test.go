@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fmtrain/internal/kernel"
 )
 
 // An evaluation gives the results of the plain twin, however the images are split into the evaluator's batches.
@@ -36,6 +38,29 @@ func TestEvaluate(t *testing.T) {
 		if diff := cmp.Diff(got, again); diff != "" {
 			t.Errorf("%d images: the second time (-first +second):\n%s", n, diff)
 		}
+	}
+}
+
+// Each gets every row once, in order, with the prediction of its own logits.
+func TestEvaluatorShowsEachRow(t *testing.T) {
+	s := small()
+	set := noisyImages(evaluationBatch+7, 3)
+	evaluator, err := NewEvaluator(s.spec.Model(), s.spec.Weights(1), set)
+	must(t, err)
+	next, correct := 0, 0
+	evaluator.Each = func(row, label, prediction int32, logits []float32) {
+		if int(row) != next || label != int32(set.Labels[row]) || len(logits) != s.spec.Classes || kernel.ArgMax(logits) != int(prediction) {
+			t.Fatalf("call %d: row %d, label %d, prediction %d, logits %v", next, row, label, prediction, logits)
+		}
+		next++
+		if label == prediction {
+			correct++
+		}
+	}
+	got, err := evaluator.Evaluate()
+	must(t, err)
+	if next != set.Len() || float64(correct)/float64(next) != got.Accuracy {
+		t.Errorf("%d rows, %d right; expected %d and an accuracy of %g", next, correct, set.Len(), got.Accuracy)
 	}
 }
 

@@ -21,6 +21,10 @@ import (
 //	{"event":"epoch","epoch":1,"iterations":1719,"loss":0.6,"accuracy":0.79,"val_loss":0.45,"val_accuracy":0.84,"seconds":0.52,"samples_per_second":105432.1,"lr":{"lower":0.0001,"upper":0.001},"best_epoch":1}
 //	{"event":"done","epochs":5,"best_epoch":5,"checkpoint":"runs/1/checkpoints/best.safetensors","weights_sha256":"...","seconds":3.1,"best_loss":0.4,"best_accuracy":0.86,"session_seconds":3.1,"total_seconds":6.2}
 //
+// The last line of a run whose loss became NaN or infinite is instead
+//
+//	{"event":"diverged","epoch":1,"iteration":20,"where":"upper.dense"}
+//
 // If metrics were chosen, an epoch has their values on the validation images after val_accuracy: "metrics":{"top3":0.97,"ece":0.03}.
 //
 // An epoch's line ends in "ema_val_loss" and "ema_val_accuracy" if the weights are averaged, and the last line has
@@ -143,6 +147,16 @@ func (j *JSON) OnEpoch(e *loop.Epoch) error {
 		j.number("ema_val_loss", e.Average.Loss)
 		j.number("ema_val_accuracy", e.Average.Accuracy)
 	}
+	return j.writeAndFlush()
+}
+
+// OnDiverged writes that the loss or a gradient became NaN or infinite, and where it did first. The run has ended.
+func (j *JSON) OnDiverged(d *loop.Diverged) error {
+	j.open("diverged")
+	j.integer("epoch", d.Epoch)
+	j.integer("iteration", d.Iteration)
+	j.key("where")
+	j.line = appendString(j.line, d.Where)
 	return j.writeAndFlush()
 }
 

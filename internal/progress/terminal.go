@@ -38,6 +38,16 @@ func Width(w io.Writer) func() int {
 	}
 }
 
+// Size is the columns and rows of a terminal; of anything else 80 and 24.
+func Size(w io.Writer) (columns, rows int) {
+	if f, ok := w.(descriptor); ok {
+		if columns, rows, err := term.GetSize(int(f.Fd())); err == nil && columns > 0 && rows > 0 {
+			return columns, rows
+		}
+	}
+	return 80, 24
+}
+
 // ColorEnabled says whether to write colours: on a terminal, unless NO_COLOR is set and not empty
 // (https://no-color.org) or TERM is "dumb". env is normally os.Getenv.
 func ColorEnabled(terminal bool, env func(string) string) bool {

@@ -40,7 +40,7 @@ func dropBeyond(path string, p Progress) error {
 
 // copyKept copies the lines that stay, and counts their bytes.
 func copyKept(w io.Writer, r io.Reader, p Progress) (n int64, err error) {
-	err = eachLine(r, func(line []byte) error {
+	err = eachLine(r, longestLine, func(line []byte) error {
 		if !stays(line, p) {
 			return nil
 		}

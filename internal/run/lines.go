@@ -10,10 +10,13 @@ import (
 // KiB.
 const longestLine = 1 << 20
 
+// usualLine is a length that no line exceeds which the program writes today.
+const usualLine = 64 << 10
+
 // eachLine calls visit with each line, its end included. It skips a line that is too long, and a last one without an end: the
-// process died in the middle of it. The line is valid until visit returns.
-func eachLine(r io.Reader, visit func(line []byte) error) error {
-	lines := bufio.NewReaderSize(r, longestLine)
+// process died in the middle of it. The line is valid until visit returns. The size of the file only limits the memory.
+func eachLine(r io.Reader, size int64, visit func(line []byte) error) error {
+	lines := bufio.NewReaderSize(r, int(min(longestLine, max(size, usualLine))))
 	tooLong := false // the current line
 	for {
 		piece, err := lines.ReadSlice('\n')

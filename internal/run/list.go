@@ -13,15 +13,16 @@ import (
 	"fmtrain/internal/lock"
 )
 
-// Phase says whether a run can be resumed.
-type Phase string
+// Status says what a run does, or how it ended.
+type Status string
 
-// The phases of a run.
+// The statuses of a run.
 const (
-	Training   Phase = "training"   // another process holds its lock
-	Unfinished Phase = "unfinished" // it was stopped before its end
-	Finished   Phase = "finished"
-	Empty      Phase = "empty" // it has no checkpoint
+	Running     Status = "running"     // another process holds its lock
+	Finished    Status = "finished"    // with its last epoch, or by early stopping
+	Interrupted Status = "interrupted" // it was stopped before its end, and can be resumed
+	Diverged    Status = "diverged"    // its loss became NaN or infinite
+	Damaged     Status = "damaged"     // it has no checkpoint that can be read
 )
 
 // Info is a run in a list.
@@ -39,8 +40,11 @@ func List(parent string) ([]Info, error) {
 	var runs []Info
 	for _, e := range entries {
 		d := Dir(filepath.Join(parent, e.Name()))
-		if info, err := os.Stat(d.Config()); err == nil {
-			runs = append(runs, Info{d, info.ModTime()})
+		for _, path := range []string{d.Config(), d.Last(), d.Best()} {
+			if info, err := os.Stat(path); err == nil {
+				runs = append(runs, Info{d, info.ModTime()})
+				break
+			}
 		}
 	}
 	slices.SortStableFunc(runs, func(a, b Info) int {
@@ -49,22 +53,34 @@ func List(parent string) ([]Info, error) {
 	return runs, nil
 }
 
-// Phase reads whether the run can be resumed.
-func (d Dir) Phase() (Phase, error) {
-	if lock.Held(string(d)) {
-		return Training, nil
+// Status reads what the run does, or how it ended. It does not look into the checkpoints.
+func (d Dir) Status() Status {
+	status, _ := d.status()
+	return status
+}
+
+// status also returns the last event.
+func (d Dir) status() (Status, Event) {
+	held := lock.Held(string(d)) // asked first: the run may end now
+	last := d.lastEvent()
+	switch {
+	case held:
+		return Running, last
+	case !exists(d.Last()) && !exists(d.Previous()):
+		return Damaged, last
 	}
-	if !exists(d.Last()) && !exists(d.Previous()) {
-		return Empty, nil
+	return last.status(), last
+}
+
+// status is the status of a run that no process trains and whose last event this is.
+func (e Event) status() Status {
+	switch e.Event {
+	case "done":
+		return Finished
+	case "diverged":
+		return Diverged
 	}
-	s, err := d.Summary()
-	if err != nil {
-		return "", err
-	}
-	if s.Done {
-		return Finished, nil
-	}
-	return Unfinished, nil
+	return Interrupted
 }
 
 // ErrNone means that a directory has no run to choose from.
@@ -98,11 +114,10 @@ func NewestUnfinished(parent string) (Dir, error) {
 	}
 	busy := ""
 	for _, r := range runs {
-		switch phase, err := r.Dir.Phase(); {
-		case err != nil:
-		case phase == Unfinished:
+		switch status := r.Dir.Status(); {
+		case status == Interrupted || status == Diverged:
 			return r.Dir, nil
-		case phase == Training && busy == "":
+		case status == Running && busy == "":
 			busy = fmt.Sprintf(" that is free: another process trains %s", r.Dir)
 		}
 	}

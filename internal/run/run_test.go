@@ -91,7 +91,7 @@ func TestList(t *testing.T) {
 	if _, err := Newest(filepath.Join(parent, "missing")); !errors.Is(err, ErrNone) {
 		t.Errorf("without a directory: %v", err)
 	}
-	begun(t, dir("old"), 50, startLine)
+	begun(t, dir("old"), 50, startLine+`{"event":"diverged","epoch":1,"iteration":2,"where":"upper.dense"}`+"\n")
 	begun(t, dir("stopped"), 40, startLine+doneLine+`{"event":"resume","epoch":2,"iteration":0,"changed":{"epochs":9}}`+"\n")
 	begun(t, dir("training"), 30, startLine)
 	begun(t, dir("finished"), 20, startLine+doneLine)
@@ -106,11 +106,9 @@ func TestList(t *testing.T) {
 	must(t, err)
 	var got []string
 	for _, r := range runs {
-		phase, err := r.Dir.Phase()
-		must(t, err)
-		got = append(got, filepath.Base(string(r.Dir))+" "+string(phase))
+		got = append(got, filepath.Base(string(r.Dir))+" "+string(r.Dir.Status()))
 	}
-	want := []string{"empty empty", "finished finished", "training training", "stopped unfinished", "old unfinished"}
+	want := []string{"empty damaged", "finished finished", "training running", "stopped interrupted", "old diverged"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

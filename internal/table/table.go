@@ -18,6 +18,7 @@ type Column struct {
 	Width   int    // at least; the heading may be wider
 	Left    bool   // aligned to the left, not to the right
 	Keep    int    // if there is no room for all, the columns with the lowest numbers are left out first
+	Cut     int    // if positive, [Write] may cut longer texts down to this width to make room
 }
 
 // Cell is the text in one column of a row.
@@ -114,13 +115,19 @@ func AppendStyled(b []byte, text, style string, color bool) []byte {
 func Write(w io.Writer, width int, color bool, columns []Column, rows [][]string) error {
 	columns = slices.Clone(columns)
 	headed := false
+	longest := make([]int, len(columns))
 	for i := range columns {
 		headed = headed || columns[i].Heading != ""
 		for _, row := range rows {
-			columns[i].Width = max(columns[i].Width, length(row[i]))
+			longest[i] = max(longest[i], length(row[i]))
+		}
+		columns[i].Width = max(columns[i].Width, longest[i])
+		if width > 0 && columns[i].Cut > 0 {
+			columns[i].Width = min(columns[i].Width, columns[i].Cut)
 		}
 	}
 	kept := Fit(columns, width)
+	widen(columns, kept, longest, width)
 	var b []byte
 	if headed {
 		b = AppendHeading(b, columns, kept, color)
@@ -128,12 +135,37 @@ func Write(w io.Writer, width int, color bool, columns []Column, rows [][]string
 	cells := make([]Cell, len(columns))
 	for _, row := range rows {
 		for i, text := range row {
+			if width > 0 && columns[i].Cut > 0 {
+				text = Cut(text, columns[i].width())
+			}
 			cells[i].Text = text
 		}
 		b = AppendRow(b, columns, kept, cells, color)
 	}
 	_, err := w.Write(b)
 	return err
+}
+
+// widen gives the columns whose texts would be cut the room that is free, from the left.
+func widen(columns []Column, kept, longest []int, width int) {
+	free := width + gap
+	for _, i := range kept {
+		free -= columns[i].width() + gap
+	}
+	for _, i := range kept {
+		if more := min(free, longest[i]-columns[i].width()); more > 0 {
+			columns[i].Width = columns[i].width() + more
+			free -= more
+		}
+	}
+}
+
+// Cut is a text of at most the given width, at least 1. What is cut off is shown as an ellipsis.
+func Cut(text string, width int) string {
+	if length(text) <= width {
+		return text
+	}
+	return strings.TrimRight(string([]rune(text)[:width-1]), " ,") + "…"
 }
 
 // length is the number of characters of a text.

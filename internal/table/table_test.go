@@ -122,3 +122,25 @@ func TestWrap(t *testing.T) {
 		t.Errorf("bytes are counted, not characters: %q", got)
 	}
 }
+
+// Texts of a column with Cut are cut only if they have to be, and get all the room that is left.
+func TestCutColumn(t *testing.T) {
+	columns := []Column{{Heading: "a", Left: true, Keep: 3}, {Heading: "b", Keep: 1}, {Heading: "c", Left: true, Keep: 2, Cut: 5}}
+	rows := [][]string{{"one", "22", "a longer text"}, {"two", "3", "short"}}
+	for width, want := range map[int]string{
+		0:  "a     b  c\none  22  a longer text\ntwo   3  short\n",
+		22: "a     b  c\none  22  a longer text\ntwo   3  short\n",
+		21: "a     b  c\none  22  a longer te…\ntwo   3  short\n",
+		14: "a     b  c\none  22  a lo…\ntwo   3  short\n",
+		13: "a    c\none  a longe…\ntwo  short\n",
+		9:  "a\none\ntwo\n",
+	} {
+		var b strings.Builder
+		if err := Write(&b, width, false, columns, rows); err != nil {
+			t.Fatal(err)
+		}
+		if b.String() != want {
+			t.Errorf("%d: expected %q, found %q", width, want, b.String())
+		}
+	}
+}

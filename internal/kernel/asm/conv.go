@@ -11,7 +11,6 @@ import (
 // gatherKinds are the strips of the gathered products. Each row of a tile has a pointer of its own, so there are at most as many rows as
 // general registers.
 var gatherKinds = []stripKind{
-	{columns: 24, isa: "AVX2", rows: 4, register: YMM, lanes: 8},
 	{columns: 16, isa: "AVX2", rows: 6, register: YMM, lanes: 8},
 	{columns: 8, isa: "AVX2", rows: 10, register: YMM, lanes: 8},
 	{columns: 32, isa: "AVX512", rows: 12, register: ZMM, lanes: 16},
@@ -88,6 +87,18 @@ func (s stripKind) gatherTile(rows int, mask *mask, segment, left Mem) {
 		mask = nil
 	}
 
+	// c is asked for now, so that it is there when the sums are added to it.
+	CMPQ(address(Param("add")), Imm(0))
+	JEQ(LabelRef(fmt.Sprintf("asked%d", rows)))
+	s.eachRowOfC(rows, func(_ int, c reg.Register) {
+		for line := 0; line < s.columns*4; line += lineBytes {
+			PREFETCHT0(Mem{Base: c, Disp: line})
+		}
+		PREFETCHT0(Mem{Base: c, Disp: s.columns*4 - 4}) // in one line more, unless the row begins with a line
+	})
+
+	Label(fmt.Sprintf("asked%d", rows))
+	places = parameter("places")
 	a, offset := parameter("a"), GP64()
 	at := make([]Mem, rows)
 	for i := range at {

@@ -266,15 +266,14 @@ func (k *elementwise) expm1(x pair) pair {
 func newGELU() {
 	newUnrolled("gelu", "geluGo", []string{"y", "x"}, 2, func(k *elementwise) {
 		a := k.distance()
-		above, below := k.quotient(a, smoothTailAbove, 6, smoothTailBelow, 7)
-		tail := k.timesBell(above.mul(a), below, a)
+		tail := k.timesBell(a, smoothTailAbove, 6, func() pair { return a }, smoothTailBelow, 7)
 		positive := k.widen(func(vector int) reg.VecVirtual { return binary(VMAXPS, k.zero(), k.loadVector("x", vector)) })
 		k.storePair("y", positive.sub(tail))
 	})
 	newUnrolled("geluGrad", "geluGradGo", []string{"dx", "dy", "x"}, 2, func(k *elementwise) {
 		a := k.distance()
-		above, below := k.quotient(a, smoothAbove, 6, smoothBelow, 6)
-		slope := k.timesBell(above.mul(k.constant64(smoothRoot).sub(a)), below, a)
+		toRoot := func() pair { return k.constant64(smoothRoot).sub(a) }
+		slope := k.timesBell(a, smoothAbove, 6, toRoot, smoothBelow, 6)
 		sign, half := k.loadPair("x").with(VANDPD, k.bits64(signBit)), k.constant64(smoothHalf)
 		positive := sign.with(VORPD, half).add(half) // 1, or 0 for a negative x
 		k.storePair("dx", positive.sub(slope.with(VXORPD, sign)).mul(k.loadPair("dy")))
@@ -284,36 +283,26 @@ func newGELU() {
 // distance is |x|, up to far.
 func (k *elementwise) distance() pair { return k.abs(k.loadPair("x")).atMost(k.constant64(smoothFar)) }
 
-// quotient is two polynomials of a, of so many coefficients from those places on.
-func (k *elementwise) quotient(a pair, above, aboveCount, below, belowCount int) (numerator, denominator pair) {
-	numerator, denominator = k.fresh(above), k.fresh(below)
-	for i := 1; i < max(aboveCount, belowCount); i++ {
-		if i < aboveCount {
-			numerator = numerator.fmaNumber(a, above+i)
-		}
-		if i < belowCount {
-			denominator = denominator.fmaNumber(a, below+i)
-		}
-	}
-	return numerator, denominator
-}
-
-// timesBell is as in smooth.go. It goes half by half, which needs fewer registers.
-func (k *elementwise) timesBell(above, below, a pair) pair {
-	squares := a.mul(a)
-	return squares.each(func(i int) reg.VecVirtual {
-		square, shifted := pair{squares[i]}, pair{k.register(smoothPerSquare)}
+// timesBell is as in smooth.go, for the two polynomials of so many coefficients from those places on, the first one times factor.
+// The exponential comes first: the polynomials don't wait for it.
+func (k *elementwise) timesBell(a pair, above, aboveCount int, factor func() pair, below, belowCount int) pair {
+	denominator := make(pair, len(a))
+	numerator := a.mul(a)
+	for i, square := range numerator {
+		square, shifted := pair{square}, pair{k.register(smoothPerSquare)}
 		shifted = shifted.fmaNumber(square, smoothShift)
 		whole := shifted.withNumber(VSUBPD, smoothShift)
 		VFMSUB132PD(number(smoothPerSquare), whole[0], square[0])
 		r := square
 		VPSLLQ(Imm(52), shifted[0], shifted[0])
-		scaled := pair{above[i]}.with(VPADDQ, shifted)
 		square = r.mul(r)
-		u := pair{k.register(smoothPower)}.fmaNumber(square, smoothOne)
 		v := pair{k.register(smoothPower + 1)}.fmaNumber(square, smoothPower+2).mul(r)
-		return scaled.mul(u.add(v)).div(pair{below[i]}.mul(u.sub(v)))[0]
-	})
+		u := pair{k.register(smoothPower)}.fmaNumber(square, smoothOne)
+		denominator[i] = u.sub(v)[0]
+		numerator[i] = u.add(v).with(VPADDQ, shifted)[0]
+	}
+	numerator = numerator.mul(k.horner(above, aboveCount, a))
+	return numerator.mul(factor()).div(denominator.mul(k.horner(below, belowCount, a)))
 }
 
 // minusTwice is −2|x|.
