@@ -259,10 +259,11 @@ func TestFileOrBuiltIn(t *testing.T) {
 			t.Errorf("%q: %d epochs, error %v; want %d", file, c.Epochs, err, epochs)
 		}
 	}
+	names := strings.Join(configs.Names(), ", ")
 	for file, want := range map[string]string{
-		"book13a":          "config book13a: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual; did you mean book-13a?",
-		"nope":             "config nope: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual",
-		"./layernorm.yaml": "config ./layernorm.yaml: no such file or run, and no built-in config of that name; the built-in ones are book-13a, book-13b, default, fast90, layernorm, mlp-best, residual; did you mean layernorm?",
+		"book13a":          "config book13a: no such file or run, and no built-in config of that name; the built-in ones are " + names + "; did you mean book-13a?",
+		"nope":             "config nope: no such file or run, and no built-in config of that name; the built-in ones are " + names,
+		"./layernorm.yaml": "config ./layernorm.yaml: no such file or run, and no built-in config of that name; the built-in ones are " + names + "; did you mean layernorm?",
 		".":                "config .: expected a run directory with config.yaml, found none",
 	} {
 		if _, err := Resolve(file, nil); message(err) != want || !errors.Is(err, ErrInvalid) {
