@@ -63,7 +63,7 @@ var heatScales = []struct {
 // heatStyle is the style of the cells' colours in both schemes.
 func heatStyle() string {
 	var b strings.Builder
-	for scheme, media := range []string{"", "@media (prefers-color-scheme: dark) and (not print) {\n"} {
+	for scheme, media := range []string{"", "@media screen and (prefers-color-scheme: dark) {\n"} {
 		b.WriteString(media)
 		for _, s := range heatScales {
 			for level := 1; level <= heats; level++ {
