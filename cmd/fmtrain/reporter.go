@@ -109,8 +109,8 @@ func (r *reporter) page() (*report.Page, error) {
 	if saved != nil {
 		page.Details = append(page.Details, modelTable(saved.Model, saved.Weights))
 	}
-	page.Details = append(page.Details, settingsTables(of)...)
-	page.Details = append(page.Details, originTable(of))
+	differing, all := settingsTables(of)
+	page.Details = append(page.Details, differing, originTable(of), all)
 	return page, nil
 }
 
@@ -280,20 +280,20 @@ func modelTable(m *model.Model, weights model.Weights) report.Table {
 }
 
 // settingsTables are the settings that differ from the defaults, and all settings.
-func settingsTables(of *comparedRun) []report.Table {
+func settingsTables(of *comparedRun) (differing, all report.Table) {
 	columns := []report.Column{{Heading: "setting"}, {Heading: "value"}}
-	differing := report.Table{Title: "Settings that differ from the defaults", Columns: columns}
+	differing = report.Table{Title: "Settings that differ from the defaults", Columns: columns}
 	for _, s := range config.Differing(of.settings) {
 		differing.Rows = append(differing.Rows, []string{s.Key, s.Text})
 	}
 	if len(differing.Rows) == 0 {
 		differing.Rows = [][]string{{"none", ""}}
 	}
-	all := report.Table{Title: "All settings", Columns: columns, Closed: true}
+	all = report.Table{Title: "All settings", Columns: columns, Closed: true}
 	for _, s := range of.settings {
 		all.Rows = append(all.Rows, []string{s.Key, s.Text})
 	}
-	return []report.Table{differing, all}
+	return differing, all
 }
 
 // originTable says what the run was made of, and by what.

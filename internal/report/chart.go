@@ -50,8 +50,8 @@ type curve struct {
 // The places of a chart's coordinates.
 const side = 1000
 
-// widest is the number of parts of the epochs of which a curve keeps the least and the greatest value.
-const widest = 150
+// parts is the number of parts of the epochs of which a curve keeps the least and the greatest value.
+const parts = 150
 
 // mostRows is the number of rows of a chart's table.
 const mostRows = 100
@@ -73,7 +73,7 @@ func (c Chart) draw() *drawing {
 	for _, t := range x.Ticks(6, true) {
 		d.XTicks = append(d.XTicks, mark{percent(t.At), t.Text})
 	}
-	for _, t := range y.Ticks(5, false) {
+	for _, t := range y.Ticks(7, false) {
 		d.YTicks = append(d.YTicks, mark{percent(1 - t.At), t.Text})
 	}
 	if at, ok := x.At(float64(c.Best)); ok && c.Best > 0 && at >= 0 && at <= 1 {
@@ -148,12 +148,12 @@ func (c Chart) epochs() (all []float64) {
 // decimated are the epochs that are drawn. Of many epochs they are, in each of some parts, those with the least and the greatest value of
 // a curve, so that no peak is lost; and the first and the last epoch.
 func (c Chart) decimated(epochs []float64) []float64 {
-	if len(epochs) <= 4*widest {
+	if len(epochs) <= 4*parts {
 		return epochs
 	}
 	shown := []float64{epochs[0], epochs[len(epochs)-1]}
-	for part := range widest {
-		some := epochs[part*len(epochs)/widest : (part+1)*len(epochs)/widest]
+	for part := range parts {
+		some := epochs[part*len(epochs)/parts : (part+1)*len(epochs)/parts]
 		for _, s := range c.Series {
 			first, _ := slices.BinarySearch(s.X, some[0])
 			least, greatest := -1, -1

@@ -41,9 +41,9 @@ func contrast(a, b rgb) float64 {
 	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
 }
 
-// ink is the text's colour on a colour: near black or white, whichever has more contrast.
+// ink is the text's colour on a colour: black or white, whichever has more contrast, which is always above 4.5.
 func (c rgb) ink() rgb {
-	black, white := rgb{16, 18, 22}, rgb{255, 255, 255}
+	black, white := rgb{}, rgb{255, 255, 255}
 	if contrast(c, black) > contrast(c, white) {
 		return black
 	}
