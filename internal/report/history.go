@@ -92,7 +92,8 @@ func (h *History) Series(names []string, values ...[]float64) (all []Series) {
 // Known says whether the curve has a point.
 func (s Series) Known() bool { return known(s.Y) }
 
-// Wide says whether the values of some curves are all above 0 and so different that a logarithmic axis shows them better.
+// Wide says whether the values of some curves are all above 0 and so different that a logarithmic axis shows them better. A rate that ends
+// near 0 would take most of such an axis.
 func Wide(all []Series) bool {
 	least, greatest := math.Inf(1), 0.0
 	for _, s := range all {
@@ -102,7 +103,7 @@ func Wide(all []Series) bool {
 			}
 		}
 	}
-	return least > 0 && greatest/least > 5
+	return least > 0 && greatest > 5*least && greatest < 1e4*least
 }
 
 // Mean is the mean of a value of several runs in each epoch that all of them have, with a band of one standard deviation (n − 1).
