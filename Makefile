@@ -8,7 +8,7 @@ SOAKTIME ?= 30m
 SEEDS ?= 7 42
 ROUNDS ?= 5
 
-.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover records exactness docs pictures check-onnx
+.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover records exactness docs pictures check-onnx check-report
 
 build: ## build bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -63,6 +63,10 @@ exactness: build ## compare the losses of 500 steps with PyTorch's, for SEEDS
 
 check-onnx: build ## run exported networks in ONNX Runtime, and compare the logits; needs node and npm
 	scripts/check-onnx bin/fmtrain
+
+check-report: build ## check the pages of fmtrain report in Chromium
+	npm install --silent --no-audit --no-fund --no-save --prefix bin/check-report playwright-core@1.65.1
+	NODE_PATH=bin/check-report/node_modules scripts/check-report bin/fmtrain
 
 docs: ## write the tables of docs/settings.md from the program's help
 	go test -run '^TestSettingsPage$$' ./cmd/fmtrain -update

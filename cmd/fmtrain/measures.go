@@ -19,10 +19,10 @@ type measure struct {
 
 // measures are the results that a comparison shows, in their order.
 var measures = []measure{
-	wholeNumber("epochs", "epochs done", func(r *comparedRun) int { return r.summary.Epochs }),
+	wholeNumber("epochs_done", "epochs done", func(r *comparedRun) int { return r.summary.Epochs }),
 	wholeNumber("best_epoch", "best epoch", func(r *comparedRun) int { return r.Progress.BestEpoch }),
-	ofEpoch("loss", "train loss", func(e *run.Epoch) *float64 { return e.Loss }),
-	ofEpoch("accuracy", "train accuracy", func(e *run.Epoch) *float64 { return e.Accuracy }),
+	ofEpoch("train_loss", "train loss", func(e *run.Epoch) *float64 { return e.Loss }),
+	ofEpoch("train_accuracy", "train accuracy", func(e *run.Epoch) *float64 { return e.Accuracy }),
 	ofEpoch("val_loss", "val loss", func(e *run.Epoch) *float64 { return e.ValLoss }),
 	ofEpoch("val_accuracy", "val accuracy", func(e *run.Epoch) *float64 { return e.ValAccuracy }),
 	ofTest("test_loss", "test loss", func(t *run.Tested) float64 { return t.Loss }),
@@ -40,7 +40,7 @@ var measures = []measure{
 func wholeNumber(key, name string, of func(*comparedRun) int) measure {
 	return measure{key: key, name: name, text: wholeText, change: wholeChange, whole: true, of: func(r *comparedRun) (float64, bool) {
 		n := of(r)
-		return float64(n), n > 0 || key == "epochs"
+		return float64(n), n > 0 || key == "epochs_done"
 	}}
 }
 

@@ -84,7 +84,7 @@ func (c *curves) OnIteration(it *loop.Iteration) error {
 
 // OnEpoch keeps an epoch.
 func (c *curves) OnEpoch(e *loop.Epoch) error {
-	if c.epoch != nil || c.drawnAt != (time.Time{}) {
+	if !c.drawnAt.IsZero() { // otherwise it was there before
 		c.came = time.Now()
 	}
 	c.step, c.epoch, c.changed = nil, e, true

@@ -54,12 +54,16 @@ type label struct {
 }
 
 // labels are round numbers on the scale, at two of three cells at most.
-func (s scale) labels(room int, whole bool) (all []label) {
-	wanted := float64(min(max(2, 2*room/3), 10))
+func (s scale) labels(room int, whole bool) []label {
+	return s.about(min(max(2, 2*room/3), 10), whole)
+}
+
+// about are round numbers on the scale, about as many as wanted.
+func (s scale) about(wanted int, whole bool) (all []label) {
 	if s.log {
-		return s.powers(int(wanted))
+		return s.powers(wanted)
 	}
-	step := niceStep((s.high - s.low) / wanted)
+	step := niceStep((s.high - s.low) / float64(wanted))
 	if whole {
 		step = max(1, math.Round(step))
 	}

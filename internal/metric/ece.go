@@ -13,6 +13,7 @@ const bins = 15
 type ECE struct {
 	confidence [bins]float64 // sums
 	correct    [bins]int
+	samples    [bins]int
 	count      int
 }
 
@@ -26,6 +27,7 @@ func (e *ECE) Update(b *Batch) {
 		if int(prediction) == label {
 			e.correct[bin]++
 		}
+		e.samples[bin]++
 		e.count++
 	}
 }
@@ -37,6 +39,26 @@ func (e *ECE) Result() float64 {
 		sum += math.Abs(float64(e.correct[bin]) - confidence)
 	}
 	return sum / float64(e.count)
+}
+
+// Bin is the samples of a range of confidence.
+type Bin struct {
+	Low, High  float64 // High is included
+	Count      int
+	Accuracy   float64 // 0 without samples
+	Confidence float64 // the mean; 0 without samples
+}
+
+// Bins are the bins, from the least to the greatest confidence.
+func (e *ECE) Bins() (all []Bin) {
+	for i := range bins {
+		b := Bin{Low: float64(i) / bins, High: float64(i+1) / bins, Count: e.samples[i]}
+		if b.Count > 0 {
+			b.Accuracy, b.Confidence = float64(e.correct[i])/float64(b.Count), e.confidence[i]/float64(b.Count)
+		}
+		all = append(all, b)
+	}
+	return all
 }
 
 // Reset forgets the samples.

@@ -6,7 +6,9 @@ import (
 	"hash/crc32"
 	"image"
 	"io"
+	"math/rand/v2"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,31 +82,54 @@ type failing struct{}
 
 func (failing) Read([]byte) (int, error) { return 0, io.ErrClosedPipe }
 
-// Whatever the bytes are, Read gives an image or an error, and needs no more memory than the limits allow.
-func FuzzRead(f *testing.F) {
-	pixels := testImages(f, 1)[0]
-	small := image.NewGray(image.Rect(0, 0, 40, 30))
-	for _, seed := range [][]byte{
+// small are the files of small pictures in all formats.
+func small(t testing.TB) [][]byte {
+	pixels := testImages(t, 1)[0]
+	grey := image.NewGray(image.Rect(0, 0, 40, 30))
+	return [][]byte{
 		picturetest.PNG(picturetest.Grey(pixels)), picturetest.PNG(picturetest.Transparent(pixels)), picturetest.WebP(picturetest.Grey(pixels)),
-		picturetest.GIF(picturetest.Grey(pixels)), picturetest.JPEG(small), picturetest.Oriented(picturetest.JPEG(small), 6),
-		picturetest.JPEG(picturetest.Gradient(30, 40)), headerPNG(500, 500),
-	} {
-		f.Add(seed, uint8(0))
+		picturetest.GIF(picturetest.Grey(pixels)), picturetest.JPEG(grey), picturetest.Oriented(picturetest.JPEG(grey), 6),
+		picturetest.JPEG(picturetest.Gradient(30, 40)), picturetest.PNG(picturetest.Gradient(30, 40)), headerPNG(100, 100),
 	}
-	most := limits{pixels: 1 << 18, bytes: 1 << 20}
-	f.Fuzz(func(t *testing.T, file []byte, invert uint8) {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		p, err := read(bytes.NewReader(file), Invert(invert%3), most)
-		runtime.ReadMemStats(&after)
-		if used, allowed := after.TotalAlloc-before.TotalAlloc, uint64(64*most.pixels+16*most.bytes); used > allowed {
-			t.Errorf("%d bytes were allocated for a file of %d", used, len(file))
+}
+
+// checkRead reads a file that may be damaged: it gives an image or a short error, and needs no more memory than the limits allow.
+func checkRead(t *testing.T, file []byte, invert Invert) {
+	t.Helper()
+	most := limits{pixels: 1 << 14, bytes: 1 << 20}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	p, err := read(bytes.NewReader(file), invert, most)
+	runtime.ReadMemStats(&after)
+	if used, allowed := after.TotalAlloc-before.TotalAlloc, uint64(64*most.pixels+16*most.bytes); used > allowed {
+		t.Errorf("%d bytes were allocated for a file of %d", used, len(file))
+	}
+	switch {
+	case err != nil && len(err.Error()) > 500:
+		t.Errorf("the error has %d bytes", len(err.Error()))
+	case err == nil && len(p.Pixels) != dataset.Pixels:
+		t.Errorf("expected %d pixels, found %d", dataset.Pixels, len(p.Pixels))
+	}
+}
+
+// Pictures with a few wrong bytes, and with an end that is missing.
+func TestDamaged(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, file := range small(t) {
+		for range 60 {
+			damaged := slices.Clone(file)
+			for range 1 + random.IntN(4) {
+				damaged[random.IntN(min(len(damaged), 200))] = uint8(random.Uint32())
+			}
+			checkRead(t, damaged[:1+random.IntN(len(damaged))], Auto)
+			checkRead(t, damaged, Invert(random.IntN(3)))
 		}
-		switch {
-		case err != nil && len(err.Error()) > 500:
-			t.Errorf("the error has %d bytes", len(err.Error()))
-		case err == nil && len(p.Pixels) != dataset.Pixels:
-			t.Errorf("expected %d pixels, found %d", dataset.Pixels, len(p.Pixels))
-		}
-	})
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	for _, file := range small(f) {
+		f.Add(file, uint8(0))
+	}
+	f.Fuzz(func(t *testing.T, file []byte, invert uint8) { checkRead(t, file, Invert(invert%3)) })
 }

@@ -87,6 +87,8 @@ type Summary struct {
 	Done     bool           // the training has ended
 	Total    float64        // seconds of all sessions, with validation and saving; 0 before the end
 	Program  Program        // that started the run, or last resumed it
+
+	WeightsSHA256 string // of the last weights; empty before the end
 }
 
 // Program is a version of fmtrain and what it ran on. In metrics without it the texts are empty.
@@ -114,10 +116,16 @@ type Epoch struct {
 func (d Dir) Summary() (*Summary, error) {
 	s := &Summary{}
 	err := d.Events(func(e Event) error {
-		s.Done, s.Total = e.Event == "done", 0 // nothing follows it, unless the run was resumed
+		s.Done, s.Total, s.WeightsSHA256 = e.Event == "done", 0, "" // nothing follows it, unless the run was resumed
 		switch e.Event {
 		case "done":
 			s.Total = e.totalSeconds()
+			var done struct {
+				WeightsSHA256 string `json:"weights_sha256"`
+			}
+			if json.Unmarshal(e.Line, &done) == nil {
+				s.WeightsSHA256 = done.WeightsSHA256
+			}
 		case "start":
 			_ = json.Unmarshal(e.Line, &s.Settings) // an object, as it has an event
 			delete(s.Settings, "event")
