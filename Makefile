@@ -8,7 +8,7 @@ SOAKTIME ?= 30m
 SEEDS ?= 7 42
 ROUNDS ?= 5
 
-.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover records exactness docs pictures check-report
+.PHONY: build train test lint fmt fuzz soak torture bench bench-peers bench-search step-shares cover records exactness docs pictures check-onnx check-report
 
 build: ## build bin/fmtrain, one static binary
 	CGO_ENABLED=0 go build -trimpath -o bin/fmtrain ./cmd/fmtrain
@@ -60,6 +60,9 @@ records: build ## measure the test accuracy and the time of each config over sev
 
 exactness: build ## compare the losses of 500 steps with PyTorch's, for SEEDS
 	scripts/exactness bin/fmtrain $(SEEDS)
+
+check-onnx: build ## run exported networks in ONNX Runtime, and compare the logits; needs node and npm
+	scripts/check-onnx bin/fmtrain
 
 check-report: build ## check the pages of fmtrain report in Chromium
 	npm install --silent --no-audit --no-fund --no-save --prefix bin/check-report playwright-core@1.65.1

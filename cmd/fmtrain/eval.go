@@ -20,6 +20,7 @@ import (
 	"fmtrain/internal/loop"
 	"fmtrain/internal/loss"
 	"fmtrain/internal/metric"
+	"fmtrain/internal/model"
 	"fmtrain/internal/run"
 	"fmtrain/internal/version"
 )
@@ -162,7 +163,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 			printMistakes(s.out, o.split, set, worst, len(wrong))
 		}
 	}
-	keepEvaluation(s, o.kept(), saved, data, object)
+	keepEvaluation(s, o, saved, data, object)
 	return nil
 }
 
@@ -247,11 +248,7 @@ func imagesOf(split string) string {
 // evaluate measures the weights of a checkpoint, or their average, on views of a set; nil for only its images. It calls each for every image.
 func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []dataset.WeightedView, averaged bool,
 	each func(row, label, prediction int32, logits []float32)) (*loop.Evaluation, error) {
-	weights := saved.Weights
-	if averaged {
-		weights = saved.Average
-	}
-	evaluator, err := loop.NewEvaluator(saved.Model, weights, set)
+	evaluator, err := loop.NewEvaluator(saved.Model, weightsOf(saved, averaged), set)
 	if err != nil {
 		return nil, err
 	}
@@ -263,6 +260,14 @@ func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []d
 	defer members.Close()
 	evaluator.UseTeam(members)
 	return evaluator.Evaluate()
+}
+
+// weightsOf are the weights of a checkpoint, or their average.
+func weightsOf(saved *run.Saved, averaged bool) model.Weights {
+	if averaged {
+		return saved.Average
+	}
+	return saved.Weights
 }
 
 // evalObject is an evaluation as JSON.
@@ -286,17 +291,17 @@ func evalObject(o evalOptions, saved *run.Saved, result *loop.Evaluation) map[st
 	return object
 }
 
-// keepEvaluation writes an evaluation into the run of its checkpoint, with the data, the date and the program's version. A failure is
-// only a warning, because the result has been printed.
-func keepEvaluation(s streams, name string, saved *run.Saved, data *dataset.Data, object map[string]any) {
+// keepEvaluation writes an evaluation into the run of its checkpoint, with the data, the date, the program's version and the SHA-256 of the
+// weights. A failure is only a warning, because the result has been printed.
+func keepEvaluation(s streams, o evalOptions, saved *run.Saved, data *dataset.Data, object map[string]any) {
 	dir, ok := run.Of(saved.Path)
 	if !ok {
 		return
 	}
 	v := version.Read()
 	object["data"], object["date"], object["version"], object["commit"] = data.Origin, time.Now().UTC().Format(time.RFC3339), v.Version, v.Commit
-	object["epoch"] = saved.Progress.Epoch
-	if err := dir.WriteEvaluation(name, object); err != nil {
+	object["epoch"], object["images"], object["weights_sha256"] = saved.Progress.Epoch, data.Kind.String(), run.Digest(weightsOf(saved, o.ema))
+	if err := dir.WriteEvaluation(o.kept(), object); err != nil {
 		warn(s.err, "the evaluation is not kept in the run: %v", err)
 	}
 }

@@ -139,7 +139,7 @@ func newRoot(s streams) *cobra.Command {
 		printHelp(s.out, cmd, slices.Contains(args, "-h"), helpWidth(s.out))
 	})
 	root.SetHelpCommand(newHelp(s))
-	root.AddCommand(newTrain(s), newEval(s), newPredict(s), newRuns(s), newCompare(s), newWatch(s), newReport(s), newBench(s), newCheckLayerNorm(s), newDebug(s), newData(s), newCompletion(s), newVersion(s))
+	root.AddCommand(newTrain(s), newEval(s), newPredict(s), newExport(s), newImport(s), newRuns(s), newCompare(s), newWatch(s), newReport(s), newBench(s), newCheckLayerNorm(s), newDebug(s), newData(s), newCompletion(s), newVersion(s))
 	return root
 }
 

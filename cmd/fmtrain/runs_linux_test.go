@@ -110,19 +110,19 @@ func TestCurvesOnTerminal(t *testing.T) {
 // screenText collects what a terminal is sent.
 type screenText struct {
 	sync.Mutex
-	bytes.Buffer
+	sent bytes.Buffer
 }
 
 func (s *screenText) Write(p []byte) (int, error) {
 	s.Lock()
 	defer s.Unlock()
-	return s.Buffer.Write(p)
+	return s.sent.Write(p)
 }
 
 func (s *screenText) text() string {
 	s.Lock()
 	defer s.Unlock()
-	return s.String()
+	return s.sent.String()
 }
 
 // waitFor waits until the screen has a text after the given place, and returns where it ends.

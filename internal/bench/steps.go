@@ -13,6 +13,7 @@ import (
 	"fmtrain/internal/dataset"
 	"fmtrain/internal/layer"
 	"fmtrain/internal/loop"
+	"fmtrain/internal/model"
 )
 
 // stepKind is a network, a batch and the solvers of the lower and the upper group.
@@ -20,20 +21,30 @@ type stepKind struct {
 	batch        int
 	hidden       []int
 	lower, upper string
+
+	short, layers string // a convolutional network instead of hidden, and its name
 }
 
-// stepKinds are the steps that are measured. Their networks have LayerNorm and ReLU after each hidden layer.
+// stepKinds are the steps that are measured. The dense networks have LayerNorm and ReLU after each hidden layer.
 var stepKinds = []stepKind{
-	{32, []int{100}, "sgd", "nadam"},
-	{32, []int{100}, "adam", "nadam"},
-	{64, []int{200, 80}, "momentum", "rmsprop"},
-	{128, []int{300, 100}, "adam", "nadam"},
-	{512, []int{512, 512}, "adamw", "adamw"},
+	{batch: 32, hidden: []int{100}, lower: "sgd", upper: "nadam"},
+	{batch: 32, hidden: []int{100}, lower: "adam", upper: "nadam"},
+	{batch: 64, hidden: []int{200, 80}, lower: "momentum", upper: "rmsprop"},
+	{batch: 128, hidden: []int{300, 100}, lower: "adam", upper: "nadam"},
+	{batch: 512, hidden: []int{512, 512}, lower: "adamw", upper: "adamw"},
+	{batch: 64, lower: "adam", upper: "nadam", short: "cnn",
+		layers: "conv:32-ln-relu-maxpool-conv:64-ln-relu-maxpool-128-ln-relu-10"},
+	{batch: 128, lower: "adam", upper: "nadam", short: "rescnn",
+		layers: "conv:32-ln-gelu-maxpool-conv:64-ln-gelu-res(conv:64-ln-gelu)-maxpool-conv:128-ln-gelu-res(conv:128-ln-gelu)-globalmax-10"},
 }
 
 // name is such as 32x100 sgd/nadam.
 func (k stepKind) name() string {
-	return fmt.Sprintf("%dx%s %s/%s", k.batch, k.units(), k.lower, k.upper)
+	network := k.short
+	if k.layers == "" {
+		network = k.units()
+	}
+	return fmt.Sprintf("%dx%s %s/%s", k.batch, network, k.lower, k.upper)
 }
 
 // units is the text of the hidden layers.
@@ -98,10 +109,12 @@ func noise(n int) *dataset.Set {
 func newStep(kind stepKind, data *build.Data) (*step, error) {
 	flags := pflag.NewFlagSet("bench", pflag.ContinueOnError)
 	config.AddFlags(flags)
-	err := flags.Parse([]string{
-		"--batch-size", fmt.Sprint(kind.batch), "--hidden", kind.units(),
-		"--lower-solver", kind.lower, "--upper-solver", kind.upper, "--lower-lr", "1e-4", "--upper-lr", "1e-4",
-	})
+	network := []string{"--hidden", kind.units()}
+	if kind.layers != "" {
+		network = []string{"--layers", kind.layers, "--layernorm-form", "keras"}
+	}
+	err := flags.Parse(append(network, "--batch-size", fmt.Sprint(kind.batch),
+		"--lower-solver", kind.lower, "--upper-solver", kind.upper, "--lower-lr", "1e-4", "--upper-lr", "1e-4"))
 	if err != nil {
 		return nil, err
 	}
@@ -117,12 +130,7 @@ func newStep(kind stepKind, data *build.Data) (*step, error) {
 	if s.trainer, err = m.Trainer(build.Run{Data: data}); err != nil {
 		return nil, err
 	}
-	for _, w := range m.Weights {
-		if w.Role == layer.Weight {
-			s.work += 6 * float64(kind.batch) * float64(len(w.Value.Float32s())) / 1e9
-		}
-	}
-	s.work -= 2 * float64(kind.batch*dataset.Pixels*kind.hidden[0]) / 1e9 // the images have no gradient
+	s.work = float64(kind.batch) * operations(m.Model) / 1e9
 	s.stepper = loop.NewStepper(s.trainer)
 	for members := 1; members < s.trainer.Team.Max(); members *= 2 {
 		s.threads = append(s.threads, members)
@@ -133,6 +141,23 @@ func newStep(kind stepKind, data *build.Data) (*step, error) {
 	}
 	s.apart = &measurement{begin: func() { s.trainer.Team.Resize(1) }, do: s.inParts}
 	return s, nil
+}
+
+// operations are those of the products of a step, for an image: each weight is used forward, for dX and for dW at each place of a map.
+// The images have no gradient.
+func operations(m *model.Model) (n float64) {
+	directions := 2.0
+	for _, l := range m.Layers() {
+		for _, p := range l.Parameters {
+			if p.Role != layer.Weight {
+				continue
+			}
+			places := l.Out.Size() / l.Out[len(l.Out)-1]
+			n += 2 * directions * float64(places*p.Shape.TotalSize())
+			directions = 3
+		}
+	}
+	return n
 }
 
 func (s *step) steps(n int) error {
@@ -160,13 +185,13 @@ var partNames = []string{partProducts, partNorm, partActivations, partLoss, part
 // partOf is the part that an op belongs to.
 func partOf(op string) string {
 	switch {
-	case op == "DenseDB": // sums over the rows
+	case op == "DenseDB", op == "ConvDB": // sums over the rows
 		return partRest
-	case strings.HasPrefix(op, "Dense"):
+	case strings.HasPrefix(op, "Dense"), strings.HasPrefix(op, "Conv"):
 		return partProducts
 	case strings.HasPrefix(op, "LayerNorm"):
 		return partNorm
-	case strings.HasPrefix(op, "relu"):
+	case strings.HasPrefix(op, "relu"), strings.HasPrefix(op, "gelu"):
 		return partActivations
 	case strings.HasPrefix(op, "Loss"), strings.HasPrefix(op, "Mean"):
 		return partLoss

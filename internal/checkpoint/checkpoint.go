@@ -85,19 +85,19 @@ func Encode(c *Checkpoint, older Image) (Image, error) {
 // Save puts the SHA-256 into the image and writes it to path. It replaces the file as a whole: after a crash, path has the old
 // file or the new one. The image must not change until Save returns.
 func (i Image) Save(path string) error {
-	i.seal()
 	return atomicfile.Write(path, 0o644, func(w io.Writer) error {
-		_, err := w.Write(i)
+		_, err := w.Write(i.Sealed())
 		return err
 	})
 }
 
-// seal puts the digest in its place.
-func (i Image) seal() {
+// Sealed is the image with its SHA-256: the bytes of the file. It is not a copy.
+func (i Image) Sealed() []byte {
 	digest := i[lengthSize+len(headerStart):][:len(zeroDigest)]
 	copy(digest, zeroDigest)
 	sum := sha256.Sum256(i)
 	hex.Encode(digest, sum[:])
+	return i
 }
 
 // Save is [Encode] and then [Image.Save].

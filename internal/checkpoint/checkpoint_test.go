@@ -79,7 +79,7 @@ func encoded(t testing.TB, c *Checkpoint) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	image.seal()
+	image.Sealed()
 	return image
 }
 

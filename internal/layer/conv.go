@@ -85,7 +85,7 @@ func (Conv) OverMaps() {}
 
 // Output is a map of the channels, with a place for each window.
 func (c Conv) Output(in Shape) (Shape, error) {
-	if err := in.plane(c, c.Size-2*c.padding()); err != nil {
+	if err := in.plane(c, c.Size-2*c.Padding()); err != nil {
 		return nil, err
 	}
 	k := c.over(in)
@@ -105,10 +105,11 @@ func (c Conv) Parameters(in Shape, next *Activation) []Parameter {
 
 // Apply adds the convolution.
 func (c Conv) Apply(x *gorgonia.Node, context *Context) (*gorgonia.Node, error) {
-	return ApplyConv(x, context.Parameters[0], context.Parameters[1], c.Stride, c.padding())
+	return ApplyConv(x, context.Parameters[0], context.Parameters[1], c.Stride, c.Padding())
 }
 
-func (c Conv) padding() int {
+// Padding is the number of zeros at each side of the map.
+func (c Conv) Padding() int {
 	if c.Valid {
 		return 0
 	}
@@ -117,7 +118,7 @@ func (c Conv) padding() int {
 
 // over is the kernel for maps of that shape.
 func (c Conv) over(in Shape) kernel.Conv {
-	return kernel.Conv{Height: in[0], Width: in[1], In: in[2], Out: c.Channels, K: c.Size, Stride: c.Stride, Pad: c.padding()}
+	return kernel.Conv{Height: in[0], Width: in[1], In: in[2], Out: c.Channels, K: c.Size, Stride: c.Stride, Pad: c.Padding()}
 }
 
 // ApplyConv adds a convolution to the graph: x is [batch, height, width, in], w [k, k, in, out], b [out] and y [batch, height', width',

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -32,7 +33,11 @@ func TestPoolGradients(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		checkGradients(t, overMaps(pool, normal(seed, batch, out.Size()).Float32s(), apart(seed, append([]int{batch}, in...)...)), 0x1p-4, 1e-4)
+		x := apart(seed, append([]int{batch}, in...)...)
+		if strings.Contains(l, "avg") { // a mean knows no order, and the differences of large means have few bits
+			x = normal(seed+1, append([]int{batch}, in...)...)
+		}
+		checkGradients(t, overMaps(pool, normal(seed, batch, out.Size()).Float32s(), x), 0x1p-4, 1e-4)
 	})
 }
 

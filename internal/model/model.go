@@ -72,6 +72,9 @@ func (a Architecture) check() error {
 // Layers are the layers in the order in which they compute: those within a block, then the block.
 func (m *Model) Layers() []Placed { return flat(m.layers) }
 
+// Stack is the layers from input to output; those within a block are in its Within.
+func (m *Model) Stack() []Placed { return m.layers }
+
 func flat(layers []Placed) (all []Placed) {
 	for _, l := range layers {
 		all = append(append(all, flat(l.Within)...), l)

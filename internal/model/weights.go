@@ -106,6 +106,14 @@ func (ws Weights) Count(group string) (n int) {
 	return n
 }
 
+// Total is the number of values in all weights.
+func (ws Weights) Total() (n int) {
+	for _, w := range ws {
+		n += w.Value.Shape().TotalSize()
+	}
+	return n
+}
+
 // Set copies values into the weights. lookup gives a weight's shape and values by its name. An error names the weight that is
 // missing or whose shape differs, and leaves all weights as they were.
 func (ws Weights) Set(lookup func(name string) (shape []int, values []float32, ok bool)) error {

@@ -22,6 +22,7 @@ const (
 	Finished    Status = "finished"    // with its last epoch, or by early stopping
 	Interrupted Status = "interrupted" // it was stopped before its end, and can be resumed
 	Diverged    Status = "diverged"    // its loss became NaN or infinite
+	Imported    Status = "imported"    // its weights come from another program, so it can't be resumed
 	Damaged     Status = "damaged"     // it has no checkpoint that can be read
 )
 
@@ -66,6 +67,8 @@ func (d Dir) status() (Status, Event) {
 	switch {
 	case held:
 		return Running, last
+	case last.Event == "" && exists(d.Best()) && !exists(d.Last()) && !exists(d.Previous()):
+		return Imported, last
 	case !exists(d.Last()) && !exists(d.Previous()):
 		return Damaged, last
 	}

@@ -61,7 +61,7 @@ func Overviews(runs []Info) []Overview {
 func (i Info) Overview() Overview {
 	status, last := i.Dir.status()
 	o := Overview{Info: i, Status: status}
-	if err := o.readHeader(); err != nil && o.Status != Running { // which saves its first checkpoint soon
+	if err := o.readHeader(); err != nil && o.Status != Imported && o.Status != Running { // which saves its first checkpoint soon
 		o.Status, o.Reason = Damaged, err
 	}
 	o.readTime(last)

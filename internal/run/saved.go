@@ -127,6 +127,9 @@ func load(path string) (*checkpoint.Checkpoint, *Saved, error) {
 // interpret reads an intact checkpoint. Anybody may have written it, because a checksum is not a signature. It ignores unknown metadata
 // and tensors.
 func interpret(file *checkpoint.Checkpoint) (*Saved, error) {
+	if _, ok := file.Metadata["progress"]; !ok && file.Metadata["architecture"] != "" {
+		return nil, errors.New("expected a checkpoint, found exported weights; fmtrain import makes a run of them")
+	}
 	s := &Saved{Settings: json.RawMessage(file.Metadata["settings"])}
 	var architecture model.Architecture
 	known := map[string]any{"model": &architecture, "progress": &s.Progress}
@@ -200,8 +203,8 @@ func readSolvers(file *checkpoint.Checkpoint) (map[string]SavedSolver, error) {
 // checkModel is an error if a file's model can't take the images, or has a parameter that the file lacks. So no memory is allocated
 // for missing weights.
 func checkModel(m *model.Model, file *checkpoint.Checkpoint) error {
-	if m.Inputs != dataset.Pixels || m.Classes != dataset.Classes {
-		return fmt.Errorf("architecture: expected %d inputs and %d classes, found %d and %d", dataset.Pixels, dataset.Classes, m.Inputs, m.Classes)
+	if err := CheckSizes(m.Architecture); err != nil {
+		return err
 	}
 	for _, p := range m.Parameters() {
 		switch t, ok := file.Tensor(modelPrefix + p.Name); {
@@ -210,6 +213,14 @@ func checkModel(m *model.Model, file *checkpoint.Checkpoint) error {
 		case !slices.Equal(t.Shape, p.Shape):
 			return fmt.Errorf("tensor %s: expected shape %v, found %v", p.Name, p.Shape, tensor.Shape(t.Shape))
 		}
+	}
+	return nil
+}
+
+// CheckSizes is an error if a model of the architecture can't take the images.
+func CheckSizes(a model.Architecture) error {
+	if a.Inputs != dataset.Pixels || a.Classes != dataset.Classes {
+		return fmt.Errorf("architecture: expected %d inputs and %d classes, found %d and %d", dataset.Pixels, dataset.Classes, a.Inputs, a.Classes)
 	}
 	return nil
 }
