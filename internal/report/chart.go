@@ -45,6 +45,7 @@ type mark struct {
 
 type curve struct {
 	Name, Path, Band, Last string
+	Dots                   string // points without a line
 }
 
 // The places of a chart's coordinates.
@@ -82,7 +83,8 @@ func (c Chart) draw() *drawing {
 	epochs := c.epochs()
 	shown := c.decimated(epochs)
 	for _, s := range c.Series {
-		d.Curves = append(d.Curves, curve{Name: s.Name, Path: line(s, shown, x, y), Band: band(s, shown, x, y), Last: c.last(s)})
+		path, dots := line(s, shown, x, y)
+		d.Curves = append(d.Curves, curve{Name: s.Name, Path: path, Dots: dots, Band: band(s, shown, x, y), Last: c.last(s)})
 		d.Names = append(d.Names, s.Name)
 	}
 	d.Points = c.points(shown, x, y)
@@ -233,11 +235,17 @@ func edge(s Series, sign float64) (values []float64) {
 	return values
 }
 
-// line is the path of a curve. A value that is missing leaves a gap.
-func line(s Series, shown []float64, x, y chart.Axis) string {
-	var b strings.Builder
-	pen := "M"
-	alone := false // the last point has no line yet
+// line is the path of a curve. A value that is missing leaves a gap. A point between two gaps is a dot.
+func line(s Series, shown []float64, x, y chart.Axis) (path, dots string) {
+	var run []string // of points without a gap
+	end := func() {
+		if len(run) == 1 {
+			dots += "M" + run[0] + "h0"
+		} else if len(run) > 1 {
+			path += "M" + strings.Join(run, "L")
+		}
+		run = run[:0]
+	}
 	for _, epoch := range shown {
 		i, ok := slices.BinarySearch(s.X, epoch)
 		if !ok {
@@ -246,20 +254,13 @@ func line(s Series, shown []float64, x, y chart.Axis) string {
 		px, okX := x.At(epoch)
 		py, okY := y.At(s.Y[i])
 		if !okX || !okY {
-			if alone {
-				b.WriteString("h0")
-			}
-			pen, alone = "M", false
+			end()
 			continue
 		}
-		fmt.Fprintf(&b, "%s%s %s", pen, place(px), place(1-py))
-		alone = pen == "M"
-		pen = "L"
+		run = append(run, place(px)+" "+place(1-py))
 	}
-	if alone {
-		b.WriteString("h0") // a point
-	}
-	return b.String()
+	end()
+	return path, dots
 }
 
 // band is the outline of the band around a curve; empty without one.

@@ -172,8 +172,8 @@ func TestChartKeepsPeaks(t *testing.T) {
 		t.Errorf("%d rows, the last one %v", len(d.Rows), d.Rows[len(d.Rows)-1])
 	}
 	gap := Chart{Title: "t", Text: number, Series: []Series{{Name: "x", X: []float64{1, 2, 3, 4}, Y: []float64{0, math.NaN(), 1, 0}}}}.draw()
-	if got := gap.Curves[0].Path; got != "M0 954.5h0M666.7 45.5L1000 954.5" {
-		t.Errorf("the curve with a gap is %s", got)
+	if got := gap.Curves[0]; got.Path != "M666.7 45.5L1000 954.5" || got.Dots != "M0 954.5h0" {
+		t.Errorf("the curve with a gap is %s with the dots %s", got.Path, got.Dots)
 	}
 	if (Chart{Title: "t", Text: number, Series: []Series{{X: []float64{1}, Y: []float64{math.NaN()}}}}).draw() != nil {
 		t.Error("a chart without a point is drawn")
