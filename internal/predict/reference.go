@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fmtrain/internal/dataset"
+	"fmtrain/internal/kernel"
 )
 
 // The reference of what the training images look like.
@@ -102,24 +103,27 @@ func meanOf(rows [][]float64) []float64 {
 	return mean
 }
 
-// covariance is the lower triangle of Σ + λI, row by row: the mean of xxᵀ, less μμᵀ. About half of the values of x are 0 and are skipped.
+// covariance is Σ + λI, row by row: the mean of (x − μ)(x − μ)ᵀ. The products are float32; those of some rows at a time are added in
+// float64.
 func covariance(rows [][]float64, mean []float64) []float64 {
-	c := make([]float64, features*features)
-	for _, x := range rows {
-		for i, a := range x {
-			if a == 0 {
-				continue
+	const most = 256 // rows at a time
+	c, x, sum := make([]float64, features*features), make([]float32, most*features), make([]float32, features*features)
+	for part := range slices.Chunk(rows, most) {
+		for r, row := range part {
+			for i, v := range row {
+				x[r*features+i] = float32(v - mean[i])
 			}
-			row := c[i*features : i*features+i+1]
-			for j, b := range x[:i+1] {
-				row[j] += float64(a * b)
-			}
+		}
+		centred := kernel.RowMajor(x[:len(part)*features], len(part), features)
+		kernel.Gemm(kernel.RowMajor(sum, features, features), centred.T(), centred, 1, 0)
+		for i, v := range sum {
+			c[i] += float64(v)
 		}
 	}
-	for i, a := range mean {
-		for j, b := range mean[:i+1] {
-			c[i*features+j] = c[i*features+j]/float64(len(rows)) - float64(a*b)
-		}
+	for i := range c {
+		c[i] /= float64(len(rows))
+	}
+	for i := range features {
 		c[i*features+i] += ridge
 	}
 	return c
