@@ -42,9 +42,9 @@ func stepsAllocateNothing(t *testing.T, s setup, members, many int) {
 		defer trainer.Team.Close()
 		return allocations(t, trainer)
 	}
-	const few = 2
-	if step := (epoch(many*samples) - epoch(few*samples)) / float64(many-few); step > 0.1 {
-		t.Errorf("team of %d: a step makes %v allocations", members, step)
+	const few, chance = 2, 60 // the runtime and earlier tests make some allocations; one a step would be more
+	if more := epoch(many*samples) - epoch(few*samples); more > chance {
+		t.Errorf("team of %d: %v allocations in %d steps", members, more, many-few)
 	}
 }
 
