@@ -16,7 +16,7 @@ build: ## build bin/fmtrain, one static binary
 train: ## train a classifier; ARGS="--config book-13b" sets other settings
 	go run ./cmd/fmtrain train $(ARGS)
 
-# The race detector sees nothing of the assembly, and makes the command's own tests five times as long. CI runs it on everything.
+# The race detector sees nothing of the assembly, and makes the command's own tests five times as long. CI runs some of both under it.
 test: lint ## run every check and test, most of them with the race detector if there is a C compiler
 	@$(if $(RACE),,echo "no C compiler: the race detector is not used")
 	go test $(RACE) $$(go list ./... | grep -v -e /internal/kernel$$ -e /cmd/)
