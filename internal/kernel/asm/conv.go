@@ -131,20 +131,7 @@ func (s stripKind) gatherTile(rows int, mask *mask, segment, left Mem) {
 		PREFETCHT0(Mem{Base: b, Disp: fetchSteps*s.columns*4 + line})
 	}
 	ADDQ(bStep, b)
-	value := s.register()
-	for i := range rows {
-		embedded := s.isa == "AVX512" && len(row) == 1
-		if !embedded {
-			VBROADCASTSS(at[i], value)
-		}
-		for j := range row {
-			if embedded {
-				VFMADD231PS_BCST(at[i], row[j], sums[i][j])
-			} else {
-				VFMADD231PS(value, row[j], sums[i][j])
-			}
-		}
-	}
+	s.addProducts(sums, at, row)
 	ADDQ(step, offset)
 	DECQ(steps)
 	JNZ(LabelRef(label("step")))
@@ -188,14 +175,5 @@ func (s stripKind) eachRowOfC(rows int, write func(i int, c reg.Register)) {
 
 // scatter stores the rows of c.
 func (s stripKind) scatter(sums [][]reg.VecVirtual, mask *mask) {
-	s.eachRowOfC(len(sums), func(i int, c reg.Register) {
-		for j, v := range sums[i] {
-			at := Mem{Base: c, Disp: j * s.lanes * 4}
-			if j == len(sums[i])-1 {
-				mask.store(v, at)
-			} else {
-				VMOVUPS(v, at)
-			}
-		}
-	})
+	s.eachRowOfC(len(sums), func(i int, c reg.Register) { s.storeRow(sums[i], c, mask) })
 }

@@ -156,21 +156,7 @@ func (s stripKind) tile(rows int, mask *mask) {
 		}
 	}
 	ADDQ(bStep, b)
-	value := s.register()
-	for i := range rows {
-		// AVX-512 can multiply by a value in memory, but loads it anew for each vector of the row.
-		embedded := s.isa == "AVX512" && len(row) == 1
-		if !embedded {
-			VBROADCASTSS(at[i], value)
-		}
-		for j := range row {
-			if embedded {
-				VFMADD231PS_BCST(at[i], row[j], sums[i][j])
-			} else {
-				VFMADD231PS(value, row[j], sums[i][j])
-			}
-		}
-	}
+	s.addProducts(sums, at, row)
 	for _, base := range bases {
 		ADDQ(aStep, base)
 	}
@@ -194,6 +180,25 @@ func (s stripKind) tile(rows int, mask *mask) {
 	}
 	for _, pointer := range []string{"c", "a", "b", "start"} {
 		ADDQ(parameter(pointer+"Tile"), address(Param(pointer)))
+	}
+}
+
+// addProducts adds to each row of sums the product of the row's value of a, which lies at its address, and the row of b.
+func (s stripKind) addProducts(sums [][]reg.VecVirtual, at []Mem, row []reg.VecVirtual) {
+	// AVX-512 can multiply by a value in memory, but loads it anew for each vector of the row.
+	embedded := s.isa == "AVX512" && len(row) == 1
+	value := s.register()
+	for i := range sums {
+		if !embedded {
+			VBROADCASTSS(at[i], value)
+		}
+		for j := range row {
+			if embedded {
+				VFMADD231PS_BCST(at[i], row[j], sums[i][j])
+			} else {
+				VFMADD231PS(value, row[j], sums[i][j])
+			}
+		}
 	}
 }
 
@@ -223,15 +228,20 @@ func (s stripKind) fetchRow(k reg.GPVirtual, label string) (left reg.GPVirtual) 
 func (s stripKind) store(sums [][]reg.VecVirtual, mask *mask) {
 	c, cRow := parameter("c"), parameter("cRow")
 	for _, row := range sums {
-		for j, v := range row {
-			at := Mem{Base: c, Disp: j * s.lanes * 4}
-			if j == len(row)-1 {
-				mask.store(v, at)
-			} else {
-				VMOVUPS(v, at)
-			}
-		}
+		s.storeRow(row, c, mask)
 		ADDQ(cRow, c)
+	}
+}
+
+// storeRow stores a row of c, its last vector under the mask.
+func (s stripKind) storeRow(row []reg.VecVirtual, c reg.Register, mask *mask) {
+	for j, v := range row {
+		at := Mem{Base: c, Disp: j * s.lanes * 4}
+		if j == len(row)-1 {
+			mask.store(v, at)
+		} else {
+			VMOVUPS(v, at)
+		}
 	}
 }
 
