@@ -104,13 +104,13 @@ func Run(ctx context.Context, about time.Duration) (*Report, error) {
 	defer members.Close()
 
 	m := newMachine(members)
-	products, convolutions := newProducts(), newConvolutions()
+	products := append(newProducts(), newConvolutions()...)
 	steps, err := newSteps()
 	if err != nil {
 		return nil, err
 	}
 	defer steps.close()
-	all := slices.Concat(m.measurements(), products.measurements(), convolutions.measurements(), steps.measurements())
+	all := slices.Concat(m.measurements(), products.measurements(), steps.measurements())
 
 	ends := began.Add(about)
 	turn := min(max(time.Until(ends)/time.Duration(maxRounds*len(all)), leastTurn), mostTurn)
@@ -131,7 +131,6 @@ func Run(ctx context.Context, about time.Duration) (*Report, error) {
 	r := &Report{Cores: members.Max(), Spread: spread(all)}
 	m.report(r)
 	products.report(r)
-	convolutions.report(r)
 	steps.report(r)
 	r.Seconds = time.Since(began).Seconds()
 	r.Beside = machineUse().since(before)

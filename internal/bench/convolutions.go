@@ -7,24 +7,10 @@ import (
 	"fmtrain/internal/kernel"
 )
 
-// convolution is a convolution of 3x3 of a batch, in one direction: forward, dX or dW.
-type convolution struct {
-	kernel.Conv
-	direction string
-	*measurement
-}
+const convImages = 128 // of the batch
 
-const convImages = 128
-
-// work is its operations, in 10⁹.
-func (c *convolution) work() float64 {
-	return 2 * convImages * float64(c.OutHeight()*c.OutWidth()*c.Out) * float64(c.K*c.K*c.In) / 1e9
-}
-
-// convolutions are those of a small residual network.
-type convolutions []*convolution
-
-func newConvolutions() (all convolutions) {
+// newConvolutions are the convolutions of 3x3 of a small residual network, for a batch, in each direction: forward, dX and dW.
+func newConvolutions() (all products) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, c := range []kernel.Conv{
 		{Height: 28, Width: 28, In: 1, Out: 32, K: 3, Stride: 1, Pad: 1},
@@ -40,13 +26,10 @@ func newConvolutions() (all convolutions) {
 				values[i] = random.Float32() - 0.5
 			}
 		}
+		work := 2 * convImages * float64(c.OutHeight()*c.OutWidth()*c.Out) * float64(c.K*c.K*c.In) / 1e9
 		add := func(direction string, compute func()) {
-			all = append(all, &convolution{c, direction, &measurement{do: func(times int) error {
-				for range times {
-					compute()
-				}
-				return nil
-			}}})
+			shape := fmt.Sprintf("conv %dx%dx%dx%d to %d %s", convImages, c.Height, c.Width, c.In, c.Out, direction)
+			all = append(all, &product{shape, work, repeated(compute)})
 		}
 		result := make([]float32, max(len(x), len(y), len(w)))
 		add("forward", func() { c.Forward(result[:len(y)], x, w, bias, convImages) })
@@ -56,20 +39,4 @@ func newConvolutions() (all convolutions) {
 		add("dW", func() { c.WeightGrad(result[:len(w)], y, x, convImages, 0, 1) })
 	}
 	return all
-}
-
-func (c convolutions) measurements() (all []*measurement) {
-	for _, convolution := range c {
-		all = append(all, convolution.measurement)
-	}
-	return all
-}
-
-func (c convolutions) report(r *Report) {
-	for _, convolution := range c {
-		speed := convolution.work() / convolution.best()
-		shape := fmt.Sprintf("conv %dx%dx%dx%d to %d %s", convImages, convolution.Height, convolution.Width, convolution.In, convolution.Out,
-			convolution.direction)
-		r.Products = append(r.Products, Product{shape, speed, speed / r.Peak.One})
-	}
 }

@@ -45,7 +45,7 @@ func newMachine(members *team.Team) *machine {
 	m.read, m.both = m.by(1, scan), m.by(members.Max(), scan)
 	for _, s := range tileShapes {
 		p := newProduct("NN", s[0], s[1], s[2])
-		m.tiles, m.tileWork = append(m.tiles, p.measurement), append(m.tileWork, p.work())
+		m.tiles, m.tileWork = append(m.tiles, p.measurement), append(m.tileWork, p.work)
 	}
 	return m
 }

@@ -8,17 +8,15 @@ import (
 	"fmtrain/internal/kernel"
 )
 
-// product is a matrix product, c [m,n] = a [m,k] · b [k,n]. The form says which of a and b is stored transposed: NN neither, as in a
-// forward pass, TN a, as in the gradient of a weight, NT b, as in the gradient of a layer's input.
+// product is a matrix product, or a convolution in one direction.
 type product struct {
-	form    string
-	m, k, n int
+	shape string
+	work  float64 // its operations, in 10⁹
 	*measurement
 }
 
-// work is its operations, in 10⁹.
-func (p *product) work() float64 { return 2 * float64(p.m) * float64(p.k) * float64(p.n) / 1e9 }
-
+// newProduct is the matrix product c [m,n] = a [m,k] · b [k,n]. The form says which of a and b is stored transposed: NN neither, as in a
+// forward pass, TN a, as in the gradient of a weight, NT b, as in the gradient of a layer's input.
 func newProduct(form string, m, k, n int) *product {
 	random := rand.New(rand.NewPCG(1, 2))
 	values := func(n int) []float32 {
@@ -40,12 +38,19 @@ func newProduct(form string, m, k, n int) *product {
 	} else {
 		b = kernel.RowMajor(values(k*n), k, n)
 	}
-	return &product{form, m, k, n, &measurement{do: func(times int) error {
+	return &product{shapeOf(form, m, k, n), 2 * float64(m) * float64(k) * float64(n) / 1e9, repeated(func() { kernel.Gemm(c, a, b, 1, 0) })}
+}
+
+func shapeOf(form string, m, k, n int) string { return fmt.Sprintf("%s %dx%dx%d", form, m, k, n) }
+
+// repeated measures something that can't fail.
+func repeated(compute func()) *measurement {
+	return &measurement{do: func(times int) error {
 		for range times {
-			kernel.Gemm(c, a, b, 1, 0)
+			compute()
 		}
 		return nil
-	}}}
+	}}
 }
 
 // products are those of the steps, and some larger ones.
@@ -53,7 +58,7 @@ type products []*product
 
 func newProducts() (all products) {
 	add := func(form string, m, k, n int) {
-		if !slices.ContainsFunc(all, func(p *product) bool { return p.form == form && p.m == m && p.k == k && p.n == n }) {
+		if !slices.ContainsFunc(all, func(p *product) bool { return p.shape == shapeOf(form, m, k, n) }) {
 			all = append(all, newProduct(form, m, k, n))
 		}
 	}
@@ -82,8 +87,7 @@ func (p products) measurements() (all []*measurement) {
 
 func (p products) report(r *Report) {
 	for _, product := range p {
-		speed := product.work() / product.best()
-		shape := fmt.Sprintf("%s %dx%dx%d", product.form, product.m, product.k, product.n)
-		r.Products = append(r.Products, Product{shape, speed, speed / r.Peak.One})
+		speed := product.work / product.best()
+		r.Products = append(r.Products, Product{product.shape, speed, speed / r.Peak.One})
 	}
 }
