@@ -12,15 +12,12 @@ import (
 // from, with its settings; if saved is the zero value, it is the default. ResolveLoss replaces auto in the settings by the name and the
 // settings of the loss. A setting of another loss is an error that matches [ErrInvalid].
 func (c *Config) ResolveLoss(saved loss.Named) (loss.Named, error) {
-	l := saved
-	switch {
-	case c.Loss != auto:
+	l := saved.OrDefault()
+	if c.Loss != auto {
 		var err error
 		if l, err = loss.New(c.Loss); err != nil {
 			return loss.Named{}, err
 		}
-	case saved.Loss == nil:
-		l = loss.Default()
 	}
 	if err := errors.Join(c.foreign(l.Name, func(key string) string { return key })...); err != nil {
 		return loss.Named{}, err

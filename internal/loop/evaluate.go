@@ -60,11 +60,7 @@ func NewEvaluator(m *model.Model, weights model.Weights, set *dataset.Set) (*Eva
 	for i := range order {
 		order[i] = int32(i)
 	}
-	l := m.Loss
-	if l.Loss == nil {
-		l = loss.Default()
-	}
-	return &Evaluator{feed: feed{graph: graph, set: set}, order: order, loss: l.Loss}, nil
+	return &Evaluator{feed: feed{graph: graph, set: set}, order: order, loss: m.Loss.OrDefault().Loss}, nil
 }
 
 // UseTeam splits the work of later evaluations among the team. The result has the same bits for any number of members.

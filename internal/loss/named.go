@@ -14,6 +14,14 @@ type Named struct {
 	Loss
 }
 
+// OrDefault is the loss, or the default one if there is none.
+func (n Named) OrDefault() Named {
+	if n.Loss == nil {
+		return Default()
+	}
+	return n
+}
+
 // String is the name and the settings, as in "focal (focal-gamma 2)".
 func (n Named) String() string {
 	var settings []string

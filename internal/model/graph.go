@@ -11,7 +11,6 @@ import (
 
 	"fmtrain/internal/kernel"
 	"fmtrain/internal/layer"
-	"fmtrain/internal/loss"
 	"fmtrain/internal/op"
 	"fmtrain/internal/team"
 	"fmtrain/internal/vm"
@@ -182,11 +181,7 @@ func (m *Model) buildOver(weights Weights, training bool, images, labels *tensor
 		return nil, err
 	}
 	b.labels = gorgonia.NodeFromAny(b.graph, labels, gorgonia.WithName("labels"))
-	l := m.Loss
-	if l.Loss == nil {
-		l = loss.Default()
-	}
-	b.Loss, err = layer.NewBatchLoss(l, x, b.labels)
+	b.Loss, err = layer.NewBatchLoss(m.Loss.OrDefault(), x, b.labels)
 	if err != nil {
 		return nil, fmt.Errorf("model: %w", err)
 	}
