@@ -104,6 +104,28 @@ func noneEmpty(flags *pflag.FlagSet, names ...string) error {
 	return nil
 }
 
+// atMostOne refuses a second argument, and an empty one. In errors the two are called what and name.
+func atMostOne(args []string, what, name string) error {
+	if len(args) > 1 {
+		return usageError{fmt.Errorf("expected one %s at most, found %d", what, len(args))}
+	}
+	for _, arg := range args {
+		if err := notEmpty(name, arg); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// notOneOf is the error for a flag whose value is none of the words. It suggests the nearest.
+func notOneOf(flag, value string, words []string, expected string) error {
+	err := fmt.Errorf("--%s: expected %s, found %.100q", flag, expected, value)
+	if near := suggestion(value, words, ""); near != "" {
+		err = fmt.Errorf("%w; %s", err, near)
+	}
+	return usageError{err}
+}
+
 // notEmpty refuses an empty value, which usually comes from a shell variable that was never set.
 func notEmpty(what, value string) error {
 	if value == "" {

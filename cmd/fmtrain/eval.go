@@ -28,6 +28,9 @@ import (
 // splits are the parts of the data that a model can be measured on.
 var splits = []string{"test", "validation", "train"}
 
+// splitsAllowed completes "expected ...".
+const splitsAllowed = "test, validation or train"
+
 type evalOptions struct {
 	target, split, data, metrics, tta, mistakes string
 	ema, json                                   bool
@@ -49,13 +52,8 @@ func newEval(s streams) *cobra.Command {
   fmtrain eval runs/flipped --tta flip
   fmtrain eval runs/book/checkpoints/last.safetensors --json`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one run or checkpoint at most, found %d", len(args))}
-			}
-			for _, arg := range args {
-				if err := notEmpty("RUN", arg); err != nil {
-					return err
-				}
+			if err := atMostOne(args, "run or checkpoint", "RUN"); err != nil {
+				return err
 			}
 			return noneEmpty(cmd.Flags(), "data", "metrics", "tta")
 		},
@@ -85,11 +83,7 @@ func newEval(s streams) *cobra.Command {
 func runEval(ctx context.Context, s streams, o evalOptions) error {
 	split := strings.ToLower(o.split)
 	if !slices.Contains(splits, split) {
-		err := fmt.Errorf("--split: expected test, validation or train, found %.100q", o.split)
-		if near := suggestion(o.split, splits, ""); near != "" {
-			err = fmt.Errorf("%w; %s", err, near)
-		}
-		return usageError{err}
+		return notOneOf("split", o.split, splits, splitsAllowed)
 	}
 	o.split = split
 	shown, err := strconv.ParseUint(o.mistakes, 10, 31)
@@ -117,8 +111,9 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 	if err != nil {
 		return err
 	}
-	if o.ema && saved.Average == nil {
-		return noAverage(path)
+	weights, err := weightsOf(saved, path, o.ema)
+	if err != nil {
+		return err
 	}
 	settings, err := readEvalSettings(saved)
 	if err != nil {
@@ -137,7 +132,7 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 		return err
 	}
 	var wrong mistakes
-	result, err := evaluate(saved, set, metrics, views, o.ema, wrong.note)
+	result, err := evaluate(saved.Model, weights, set, metrics, views, wrong.note)
 	if err != nil {
 		return err
 	}
@@ -163,13 +158,19 @@ func runEval(ctx context.Context, s streams, o evalOptions) error {
 			printMistakes(s.out, o.split, set, worst, len(wrong))
 		}
 	}
-	keepEvaluation(s, o, saved, data, object)
+	keepEvaluation(s, o, saved, weights, data, object)
 	return nil
 }
 
-// noAverage is the error for a checkpoint without averaged weights.
-func noAverage(path string) error {
-	return fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run did not use --ema", path)
+// weightsOf are the weights of the checkpoint that was read from the path, or their average, which it may lack.
+func weightsOf(saved *run.Saved, path string, averaged bool) (model.Weights, error) {
+	switch {
+	case !averaged:
+		return saved.Weights, nil
+	case saved.Average == nil:
+		return nil, fmt.Errorf("--ema: %s: expected averaged weights (tensors ema.…), found none: the run did not use --ema", path)
+	}
+	return saved.Average, nil
 }
 
 // evalSettings are the settings of a run that matter to an evaluation.
@@ -245,10 +246,10 @@ func imagesOf(split string) string {
 	return split
 }
 
-// evaluate measures the weights of a checkpoint, or their average, on views of a set; nil for only its images. It calls each for every image.
-func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []dataset.WeightedView, averaged bool,
+// evaluate measures a model on views of a set; nil for only its images. It calls each for every image.
+func evaluate(m *model.Model, weights model.Weights, set *dataset.Set, metrics *metric.Set, views []dataset.WeightedView,
 	each func(row, label, prediction int32, logits []float32)) (*loop.Evaluation, error) {
-	evaluator, err := loop.NewEvaluator(saved.Model, weightsOf(saved, averaged), set)
+	evaluator, err := loop.NewEvaluator(m, weights, set)
 	if err != nil {
 		return nil, err
 	}
@@ -260,14 +261,6 @@ func evaluate(saved *run.Saved, set *dataset.Set, metrics *metric.Set, views []d
 	defer members.Close()
 	evaluator.UseTeam(members)
 	return evaluator.Evaluate()
-}
-
-// weightsOf are the weights of a checkpoint, or their average.
-func weightsOf(saved *run.Saved, averaged bool) model.Weights {
-	if averaged {
-		return saved.Average
-	}
-	return saved.Weights
 }
 
 // evalObject is an evaluation as JSON.
@@ -293,14 +286,14 @@ func evalObject(o evalOptions, saved *run.Saved, result *loop.Evaluation) map[st
 
 // keepEvaluation writes an evaluation into the run of its checkpoint, with the data, the date, the program's version and the SHA-256 of the
 // weights. A failure is only a warning, because the result has been printed.
-func keepEvaluation(s streams, o evalOptions, saved *run.Saved, data *dataset.Data, object map[string]any) {
+func keepEvaluation(s streams, o evalOptions, saved *run.Saved, weights model.Weights, data *dataset.Data, object map[string]any) {
 	dir, ok := run.Of(saved.Path)
 	if !ok {
 		return
 	}
 	v := version.Read()
 	object["data"], object["date"], object["version"], object["commit"] = data.Origin, time.Now().UTC().Format(time.RFC3339), v.Version, v.Commit
-	object["epoch"], object["images"], object["weights_sha256"] = saved.Progress.Epoch, data.Kind.String(), run.Digest(weightsOf(saved, o.ema))
+	object["epoch"], object["images"], object["weights_sha256"] = saved.Progress.Epoch, data.Kind.String(), run.Digest(weights)
 	if err := dir.WriteEvaluation(o.kept(), object); err != nil {
 		warn(s.err, "the evaluation is not kept in the run: %v", err)
 	}

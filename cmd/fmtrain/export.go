@@ -40,13 +40,8 @@ func newExport(s streams) *cobra.Command {
   fmtrain export runs/book --format go --out fashionmnist
   fmtrain export runs/book/checkpoints/last.safetensors --format npz`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one run or checkpoint at most, found %d", len(args))}
-			}
-			for _, arg := range args {
-				if err := notEmpty("RUN", arg); err != nil {
-					return err
-				}
+			if err := atMostOne(args, "run or checkpoint", "RUN"); err != nil {
+				return err
 			}
 			if cmd.Flags().Changed("input") && !strings.EqualFold(o.format, "onnx") {
 				return usageError{errors.New("--input: expected --format onnx with it; other formats have one input")}
@@ -96,12 +91,11 @@ func runExport(s streams, o exportOptions) error {
 	if err != nil {
 		return err
 	}
-	source := &export.Source{Model: saved.Model, Weights: saved.Weights, Input: o.input}
-	if o.ema {
-		if source.Weights = saved.Average; source.Weights == nil {
-			return noAverage(path)
-		}
+	weights, err := weightsOf(saved, path, o.ema)
+	if err != nil {
+		return err
 	}
+	source := &export.Source{Model: saved.Model, Weights: weights, Input: o.input}
 	if o.out == "" {
 		o.out = exportName(path) + "-" + format.Name
 	}

@@ -38,11 +38,11 @@ func newPredictor(ctx context.Context, s streams, o predictOptions) (*predictor,
 	if p.saved, err = run.Load(path); err != nil {
 		return nil, err
 	}
-	weights := p.saved.Weights
+	weights, err := weightsOf(p.saved, path, o.ema)
+	if err != nil {
+		return nil, err
+	}
 	if o.ema {
-		if weights = p.saved.Average; weights == nil {
-			return nil, noAverage(path)
-		}
 		p.path += ", averaged weights"
 	}
 	if p.settings, err = readEvalSettings(p.saved); err != nil {

@@ -68,11 +68,7 @@ const maxReported = 100
 // runReport writes the page, or serves it.
 func runReport(ctx context.Context, s streams, o reportOptions) error {
 	if o.split != "" && !slices.Contains(splits, o.split) {
-		err := fmt.Errorf("--split: expected test, validation or train, found %.100q", o.split)
-		if near := suggestion(o.split, splits, ""); near != "" {
-			err = fmt.Errorf("%w; %s", err, near)
-		}
-		return usageError{err}
+		return notOneOf("split", o.split, splits, splitsAllowed)
 	}
 	if o.served && o.out != "" {
 		return usageError{errors.New("--out, --serve: expected one of them at most")}

@@ -251,7 +251,7 @@ func (r *reporter) measure(of *comparedRun, saved *run.Saved) error {
 		return nil
 	}
 	measurement := report.NewMeasurement(set)
-	result, err := evaluate(saved, set, nil, nil, false, measurement.Each)
+	result, err := evaluate(saved.Model, saved.Weights, set, nil, nil, measurement.Each)
 	if err != nil {
 		return err
 	}

@@ -46,20 +46,11 @@ func newRuns(s streams) *cobra.Command {
   fmtrain runs --sort val-accuracy
   fmtrain runs --json | jq -r 'select(.state == "finished") | .run'`,
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) > 1 {
-				return usageError{fmt.Errorf("expected one directory at most, found %d", len(args))}
-			}
-			for _, arg := range args {
-				if err := notEmpty("DIR", arg); err != nil {
-					return err
-				}
+			if err := atMostOne(args, "directory", "DIR"); err != nil {
+				return err
 			}
 			if !slices.Contains(orders, o.sort) {
-				err := fmt.Errorf("--sort: expected one of %s, found %.100q", strings.Join(orders, ", "), o.sort)
-				if near := suggestion(o.sort, orders, ""); near != "" {
-					err = fmt.Errorf("%w; %s", err, near)
-				}
-				return usageError{err}
+				return notOneOf("sort", o.sort, orders, "one of "+strings.Join(orders, ", "))
 			}
 			return nil
 		},
