@@ -20,10 +20,15 @@ const bufferSize = 16 << 10
 // decode reads a file of size bytes from r. Every error that isn't ErrForeign or ErrVersion is ErrDamaged.
 func decode(r io.Reader, size int64) (*Checkpoint, error) {
 	c, err := decodeIntact(r, size)
-	if err != nil && !errors.Is(err, ErrForeign) && !errors.Is(err, ErrVersion) {
-		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
+	return c, damaged(err)
+}
+
+// damaged makes an error that isn't ErrForeign or ErrVersion an ErrDamaged.
+func damaged(err error) error {
+	if err == nil || errors.Is(err, ErrForeign) || errors.Is(err, ErrVersion) {
+		return err
 	}
-	return c, err
+	return fmt.Errorf("%w: %w", ErrDamaged, err)
 }
 
 func decodeIntact(r io.Reader, size int64) (*Checkpoint, error) {

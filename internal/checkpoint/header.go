@@ -23,16 +23,20 @@ func LoadHeader(path string) (*Checkpoint, error) {
 	return c, nil
 }
 
-// decodeHeader reads the header of a file of size bytes.
+// decodeHeader reads the header of a file of size bytes. Every error that isn't ErrForeign or ErrVersion is ErrDamaged.
 func decodeHeader(r io.Reader, size int64) (*Checkpoint, error) {
-	damaged := func(err error) error { return fmt.Errorf("%w: %w", ErrDamaged, err) }
+	c, err := decodeIntactHeader(r, size)
+	return c, damaged(err)
+}
+
+func decodeIntactHeader(r io.Reader, size int64) (*Checkpoint, error) {
 	header, err := readHeader(r, size)
 	if err != nil {
-		return nil, damaged(err)
+		return nil, err
 	}
 	c, err := parseHeader(header)
 	if err != nil {
-		return nil, damaged(err)
+		return nil, err
 	}
 	if c.Metadata[formatKey] != format {
 		return nil, fmt.Errorf("%w: a safetensors file, but without the metadata %q: %q", ErrForeign, formatKey, format)
@@ -44,15 +48,15 @@ func decodeHeader(r io.Reader, size int64) (*Checkpoint, error) {
 	for _, t := range c.Tensors {
 		n, err := elements(t.Shape)
 		if err != nil {
-			return nil, damaged(fmt.Errorf("tensor %.100q: %w", t.Name, err))
+			return nil, fmt.Errorf("tensor %.100q: %w", t.Name, err)
 		}
 		if int64(n) > rest/elementSize {
-			return nil, damaged(fmt.Errorf("tensor %.100q ends beyond the end of the file, which was cut short", t.Name))
+			return nil, fmt.Errorf("tensor %.100q ends beyond the end of the file, which was cut short", t.Name)
 		}
 		rest -= int64(n) * elementSize
 	}
 	if rest != 0 {
-		return nil, damaged(errors.New("the file is longer than its tensors"))
+		return nil, errors.New("the file is longer than its tensors")
 	}
 	for _, key := range []string{digestKey, formatKey, versionKey} {
 		delete(c.Metadata, key)
