@@ -27,17 +27,22 @@ func BenchmarkStep(b *testing.B) {
 				s := small()
 				s.spec.Hidden, s.batch, s.images = work.hidden, work.batch, 64*512
 				s.lower, s.upper = group{work.lower, 1e-4}, group{work.upper, 1e-4}
-				trainer := s.trainer(b)
-				trainer.Team = team.New(members)
-				defer trainer.Team.Close()
-				steps := NewStepper(trainer)
-				for b.Loop() {
-					must(b, steps.Step())
-				}
-				b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")
+				benchmarkSteps(b, s, members)
 			})
 		}
 	}
+}
+
+// benchmarkSteps times training steps on a team.
+func benchmarkSteps(b *testing.B, s setup, members int) {
+	trainer := s.trainer(b)
+	trainer.Team = team.New(members)
+	defer trainer.Team.Close()
+	steps := NewStepper(trainer)
+	for b.Loop() {
+		must(b, steps.Step())
+	}
+	b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")
 }
 
 // BenchmarkAugmentedStep is a training step with and without augmentation, on one thread and on several.
@@ -50,14 +55,7 @@ func BenchmarkAugmentedStep(b *testing.B) {
 				if augment == "none" {
 					s.augment = ""
 				}
-				trainer := s.trainer(b)
-				trainer.Team = team.New(members)
-				defer trainer.Team.Close()
-				steps := NewStepper(trainer)
-				for b.Loop() {
-					must(b, steps.Step())
-				}
-				b.ReportMetric(float64(b.N*s.batch)/b.Elapsed().Seconds(), "images/s")
+				benchmarkSteps(b, s, members)
 			})
 		}
 	}

@@ -20,11 +20,7 @@ type History struct {
 // ReadHistory reads the epochs of a run's metrics. An epoch that comes again, after a resume, replaces the earlier one and those after it.
 func ReadHistory(d run.Dir) (*History, error) {
 	type epoch struct {
-		Epoch           int                 `json:"epoch"`
-		Loss            *float64            `json:"loss"`
-		Accuracy        *float64            `json:"accuracy"`
-		ValLoss         *float64            `json:"val_loss"`
-		ValAccuracy     *float64            `json:"val_accuracy"`
+		run.Epoch
 		AverageLoss     *float64            `json:"ema_val_loss"`
 		AverageAccuracy *float64            `json:"ema_val_accuracy"`
 		ImagesInSecond  *float64            `json:"samples_per_second"`
@@ -34,7 +30,7 @@ func ReadHistory(d run.Dir) (*History, error) {
 	err := d.Events(func(e run.Event) error {
 		var next epoch
 		if e.Event == "epoch" && json.Unmarshal(e.Line, &next) == nil {
-			at, _ := slices.BinarySearchFunc(epochs, next.Epoch, func(e epoch, n int) int { return e.Epoch - n })
+			at, _ := slices.BinarySearchFunc(epochs, next.Epoch.Epoch, func(e epoch, n int) int { return e.Epoch.Epoch - n })
 			epochs = append(epochs[:at], next)
 		}
 		return nil
@@ -52,7 +48,7 @@ func ReadHistory(d run.Dir) (*History, error) {
 	}
 	slices.Sort(h.Groups)
 	for _, e := range epochs {
-		h.Epochs = append(h.Epochs, float64(e.Epoch))
+		h.Epochs = append(h.Epochs, float64(e.Epoch.Epoch))
 		for _, v := range []struct {
 			to   *[]float64
 			from *float64
