@@ -167,12 +167,12 @@ func (p poolSizes) dx(r *op.Run, gradients [][]float32, part, parts int) {
 	}
 }
 
-// maps is a part of the images of a tensor over the places of the maps, windows of one over the windows.
-
+// maps is the values of a part of the images, in a tensor over the places of the maps.
 func (p poolSizes) maps(x []float32, part, parts int) []float32 {
 	return p.images(x, p.Height*p.Width*p.Channels, part, parts)
 }
 
+// windows is the same in a tensor over the windows.
 func (p poolSizes) windows(y []float32, part, parts int) []float32 {
 	return p.images(y, p.Windows()*p.Channels, part, parts)
 }
